@@ -1,0 +1,62 @@
+import type { FailureKind, FailurePhase } from './kinds'
+
+/** Everything an error may know. Messages and commands are masked before they get here. */
+export interface ErrorFields {
+  code: string
+  kind: FailureKind
+  message: string
+  phase?: FailurePhase
+  host?: string
+  port?: number
+  command?: string
+  reached?: boolean
+  cause?: unknown
+  stdout?: string | Buffer
+  stderr?: string | Buffer
+  limit?: number
+  stream?: 'stdout' | 'stderr'
+}
+
+/** Every error this package makes. `code` and `kind` are for programs, `message` is for people. */
+export class XecNativeError extends Error {
+  readonly code: string
+  readonly kind: FailureKind
+  readonly phase?: FailurePhase
+  readonly host?: string
+  readonly port?: number
+  /** The command, secrets masked. */
+  readonly command?: string
+  /** Did the command reach the server? Absent when nobody can know. */
+  readonly reached?: boolean
+  /** What had arrived before it went wrong. Not enumerable, so that logging an error does not print output. */
+  declare readonly stdout?: string | Buffer
+  declare readonly stderr?: string | Buffer
+
+  constructor(fields: ErrorFields) {
+    super(fields.message, fields.cause === undefined ? undefined : { cause: fields.cause })
+    this.code = fields.code
+    this.kind = fields.kind
+    if (fields.phase !== undefined) this.phase = fields.phase
+    if (fields.host !== undefined) this.host = fields.host
+    if (fields.port !== undefined) this.port = fields.port
+    if (fields.command !== undefined) this.command = fields.command
+    if (fields.reached !== undefined) this.reached = fields.reached
+    hide(this, 'stdout', fields.stdout)
+    hide(this, 'stderr', fields.stderr)
+  }
+
+  static {
+    // On the prototype, as for built-in errors: not an own property of every instance.
+    nameClass(this, 'XecNativeError')
+  }
+}
+
+function hide(error: XecNativeError, name: 'stdout' | 'stderr', value: string | Buffer | undefined): void {
+  if (value === undefined) return
+  Object.defineProperty(error, name, { value, enumerable: false, configurable: true })
+}
+
+/** Names survive minifiers this way, and `error.name` needs no field. */
+export function nameClass(type: { prototype: Error }, name: string): void {
+  Object.defineProperty(type.prototype, 'name', { value: name, enumerable: false, configurable: true, writable: true })
+}

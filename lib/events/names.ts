@@ -1,0 +1,39 @@
+import type { XecNativeError } from '../errors'
+
+/** In the engine's order: an event's place here is its bit in the mask and its `kind` in a record. */
+export const EVENT_NAMES = [
+  'connection:created', 'connection:reused', 'connection:closed', 'connection:failed', 'connection:error', 'pool:full',
+  'connection:idle', 'acquire', 'queue', 'retire', 'cleanup', 'drain',
+] as const
+
+export type PoolEventName = (typeof EVENT_NAMES)[number]
+
+/** The last argument of every event. */
+export interface PoolEventInfo {
+  host: string
+  port: number
+  username: string
+  /** The connection's id as in `getConnections()`, 0 when there is none. */
+  connection: number
+  at: Date
+}
+
+/** The listeners' arguments. Durations are milliseconds. */
+export interface PoolEvents {
+  'connection:created': [host: string, duration: number, info: PoolEventInfo]
+  'connection:reused': [host: string, info: PoolEventInfo]
+  'connection:closed': [host: string, reason: string, info: PoolEventInfo]
+  /** No connection could be made. */
+  'connection:failed': [host: string, error: XecNativeError, info: PoolEventInfo]
+  /** A connection that had worked broke. */
+  'connection:error': [host: string, error: XecNativeError, info: PoolEventInfo]
+  /** A command has to wait because all allowed connections are busy. */
+  'pool:full': [host: string, info: PoolEventInfo]
+  /** A connection became free; how long it had been busy. */
+  'connection:idle': [host: string, duration: number, info: PoolEventInfo]
+  'acquire': [host: string, waited: number, info: PoolEventInfo]
+  'queue': [host: string, info: PoolEventInfo]
+  'retire': [host: string, reason: string, info: PoolEventInfo]
+  'cleanup': [cleaned: number, remaining: number, info: PoolEventInfo]
+  'drain': [info: PoolEventInfo]
+}

@@ -1,0 +1,45 @@
+import type { EventRecord } from '../binding'
+import { EventHub } from './hub'
+import { EVENT_NAMES, type PoolEvents } from './names'
+import { emitRecord } from './translate'
+
+/** The part of the native pool that events need. */
+export interface EventSource {
+  watchEvents(wake: () => void): void
+  setEventMask(mask: number): void
+  drainEvents(): EventRecord[]
+}
+
+/**
+ * Carries the engine's events to listeners: it asks the engine for exactly those somebody listens to, and fetches them
+ * when the engine calls, or earlier, when a command ends.
+ */
+export abstract class PoolEventHub extends EventHub<PoolEvents> {
+  #mask = 0
+  #watching = false
+
+  protected abstract get eventSource(): EventSource
+
+  protected override listenersChanged(): void {
+    const mask = EVENT_NAMES.reduce((bits, name, bit) => (this.listenerCount(name) > 0 ? bits | (1 << bit) : bits), 0)
+    if (mask === this.#mask) return
+    this.#mask = mask
+    if (!this.#watching) this.#watch()
+    this.eventSource.setEventMask(mask)
+  }
+
+  /** Emits what has happened so far. Called before a command's promise settles, so that events come first. */
+  protected deliverEvents(): void {
+    if (this.#mask === 0) return
+    for (const record of this.eventSource.drainEvents()) {
+      emitRecord(record, (event, ...args) => { this.emitSafely(event, ...args) })
+    }
+  }
+
+  #watch(): void {
+    this.#watching = true
+    // Weak: the native side keeps this callback, and the callback must not keep a forgotten pool.
+    const self = new WeakRef(this)
+    this.eventSource.watchEvents(() => { self.deref()?.deliverEvents() })
+  }
+}

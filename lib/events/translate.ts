@@ -1,0 +1,54 @@
+import type { EventRecord } from '../binding'
+import { type XecNativeError, errorFromFailure } from '../errors'
+import { EVENT_NAMES, type PoolEventInfo, type PoolEventName, type PoolEvents } from './names'
+
+type Emit = <K extends PoolEventName>(event: K, ...args: PoolEvents[K]) => void
+type Arguments<K extends PoolEventName> = (record: EventRecord, info: PoolEventInfo) => PoolEvents[K]
+
+const hostOnly = (record: EventRecord, info: PoolEventInfo): [string, PoolEventInfo] => [record.host, info]
+
+const withDuration = (record: EventRecord, info: PoolEventInfo): [string, number, PoolEventInfo] =>
+  [record.host, record.duration ?? 0, info]
+
+const withReason = (record: EventRecord, info: PoolEventInfo): [string, string, PoolEventInfo] =>
+  [record.host, record.reason ?? 'unknown', info]
+
+const withError = (record: EventRecord, info: PoolEventInfo): [string, XecNativeError, PoolEventInfo] =>
+  [record.host, errorOf(record), info]
+
+const ARGUMENTS: { [K in PoolEventName]: Arguments<K> } = {
+  'connection:created': withDuration,
+  'connection:reused': hostOnly,
+  'connection:closed': withReason,
+  'connection:failed': withError,
+  'connection:error': withError,
+  'pool:full': hostOnly,
+  'connection:idle': withDuration,
+  'acquire': withDuration,
+  'queue': hostOnly,
+  'retire': withReason,
+  'cleanup': (record, info) => [record.count ?? 0, record.remaining ?? 0, info],
+  'drain': (_record, info) => [info],
+}
+
+/** Calls `emit` with the event a record stands for. A kind from a newer engine is nobody's, so it is left out. */
+export function emitRecord(record: EventRecord, emit: Emit): void {
+  const name = EVENT_NAMES[record.kind]
+  if (name !== undefined) emitNamed(name, record, emit)
+}
+
+function emitNamed<K extends PoolEventName>(name: K, record: EventRecord, emit: Emit): void {
+  emit(name, ...ARGUMENTS[name](record, infoOf(record)))
+}
+
+function infoOf(record: EventRecord): PoolEventInfo {
+  const { host, port, username, connection } = record
+  return { host, port, username, connection, at: new Date(record.at) }
+}
+
+function errorOf(record: EventRecord): XecNativeError {
+  return errorFromFailure(record.failure ?? {
+    code: 'ECONNLOST', kind: 'connection-lost', phase: 'run', host: record.host, port: record.port, causes: [],
+    message: `The connection to ${record.host}:${record.port} broke: ${record.reason ?? 'no reason given'}`,
+  })
+}

@@ -1,0 +1,46 @@
+/**
+ * Hides secrets in text that people or logs will see: command lines, messages. It knows the usual spellings, it cannot
+ * know every secret; passing secrets by stdin or `env` keeps them out of command lines altogether.
+ */
+
+export const MASK = '[REDACTED]'
+
+interface Rule {
+  pattern: RegExp
+  /** `$1` is what stays in front of the secret. */
+  replacement: string
+}
+
+/** A shell word: quoted, or up to the next separator. */
+const WORD = String.raw`(?:"[^"]*"|'[^']*'|[^\s"';&|]+)`
+const SECRET_NAME = String.raw`(?:[\w-]{0,40}(?:passwd|password|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential)s?)`
+
+// Repetitions are bounded so that no text, however odd, makes a rule slow.
+const RULES: readonly Rule[] = [
+  // Whole private keys, whatever their type.
+  { pattern: /(-----BEGIN [A-Z ]*PRIVATE KEY-----)[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g, replacement: `$1${MASK}` },
+  // scheme://user:secret@host
+  { pattern: /(\b[a-z][a-z0-9+.-]{0,20}:\/\/[^\s/:@]{0,200}:)[^\s/@]+(?=@)/gi, replacement: `$1${MASK}` },
+  // Authorization: Bearer xyz
+  { pattern: /(\b(?:proxy-)?authorization\s*[:=]\s*(?:(?:bearer|basic|token|digest)\s+)?)(?!(?:bearer|basic|token|digest)\b)[^\s"']+/gi, replacement: `$1${MASK}` },
+  { pattern: /(\bbearer\s+)[\w.~+/=-]{8,}/gi, replacement: `$1${MASK}` },
+  // "password": "xyz"
+  { pattern: new RegExp(String.raw`(["']${SECRET_NAME}["']\s*:\s*)(?:"[^"]*"|'[^']*'|[^\s,}]+)`, 'gi'), replacement: `$1"${MASK}"` },
+  // --password xyz, --db-token=xyz
+  { pattern: new RegExp(String.raw`(--?${SECRET_NAME}(?:\s+|=))${WORD}`, 'gi'), replacement: `$1${MASK}` },
+  // PASSWORD=xyz, token: xyz
+  { pattern: new RegExp(String.raw`(\b${SECRET_NAME}\s*[=:]\s*)(?!["']?\[REDACTED\])${WORD}`, 'gi'), replacement: `$1${MASK}` },
+  // sshpass -p xyz, mysql -pxyz: the two programs whose short option is a password.
+  { pattern: new RegExp(String.raw`(\bsshpass\s+(?:-\S+\s+)*-p\s*)${WORD}`, 'g'), replacement: `$1${MASK}` },
+  { pattern: new RegExp(String.raw`(\bmysql(?:dump|admin)?\b[^|;&\n]{0,200}?\s-p)(?!\s)${WORD}`, 'g'), replacement: `$1${MASK}` },
+  // Tokens that can be told by their shape.
+  { pattern: /\b(?:gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{20,}|xox[abprs]-[\w-]{10,}|AKIA[A-Z0-9]{16})\b/g, replacement: MASK },
+]
+
+/** Cheap test that lets almost every command skip the rules. */
+const SUSPICIOUS = /passw|passphrase|secret|token|key|credential|authorization|bearer|:\/\/|sshpass|mysql|gh[pousr]_|github_pat_|xox|AKIA/i
+
+export function maskSecrets(text: string): string {
+  if (!SUSPICIOUS.test(text)) return text
+  return RULES.reduce((masked, rule) => masked.replace(rule.pattern, rule.replacement), text)
+}

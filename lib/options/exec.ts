@@ -1,0 +1,58 @@
+import type { Readable } from 'node:stream'
+import { isUint8Array } from 'node:util/types'
+import { InvalidOptionError } from '../errors'
+import type { ExecOptions } from '../types'
+import { asBuffer, boolean, duration, environment, integer, nonEmptyText } from './checks'
+import { type Check, describe, shape } from './schema'
+import { loginShell } from './target'
+import { notYet } from './unsupported'
+
+const encoding: Check<BufferEncoding | 'buffer'> = (value, option) => {
+  if (value === 'buffer') return value
+  if (typeof value === 'string' && Buffer.isEncoding(value)) return value
+  throw new InvalidOptionError(option, `expected 'buffer' or an encoding Node.js knows, got ${describe(value)}`)
+}
+
+const isReadable = (value: unknown): value is Readable =>
+  typeof value === 'object' && value !== null && Symbol.asyncIterator in value && 'pipe' in value
+
+export const stdin: Check<string | Buffer | Readable> = (value, option) => {
+  if (typeof value === 'string' || isReadable(value)) return value
+  if (isUint8Array(value)) return asBuffer(value)
+  throw new InvalidOptionError(option, `expected a string, a Buffer or a Readable stream, got ${describe(value)}`)
+}
+
+// By shape: under Jest and in vm contexts the signal may come from another realm.
+const isAbortSignal = (value: unknown): value is AbortSignal =>
+  typeof value === 'object' && value !== null && 'aborted' in value && 'addEventListener' in value
+
+const signal: Check<AbortSignal> = (value, option) => {
+  if (isAbortSignal(value)) return value
+  throw new InvalidOptionError(option, `expected an AbortSignal, got ${describe(value)}`)
+}
+
+const fields = shape({
+  cwd: nonEmptyText,
+  env: environment,
+  stdin,
+  encoding,
+  timeout: duration,
+  signal,
+  maxBuffer: integer(0, Number.MAX_SAFE_INTEGER),
+  priority: integer(-1_000_000, 1_000_000),
+  throwOnNonZeroExit: boolean,
+  collectAll: boolean,
+  retry: shape({ lostConnection: boolean }),
+  pty: notYet('run the command without a terminal'),
+  shell: loginShell,
+})
+
+export type CheckedExecOptions = Omit<ExecOptions, 'pty' | 'shell'>
+
+export function checkExecOptions(value: unknown): CheckedExecOptions {
+  return value === undefined ? {} : fields(value, '')
+}
+
+export function checkCommand(value: unknown): string {
+  return nonEmptyText(value, 'command')
+}

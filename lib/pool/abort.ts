@@ -1,0 +1,28 @@
+import { CancelToken } from '../binding'
+import { AbortError } from '../errors'
+
+export function abortError(signal: AbortSignal): AbortError {
+  return new AbortError({
+    code: 'ABORT_ERR', kind: 'unknown', reached: false, cause: signal.reason,
+    message: 'The command was aborted before it was sent',
+  })
+}
+
+/** Ties an AbortSignal to one native call. */
+export interface AbortLink {
+  token: CancelToken | undefined
+  /** Takes the listener off the signal again; signals often live longer than commands. */
+  unlink(): void
+}
+
+const UNLINKED: AbortLink = { token: undefined, unlink: () => undefined }
+
+/** Throws when the signal has fired already: then nothing must happen at all. */
+export function linkAbort(signal: AbortSignal | undefined): AbortLink {
+  if (signal === undefined) return UNLINKED
+  if (signal.aborted) throw abortError(signal)
+  const token = new CancelToken()
+  const cancel = (): void => { token.cancel() }
+  signal.addEventListener('abort', cancel, { once: true })
+  return { token, unlink: () => { signal.removeEventListener('abort', cancel) } }
+}

@@ -1,0 +1,20 @@
+import type { CommandSpec } from '../binding'
+import type { CheckedExecOptions } from '../options'
+
+export const DEFAULT_MAX_BUFFER = 10 * 1024 * 1024
+
+/** The command in the engine's words. `stdin` comes apart, because a stream has been read to its end by now. */
+export function commandSpec(command: string, options: CheckedExecOptions, stdin: string | Buffer | undefined): CommandSpec {
+  return {
+    command,
+    cwd: options.cwd,
+    env: options.env,
+    stdin,
+    // 0 means "no limit" to callers.
+    timeout: options.timeout === 0 ? undefined : options.timeout,
+    maxBuffer: options.maxBuffer ?? DEFAULT_MAX_BUFFER,
+    retryLostConnection: options.retry?.lostConnection,
+    collectAll: options.collectAll,
+    priority: options.priority,
+  }
+}

@@ -1,0 +1,1 @@
+export { SSHConnectionPool } from './pool'

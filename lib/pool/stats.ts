@@ -1,0 +1,31 @@
+import type { ConnectionSnapshot, StatsSnapshot } from '../binding'
+import type { ConnectionInfo, PoolStats } from '../types'
+
+export function poolStats(snapshot: StatsSnapshot): PoolStats {
+  const { connectTimeTotal, idleTimeTotal, lastCleanup, ...counters } = snapshot
+  return {
+    ...counters,
+    averageConnectionTime: ratio(connectTimeTotal, snapshot.connectionsCreated),
+    averageIdleTime: ratio(idleTimeTotal, snapshot.connectionsReused),
+    poolEfficiency: ratio(snapshot.poolHits, snapshot.poolHits + snapshot.poolMisses),
+    lastCleanup: lastCleanup === undefined ? null : new Date(lastCleanup),
+  }
+}
+
+/** 0 while there is nothing to divide by. */
+export function ratio(part: number, whole: number): number {
+  return whole === 0 ? 0 : part / whole
+}
+
+export function connectionInfo(snapshot: ConnectionSnapshot): ConnectionInfo {
+  return {
+    ...snapshot,
+    state: toState(snapshot.state),
+    created: new Date(snapshot.created),
+    lastUsed: new Date(snapshot.lastUsed),
+  }
+}
+
+function toState(state: string): ConnectionInfo['state'] {
+  return state === 'idle' || state === 'active' ? state : 'retiring'
+}

@@ -1,0 +1,36 @@
+import { userInfo } from 'node:os'
+import type { HostSettings, TargetSpec } from '../binding'
+import { InvalidOptionError } from '../errors'
+import type { CheckedTarget } from '../options'
+
+/** The target in the engine's words, defaults filled in. */
+export function targetSpec(target: CheckedTarget, settings: HostSettings | undefined): TargetSpec {
+  return {
+    host: target.host,
+    port: target.port ?? 22,
+    username: target.username ?? localUsername(),
+    password: target.password,
+    privateKey: target.privateKey,
+    passphrase: target.passphrase,
+    hostKeyChecking: target.hostKeyChecking ?? 'accept-new',
+    knownHostsPath: target.knownHostsPath,
+    settings,
+  }
+}
+
+let cachedUsername: string | undefined
+
+/** As `ssh` does: without a name, the remote user is called like the local one. */
+function localUsername(): string {
+  cachedUsername ??= readUsername()
+  return cachedUsername
+}
+
+function readUsername(): string {
+  try {
+    return userInfo().username
+  } catch {
+    // A user id without an account, usual in containers.
+    throw new InvalidOptionError('username', 'it is required here, because the local user has no name')
+  }
+}
