@@ -1,58 +1,58 @@
 // Debian packages that a build or the tests need: installed when we are root, named when we are not.
-import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { find } from './programs.mjs';
-import { must } from './run.mjs';
-import { step } from './terminal.mjs';
+import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { find } from './programs.mjs'
+import { must } from './run.mjs'
+import { step } from './terminal.mjs'
 
 /** package → a program that proves it is installed. */
-export const COMPILER = { gcc: 'gcc', 'libc6-dev': '/usr/include/stdlib.h' };
-export const SERVERS = { 'openssh-server': 'sshd', 'openssh-client': 'ssh-keygen', 'dropbear-bin': 'dropbear' };
+export const COMPILER = { gcc: 'gcc', 'libc6-dev': '/usr/include/stdlib.h' }
+export const SERVERS = { 'openssh-server': 'sshd', 'openssh-client': 'ssh-keygen', 'dropbear-bin': 'dropbear' }
 
-const POLICY = '/usr/sbin/policy-rc.d';
-const SAVED_POLICY = `${POLICY}.before-xec-native`;
+const POLICY = '/usr/sbin/policy-rc.d'
+const SAVED_POLICY = `${POLICY}.before-xec-native`
 
-const isInstalled = (proof) => (proof.startsWith('/') ? existsSync(proof) : find(proof) !== undefined);
+const isInstalled = (proof) => (proof.startsWith('/') ? existsSync(proof) : find(proof) !== undefined)
 
 /** Those of the packages that are not installed. */
-export const missing = (packages) => Object.keys(packages).filter((name) => !isInstalled(packages[name]));
+export const missing = (packages) => Object.keys(packages).filter((name) => !isInstalled(packages[name]))
 
-export const isRoot = () => process.getuid?.() === 0;
+export const isRoot = () => process.getuid?.() === 0
 
 /** Installs what is missing, or says what to install and throws. */
 export async function ensure(packages) {
-  const wanted = missing(packages);
-  if (wanted.length === 0) return;
+  const wanted = missing(packages)
+  if (wanted.length === 0) return
   if (!isRoot() || find('apt-get') === undefined) {
-    throw new Error(`Missing: ${wanted.join(', ')}. Install them (Debian: sudo apt-get install ${wanted.join(' ')}) and run this again.`);
+    throw new Error(`Missing: ${wanted.join(', ')}. Install them (Debian: sudo apt-get install ${wanted.join(' ')}) and run this again.`)
   }
-  step(`installing ${wanted.join(', ')}`);
+  step(`installing ${wanted.join(', ')}`)
   await withoutStartingServices(async () => {
-    await apt('update', '-q');
-    await apt('install', '-q', '-y', '--no-install-recommends', ...wanted);
-  });
+    await apt('update', '-q')
+    await apt('install', '-q', '-y', '--no-install-recommends', ...wanted)
+  })
 }
 
 const apt = (...args) =>
-  must('apt-get', ['-o', 'DPkg::Lock::Timeout=300', ...args], { env: { DEBIAN_FRONTEND: 'noninteractive' }, capture: true });
+  must('apt-get', ['-o', 'DPkg::Lock::Timeout=300', ...args], { env: { DEBIAN_FRONTEND: 'noninteractive' }, capture: true })
 
 /**
  * openssh-server starts a server on port 22 when it is installed. We only want its program: the policy file is
  * Debian's own way to say so, and whatever stood there before comes back.
  */
 async function withoutStartingServices(work) {
-  if (existsSync(POLICY) && !existsSync(SAVED_POLICY)) renameSync(POLICY, SAVED_POLICY);
-  writeFileSync(POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  if (existsSync(POLICY) && !existsSync(SAVED_POLICY)) renameSync(POLICY, SAVED_POLICY)
+  writeFileSync(POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755 })
   // Also when a signal ends us halfway: `finally` does not run then.
-  process.once('exit', restorePolicy);
+  process.once('exit', restorePolicy)
   try {
-    await work();
+    await work()
   } finally {
-    process.off('exit', restorePolicy);
-    restorePolicy();
+    process.off('exit', restorePolicy)
+    restorePolicy()
   }
 }
 
 function restorePolicy() {
-  if (existsSync(SAVED_POLICY)) renameSync(SAVED_POLICY, POLICY);
-  else rmSync(POLICY, { force: true });
+  if (existsSync(SAVED_POLICY)) renameSync(SAVED_POLICY, POLICY)
+  else rmSync(POLICY, { force: true })
 }

@@ -1,14 +1,14 @@
 // How every script ends: its own exit code, or one line that says what went wrong.
-import { CommandFailed } from './run.mjs';
-import { fail } from './terminal.mjs';
+import { CommandFailed } from './run.mjs'
+import { fail } from './terminal.mjs'
 
 /** Runs a script's work; a number it returns is the exit code. An error we foresaw needs no stack trace. */
 export async function main(work) {
   try {
-    process.exitCode = (await work()) ?? 0;
+    process.exitCode = (await work()) ?? 0
   } catch (error) {
-    const foreseen = error instanceof CommandFailed || error.constructor === Error;
-    fail(foreseen ? error.message : error.stack);
-    process.exitCode = 1;
+    const foreseen = error instanceof CommandFailed || error.constructor === Error
+    fail(foreseen ? error.message : error.stack)
+    process.exitCode = 1
   }
 }

@@ -1,27 +1,27 @@
 // npm, as a program: through its own entry point when npm started us, which also works where `npm` is a .cmd file.
-import { existsSync, statSync } from 'node:fs';
-import { inRoot, root } from './paths.mjs';
-import { must, run } from './run.mjs';
+import { existsSync, statSync } from 'node:fs'
+import { inRoot, root } from './paths.mjs'
+import { must, run } from './run.mjs'
 
-const command = process.env.npm_execpath === undefined ? ['npm'] : [process.execPath, process.env.npm_execpath];
+const command = process.env.npm_execpath === undefined ? ['npm'] : [process.execPath, process.env.npm_execpath]
 
-const call = (start, args, options) => start(command[0], [...command.slice(1), ...args], { cwd: root, ...options });
+const call = (start, args, options) => start(command[0], [...command.slice(1), ...args], { cwd: root, ...options })
 
 /** Runs a script of package.json; throws when it fails. */
-export const npmScript = (name, options) => call(must, ['run', '--silent', name], options);
+export const npmScript = (name, options) => call(must, ['run', '--silent', name], options)
 
 /** Runs a script of package.json and resolves with its outcome. */
-export const tryNpmScript = (name, ...args) => call(run, ['run', '--silent', name, ...(args.length > 0 ? ['--', ...args] : [])]);
+export const tryNpmScript = (name, ...args) => call(run, ['run', '--silent', name, ...(args.length > 0 ? ['--', ...args] : [])])
 
 /** Installs exactly what the lock file names, unless that is already there; true when it had to. */
 export async function ensureNodeModules() {
-  if (modulesAreCurrent()) return false;
-  await call(must, ['ci', '--no-fund', '--no-audit']);
-  return true;
+  if (modulesAreCurrent()) return false
+  await call(must, ['ci', '--no-fund', '--no-audit'])
+  return true
 }
 
 // npm writes this file at the end of every install: it is missing or old when an install was interrupted.
 function modulesAreCurrent() {
-  const installed = inRoot('node_modules', '.package-lock.json');
-  return existsSync(installed) && statSync(installed).mtimeMs >= statSync(inRoot('package-lock.json')).mtimeMs;
+  const installed = inRoot('node_modules', '.package-lock.json')
+  return existsSync(installed) && statSync(installed).mtimeMs >= statSync(inRoot('package-lock.json')).mtimeMs
 }

@@ -1,15 +1,15 @@
 // Starting other programs, and making sure that none of them outlives us.
-import { spawn } from 'node:child_process';
-import { constants } from 'node:os';
+import { spawn } from 'node:child_process'
+import { constants } from 'node:os'
 
-const running = new Set();
+const running = new Set()
 
 /** A program that did not end as it should; the message says which and how. */
 export class CommandFailed extends Error {
   constructor(command, outcome) {
-    super(`${command} ${outcome.signal ? `was ended by ${outcome.signal}` : `exited with ${outcome.code}`}`);
-    this.name = 'CommandFailed';
-    this.outcome = outcome;
+    super(`${command} ${outcome.signal ? `was ended by ${outcome.signal}` : `exited with ${outcome.code}`}`)
+    this.name = 'CommandFailed'
+    this.outcome = outcome
   }
 }
 
@@ -20,67 +20,67 @@ export class CommandFailed extends Error {
  */
 export function run(command, args, { cwd, env, input, capture = false } = {}) {
   return new Promise((resolve, reject) => {
-    const output = capture ? 'pipe' : 'inherit';
+    const output = capture ? 'pipe' : 'inherit'
     const child = spawn(command, args, {
       cwd,
       env: { ...process.env, ...env },
       stdio: [input === undefined ? 'ignore' : 'pipe', output, output],
       detached: process.platform !== 'win32',
-    });
-    running.add(child);
-    const chunks = { stdout: [], stderr: [] };
-    for (const name of ['stdout', 'stderr']) child[name]?.on('data', (chunk) => chunks[name].push(chunk));
+    })
+    running.add(child)
+    const chunks = { stdout: [], stderr: [] }
+    for (const name of ['stdout', 'stderr']) child[name]?.on('data', (chunk) => chunks[name].push(chunk))
     // A program that ends without reading its input is judged by its exit code, not by our broken pipe.
-    child.stdin?.on('error', () => {}).end(input);
+    child.stdin?.on('error', () => {}).end(input)
     child.once('error', (error) => {
-      running.delete(child);
-      reject(error);
-    });
+      running.delete(child)
+      reject(error)
+    })
     child.once('close', (code, signal) => {
-      running.delete(child);
-      const text = (name) => Buffer.concat(chunks[name]).toString();
-      resolve({ code, signal, stdout: text('stdout'), stderr: text('stderr') });
-    });
-  });
+      running.delete(child)
+      const text = (name) => Buffer.concat(chunks[name]).toString()
+      resolve({ code, signal, stdout: text('stdout'), stderr: text('stderr') })
+    })
+  })
 }
 
 /** Like `run`, but anything else than exit code 0 is a `CommandFailed`. */
 export async function must(command, args, options) {
-  const outcome = await run(command, args, options);
+  const outcome = await run(command, args, options)
   if (outcome.code !== 0) {
-    if (options?.capture) process.stderr.write(outcome.stdout + outcome.stderr);
-    throw new CommandFailed([command, ...args].join(' '), outcome);
+    if (options?.capture) process.stderr.write(outcome.stdout + outcome.stderr)
+    throw new CommandFailed([command, ...args].join(' '), outcome)
   }
-  return outcome;
+  return outcome
 }
 
 /** The output of a program, trimmed; `undefined` when it is not installed or fails. */
 export async function output(command, args) {
   try {
-    const outcome = await run(command, args, { capture: true });
-    return outcome.code === 0 ? outcome.stdout.trim() : undefined;
+    const outcome = await run(command, args, { capture: true })
+    return outcome.code === 0 ? outcome.stdout.trim() : undefined
   } catch (error) {
-    if (error.code === 'ENOENT') return undefined;
-    throw error;
+    if (error.code === 'ENOENT') return undefined
+    throw error
   }
 }
 
 function endGroup(child, signal) {
   try {
-    process.kill(process.platform === 'win32' ? child.pid : -child.pid, signal);
+    process.kill(process.platform === 'win32' ? child.pid : -child.pid, signal)
   } catch (error) {
-    if (error.code !== 'ESRCH') throw error;
+    if (error.code !== 'ESRCH') throw error
   }
 }
 
 /** Ends every program still running; called on a signal, so that Ctrl-C and CI's SIGTERM leave nothing behind. */
 export function endAll(signal = 'SIGTERM') {
-  for (const child of running) endGroup(child, signal);
+  for (const child of running) endGroup(child, signal)
 }
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   process.once(signal, () => {
-    endAll(signal);
-    process.exit(128 + constants.signals[signal]);
-  });
+    endAll(signal)
+    process.exit(128 + constants.signals[signal])
+  })
 }
