@@ -11,7 +11,10 @@ const call = (start, args, options) => start(command[0], [...command.slice(1), .
 export const npmScript = (name, options) => call(must, ['run', '--silent', name], options)
 
 /** Runs a script of package.json and resolves with its outcome. */
-export const tryNpmScript = (name, ...args) => call(run, ['run', '--silent', name, ...(args.length > 0 ? ['--', ...args] : [])])
+export const tryNpmScript = (name) => call(run, ['run', '--silent', name])
+
+/** Runs an installed package's program and resolves with its outcome. */
+export const tryNpx = (program, ...args) => call(run, ['exec', '--offline', '--', program, ...args])
 
 /** Installs exactly what the lock file names, unless that is already there; true when it had to. */
 export async function ensureNodeModules() {

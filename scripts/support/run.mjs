@@ -13,6 +13,13 @@ export class CommandFailed extends Error {
   }
 }
 
+/** Counts a child as ours until it ends, so that `endAll` reaches it. */
+export function track(child) {
+  running.add(child)
+  for (const event of ['error', 'close']) child.once(event, () => running.delete(child))
+  return child
+}
+
 /**
  * Runs a program to its end and resolves with `{ code, signal, stdout, stderr }`, whatever the code.
  * Output goes to our own terminal unless `capture` is set. Each program gets a process group of its own, so that
@@ -27,17 +34,13 @@ export function run(command, args, { cwd, env, input, capture = false } = {}) {
       stdio: [input === undefined ? 'ignore' : 'pipe', output, output],
       detached: process.platform !== 'win32',
     })
-    running.add(child)
+    track(child)
     const chunks = { stdout: [], stderr: [] }
     for (const name of ['stdout', 'stderr']) child[name]?.on('data', (chunk) => chunks[name].push(chunk))
     // A program that ends without reading its input is judged by its exit code, not by our broken pipe.
     child.stdin?.on('error', () => {}).end(input)
-    child.once('error', (error) => {
-      running.delete(child)
-      reject(error)
-    })
+    child.once('error', reject)
     child.once('close', (code, signal) => {
-      running.delete(child)
       const text = (name) => Buffer.concat(chunks[name]).toString()
       resolve({ code, signal, stdout: text('stdout'), stderr: text('stderr') })
     })

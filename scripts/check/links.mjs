@@ -1,0 +1,46 @@
+// Every relative link in every Markdown file leads to a file, and its anchor to a heading.
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import path from 'node:path'
+import { inRoot } from '../support/paths.mjs'
+
+const LINK = /\[[^\]]*\]\(\s*<?([^)\s>]+)>?(?:\s+"[^"]*")?\s*\)/g
+const ELSEWHERE = /^[a-z][a-z+.-]*:/i
+
+/** One line per broken link in the given Markdown files, whose paths are relative to the repository. */
+export const brokenLinks = (files) => files.flatMap(brokenLinksOf)
+
+function brokenLinksOf(file) {
+  const text = withoutCode(readFileSync(inRoot(file), 'utf8'))
+  return [...text.matchAll(LINK)].flatMap(([, link]) => {
+    const reason = ELSEWHERE.test(link) ? undefined : whyBroken(file, link)
+    return reason === undefined ? [] : [`${file}: ${link}: ${reason}`]
+  })
+}
+
+function whyBroken(file, link) {
+  const [target, anchor] = link.split('#')
+  const destination = target === '' ? file : path.join(path.dirname(file), decodeURIComponent(target))
+  if (destination.startsWith('..')) return 'leads out of the repository'
+  if (!existsSync(inRoot(destination))) return 'no such file'
+  if (anchor === undefined || statSync(inRoot(destination)).isDirectory() || !destination.endsWith('.md')) return undefined
+  return anchors(destination).has(anchor) ? undefined : 'no such heading'
+}
+
+// Code is not linked: an array access followed by a call looks just like a link.
+const withoutCode = (text) => text.replace(/^(```|~~~)[\s\S]*?^\1/gm, '').replace(/`[^`\n]*`/g, (code) => code.replace(/[[\]]/g, ' '))
+
+/** The anchors of a file's headings, as the usual renderers make them. */
+function anchors(file) {
+  const seen = new Map()
+  const headings = readFileSync(inRoot(file), 'utf8').replace(/^(```|~~~)[\s\S]*?^\1/gm, '').matchAll(/^#{1,6}\s+(.+?)\s*#*$/gm)
+  return new Set([...headings].map(([, title]) => numbered(slug(title), seen)))
+}
+
+const slug = (title) => title.replace(/\[([^\]]*)\]\([^)]*\)/g, '$1').toLowerCase().replace(/[^\p{L}\p{N}\s_-]/gu, '').replace(/\s/g, '-')
+
+// A second heading with the same title gets `-1`, a third one `-2`.
+function numbered(anchor, seen) {
+  const times = seen.get(anchor) ?? 0
+  seen.set(anchor, times + 1)
+  return times === 0 ? anchor : `${anchor}-${times}`
+}
