@@ -7,3 +7,9 @@ export {
 export type { PoolEventInfo, PoolEventName, PoolEvents } from './events'
 export { SSHConnectionPool } from './pool'
 export { version } from './binding'
+export {
+  AdapterError, CommandError, ConnectionError, ExecutionError, SSHAdapter, TimeoutError, type AdapterCommand,
+  type ConnectionPoolMetrics, type DefaultConnectOptions, type ExecutionResult, type OutputTarget, type SSHAdapterConfig,
+  type SSHAdapterEvents, type SSHAdapterOptions,
+} from './adapters'
+export type { MaskingConfig } from './masking'

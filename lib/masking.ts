@@ -44,3 +44,32 @@ export function maskSecrets(text: string): string {
   if (!SUSPICIOUS.test(text)) return text
   return RULES.reduce((masked, rule) => masked.replace(rule.pattern, rule.replacement), text)
 }
+
+export type Mask = (text: string) => string
+
+/** `sensitiveDataMasking` of an adapter. */
+export interface MaskingConfig {
+  /** true */
+  enabled?: boolean
+  /** Instead of the built-in rules. What a pattern matches is replaced as a whole. */
+  patterns?: RegExp[]
+  /** '[REDACTED]' */
+  replacement?: string
+}
+
+export function createMask(config: MaskingConfig): Mask {
+  const { enabled = true, patterns, replacement = MASK } = config
+  if (!enabled) return (text) => text
+  if (patterns === undefined) return (text) => maskSecrets(text).replaceAll(MASK, () => replacement)
+  const global = patterns.map((pattern) => new RegExp(pattern.source, pattern.flags.includes('g') ? pattern.flags : `${pattern.flags}g`))
+  return (text) => global.reduce((masked, pattern) => masked.replace(pattern, () => replacement), text)
+}
+
+/**
+ * Masks bytes and leaves every other byte as it is: as latin1 each byte is one character, and the rules look for ASCII.
+ */
+export function maskBytes(bytes: Buffer, mask: Mask): Buffer {
+  const text = bytes.toString('latin1')
+  const masked = mask(text)
+  return masked === text ? bytes : Buffer.from(masked, 'latin1')
+}

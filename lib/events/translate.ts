@@ -34,11 +34,11 @@ const ARGUMENTS: { [K in PoolEventName]: Arguments<K> } = {
 /** Calls `emit` with the event a record stands for. A kind from a newer engine is nobody's, so it is left out. */
 export function emitRecord(record: EventRecord, emit: Emit): void {
   const name = EVENT_NAMES[record.kind]
-  if (name !== undefined) emitNamed(name, record, emit)
+  if (name !== undefined) emitNamed(name, ARGUMENTS[name], record, emit)
 }
 
-function emitNamed<K extends PoolEventName>(name: K, record: EventRecord, emit: Emit): void {
-  emit(name, ...ARGUMENTS[name](record, infoOf(record)))
+function emitNamed<K extends PoolEventName>(name: K, build: Arguments<K>, record: EventRecord, emit: Emit): void {
+  emit(name, ...build(record, infoOf(record)))
 }
 
 function infoOf(record: EventRecord): PoolEventInfo {

@@ -1,0 +1,7 @@
+export { SSHAdapter } from './ssh/adapter'
+export type { SSHAdapterConfig, DefaultConnectOptions } from './ssh/config'
+export type { AdapterCommand, OutputTarget, SSHAdapterOptions } from './ssh/command'
+export type { ExecutionResult } from './ssh/execution-result'
+export type { SSHAdapterEvents } from './ssh/events'
+export type { ConnectionPoolMetrics } from './ssh/metrics'
+export { AdapterError, CommandError, ConnectionError, ExecutionError, TimeoutError } from './ssh/execution-errors'

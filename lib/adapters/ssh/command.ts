@@ -1,0 +1,44 @@
+import type { Readable, Writable } from 'node:stream'
+import type { SSHTarget } from '../../types'
+import { quote } from './quote'
+
+/** Where stdout or stderr goes. Everything but 'pipe' gets it when the command has ended. */
+export type OutputTarget = 'pipe' | 'ignore' | 'inherit' | Writable | ((text: string) => void)
+
+/** `$.ssh({...})`'s options as they arrive at an adapter. */
+export type SSHAdapterOptions = SSHTarget & { type: 'ssh' }
+
+/** The command @xec-sh/core hands to an adapter; of its options those that mean something over SSH. */
+export interface AdapterCommand {
+  command: string
+  /** Each is quoted: it arrives as one argument, whatever it holds. */
+  args?: string[]
+  adapterOptions?: { type: string }
+  cwd?: string
+  env?: Record<string, string>
+  /** Milliseconds; 0 = no limit */
+  timeout?: number
+  stdin?: string | Buffer | Readable
+  stdout?: OutputTarget
+  stderr?: OutputTarget
+  signal?: AbortSignal
+  maxBuffer?: number
+  nothrow?: boolean
+  throwOnNonZeroExit?: boolean
+  shell?: string | boolean
+  /** Set by core's promises, which do the throwing themselves. */
+  __fromProcessPromise?: boolean
+}
+
+/** The line the remote shell gets. `command` is shell text already; arguments are data. */
+export function commandLine(command: AdapterCommand): string {
+  const { args = [] } = command
+  return args.length === 0 ? command.command : [command.command, ...args.map(quote)].join(' ')
+}
+
+export function sshOptions(command: AdapterCommand): SSHAdapterOptions | undefined {
+  const options = command.adapterOptions
+  return options !== undefined && isSSHOptions(options) ? options : undefined
+}
+
+const isSSHOptions = (options: { type: string }): options is SSHAdapterOptions => options.type === 'ssh'

@@ -1,0 +1,132 @@
+import { boolean, duration, environment, integer, nonEmptyText, positiveDuration, text } from '../../options/checks'
+import { hostConfig } from '../../options/host-config'
+import { type Check, shape } from '../../options/schema'
+import { targetFields } from '../../options/target'
+import { notYet } from '../../options/unsupported'
+import { InvalidOptionError } from '../../errors'
+import { DEFAULT_MAX_BUFFER } from '../../pool/command-spec'
+import type { HostPoolConfig, SSHTarget, SudoOptions } from '../../types'
+import type { MaskingConfig } from '../../masking'
+
+/** Options of ssh2 that mean the same here. */
+export type DefaultConnectOptions = Pick<SSHTarget, 'port' | 'username' | 'password' | 'privateKey' | 'passphrase'>
+  & { readyTimeout?: number; keepaliveInterval?: number; keepaliveCountMax?: number }
+
+export interface SSHAdapterConfig {
+  /** 120_000 milliseconds per command; 0 = no limit */
+  defaultTimeout?: number
+  /** Remote directory of commands without their own. */
+  defaultCwd?: string
+  defaultEnv?: Record<string, string>
+  /** Accepted without effect: the remote user's login shell runs commands. */
+  defaultShell?: string | boolean
+  /** 'utf8' */
+  encoding?: BufferEncoding
+  /** 10 MiB for each of stdout and stderr */
+  maxBuffer?: number
+  /** true */
+  throwOnNonZeroExit?: boolean
+  sensitiveDataMasking?: MaskingConfig
+  /** Settings of the connections this adapter opens; a target's own `poolConfig` wins over them. */
+  connectionPool?: HostPoolConfig
+  /** What a target does not say itself. */
+  defaultConnectOptions?: DefaultConnectOptions
+  /** 'accept-new' */
+  hostKeyChecking?: SSHTarget['hostKeyChecking']
+  knownHostsPath?: string
+  /** Accepted without effect: pooled connections are shared anyway. */
+  multiplexing?: { enabled?: boolean; controlPath?: string; controlPersist?: string | number }
+  /** Refused with ENOTSUP today while `enabled` is true. */
+  sudo?: SudoOptions
+  /** Accepted without effect: there are no file transfers yet. */
+  sftp?: { enabled?: boolean; concurrency?: number }
+}
+
+const encoding: Check<BufferEncoding> = (value, option) => {
+  if (typeof value === 'string' && Buffer.isEncoding(value)) return value
+  throw new InvalidOptionError(option, 'expected an encoding Node.js knows')
+}
+
+const patterns: Check<RegExp[]> = (value, option) => {
+  if (Array.isArray(value) && value.every((entry): entry is RegExp => entry instanceof RegExp)) return value
+  throw new InvalidOptionError(option, 'expected an array of RegExp')
+}
+
+const textOr = <T>(other: Check<T>): Check<string | T> => (value, option) =>
+  typeof value === 'string' ? nonEmptyText(value, option) : other(value, option)
+
+const { port, username, password, privateKey, passphrase, hostKeyChecking, knownHostsPath } = targetFields
+
+export const checkAdapterConfig: Check<SSHAdapterConfig> = shape({
+  defaultTimeout: duration,
+  defaultCwd: nonEmptyText,
+  defaultEnv: environment,
+  defaultShell: textOr(boolean),
+  encoding,
+  maxBuffer: integer(0, Number.MAX_SAFE_INTEGER),
+  throwOnNonZeroExit: boolean,
+  sensitiveDataMasking: shape({ enabled: boolean, patterns, replacement: text }),
+  connectionPool: hostConfig,
+  defaultConnectOptions: shape({
+    port, username, password, privateKey, passphrase,
+    readyTimeout: positiveDuration,
+    keepaliveInterval: duration,
+    keepaliveCountMax: integer(1, 1_000),
+  }),
+  hostKeyChecking,
+  knownHostsPath,
+  multiplexing: shape({ enabled: boolean, controlPath: nonEmptyText, controlPersist: textOr(integer(0, 2 ** 31 - 1)) }),
+  sudo: notYet('put sudo into the command'),
+  sftp: shape({ enabled: boolean, concurrency: integer(1, 1_000) }),
+})
+
+export type ResolvedAdapterConfig = SSHAdapterConfig & Required<Pick<SSHAdapterConfig,
+  'defaultTimeout' | 'defaultEnv' | 'encoding' | 'maxBuffer' | 'throwOnNonZeroExit' | 'sensitiveDataMasking'>>
+
+export const DEFAULT_ADAPTER_CONFIG: ResolvedAdapterConfig = {
+  defaultTimeout: 120_000,
+  defaultEnv: {},
+  encoding: 'utf8',
+  maxBuffer: DEFAULT_MAX_BUFFER,
+  throwOnNonZeroExit: true,
+  sensitiveDataMasking: {},
+}
+
+/** `changes` over `current`; groups of options are merged, not replaced. */
+export function mergeConfig(current: ResolvedAdapterConfig, changes: SSHAdapterConfig): ResolvedAdapterConfig {
+  return {
+    ...current,
+    ...changes,
+    sensitiveDataMasking: { ...current.sensitiveDataMasking, ...changes.sensitiveDataMasking },
+    connectionPool: { ...current.connectionPool, ...changes.connectionPool },
+    defaultConnectOptions: { ...current.defaultConnectOptions, ...changes.defaultConnectOptions },
+  }
+}
+
+/** The target with the adapter's defaults filled in. */
+export function withDefaults(target: SSHTarget, config: ResolvedAdapterConfig): SSHTarget {
+  const { readyTimeout, keepaliveInterval, keepaliveCountMax, ...connect } = config.defaultConnectOptions ?? {}
+  return {
+    ...connect,
+    ...given({ hostKeyChecking: config.hostKeyChecking, knownHostsPath: config.knownHostsPath }),
+    ...given(target),
+    host: target.host,
+    poolConfig: {
+      ...given({ connectionTimeout: readyTimeout, keepAliveCountMax: keepaliveCountMax }),
+      ...keepAlive(keepaliveInterval),
+      ...config.connectionPool,
+      ...target.poolConfig,
+    },
+  }
+}
+
+/** ssh2 switches keepalive off with an interval of 0. */
+function keepAlive(interval: number | undefined): HostPoolConfig {
+  if (interval === undefined) return {}
+  return interval === 0 ? { keepAlive: false } : { keepAliveInterval: interval }
+}
+
+/** Without the entries that are undefined, which would hide a default when spread over it. */
+function given<T extends object>(values: T): Partial<T> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>
+}

@@ -1,0 +1,50 @@
+import type { SSHAdapterConfig } from '../adapters/ssh/config'
+import type { Core, EngineLike, ExecutionEngineConfig } from './core'
+import { type CarryOver, type XecEngine, wrapEngine } from './engine'
+import { type Installation, Installer } from './install'
+import { coreShapes } from './shapes'
+
+export type { EngineLike, ExecutionEngineConfig, Installation, XecEngine }
+export type { NamedAdapter } from './engine'
+
+/** The drop-in for one @xec-sh/core. */
+export interface Xec {
+  /**
+   * Makes an engine's SSH commands run through Rust. Calling it again changes nothing but the given options.
+   * Needed again after core's `configure()` or `dispose()`, which throw every registered adapter away.
+   */
+  install(engine: EngineLike, config?: SSHAdapterConfig): Installation
+  /** Brings back the adapter that was there before; does nothing when there is none of ours. */
+  uninstall(engine: EngineLike): Promise<void>
+  /** A new engine of core with our adapter in it. */
+  createEngine(config?: ExecutionEngineConfig): XecEngine
+  /** An engine made by `createEngine()`, independent of core's own `$`. */
+  readonly $: XecEngine
+}
+
+const known = new WeakMap<Core['ExecutionEngine'], Xec>()
+
+/** One drop-in per core, however it was loaded: `import` and `require` share it. */
+export function forCore(core: Core): Xec {
+  const present = known.get(core.ExecutionEngine)
+  if (present !== undefined) return present
+  const made = makeXec(core)
+  known.set(core.ExecutionEngine, made)
+  return made
+}
+
+function makeXec(core: Core): Xec {
+  const installer = new Installer(coreShapes(core))
+  const carryOver: CarryOver = (from, to) => { installer.carryOver(from, to) }
+  const createEngine = (config?: ExecutionEngineConfig): XecEngine => {
+    const engine = core.createCallableEngine(new core.ExecutionEngine(config))
+    installer.install(engine)
+    return wrapEngine(core, engine, carryOver)
+  }
+  return {
+    install: (engine, config) => installer.install(engine, config),
+    uninstall: (engine) => installer.uninstall(engine),
+    createEngine,
+    $: createEngine(),
+  }
+}
