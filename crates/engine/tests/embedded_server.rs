@@ -1,11 +1,6 @@
 //! The embedded SSH server, seen by a plain russh client.
 #![cfg(feature = "testing")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,10 +17,7 @@ struct TrustAll;
 impl client::Handler for TrustAll {
     type Error = russh::Error;
 
-    async fn check_server_key(
-        &mut self,
-        _key: &PublicKeyOrCertificate,
-    ) -> Result<bool, Self::Error> {
+    async fn check_server_key(&mut self, _key: &PublicKeyOrCertificate) -> Result<bool, Self::Error> {
         Ok(true)
     }
 }
@@ -43,34 +35,19 @@ struct Ended {
 }
 
 async fn server() -> EmbeddedServer {
-    EmbeddedServer::builder()
-        .user(User::new("demo").password("secret"))
-        .start()
-        .await
-        .unwrap()
+    EmbeddedServer::builder().user(User::new("demo").password("secret")).start().await.unwrap()
 }
 
 async fn dial(server: &EmbeddedServer) -> Client {
     // Room for a whole window of small packets: a russh client with an unread channel stops reading when this is full,
     // and it is the server that is tested here.
-    let config = client::Config {
-        channel_buffer_size: 4096,
-        ..client::Config::default()
-    };
-    client::connect(Arc::new(config), server.addr(), TrustAll)
-        .await
-        .unwrap()
+    let config = client::Config { channel_buffer_size: 4096, ..client::Config::default() };
+    client::connect(Arc::new(config), server.addr(), TrustAll).await.unwrap()
 }
 
 async fn login(server: &EmbeddedServer) -> Client {
     let mut client = dial(server).await;
-    assert!(
-        client
-            .authenticate_password("demo", "secret")
-            .await
-            .unwrap()
-            .success()
-    );
+    assert!(client.authenticate_password("demo", "secret").await.unwrap().success());
     client
 }
 
@@ -87,9 +64,7 @@ async fn finish(mut channel: Channel<Msg>) -> Ended {
             ChannelMsg::Data { data } => ended.stdout.extend_from_slice(&data),
             ChannelMsg::ExtendedData { data, ext: 1 } => ended.stderr.extend_from_slice(&data),
             ChannelMsg::ExitStatus { exit_status } => ended.status = Some(exit_status),
-            ChannelMsg::ExitSignal { signal_name, .. } => {
-                ended.signal = Some(format!("{signal_name:?}"))
-            }
+            ChannelMsg::ExitSignal { signal_name, .. } => ended.signal = Some(format!("{signal_name:?}")),
             _ => {}
         }
     }
@@ -97,9 +72,7 @@ async fn finish(mut channel: Channel<Msg>) -> Ended {
 }
 
 async fn next(channel: &mut Channel<Msg>) -> Option<ChannelMsg> {
-    timeout(Duration::from_secs(20), channel.wait())
-        .await
-        .expect("the server went silent")
+    timeout(Duration::from_secs(20), channel.wait()).await.expect("the server went silent")
 }
 
 async fn run(client: &Client, command: &str) -> Ended {
@@ -129,9 +102,7 @@ async fn gone(pid: u32) {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };
-    timeout(Duration::from_secs(10), death)
-        .await
-        .expect("a process outlived its command");
+    timeout(Duration::from_secs(10), death).await.expect("a process outlived its command");
 }
 
 #[tokio::test]
@@ -139,10 +110,7 @@ async fn runs_a_command_with_both_streams_and_its_status() {
     let server = server().await;
     let client = login(&server).await;
     let ended = run(&client, "printf out; printf err >&2; exit 7").await;
-    assert_eq!(
-        (ended.stdout.as_slice(), ended.stderr.as_slice()),
-        (&b"out"[..], &b"err"[..])
-    );
+    assert_eq!((ended.stdout.as_slice(), ended.stderr.as_slice()), (&b"out"[..], &b"err"[..]));
     assert_eq!((ended.status, ended.signal), (Some(7), None));
     assert_eq!(server.stats().commands_run, 1);
     server.stop().await;
@@ -156,11 +124,7 @@ async fn accepts_an_authorized_key_and_no_other() {
     let mut client = dial(&server).await;
     let mut offer = async |text: String| {
         let key = Arc::new(PrivateKey::from_openssh(text).unwrap());
-        client
-            .authenticate_publickey("demo", PrivateKeyWithHashAlg::new(key, None))
-            .await
-            .unwrap()
-            .success()
+        client.authenticate_publickey("demo", PrivateKeyWithHashAlg::new(key, None)).await.unwrap().success()
     };
     let stranger = ClientKey::generate().unwrap().private_text().unwrap();
     assert!(!offer(stranger).await);
@@ -173,32 +137,15 @@ async fn accepts_an_authorized_key_and_no_other() {
 async fn refuses_and_counts_a_wrong_password_and_an_unknown_user() {
     let server = server().await;
     let mut client = dial(&server).await;
-    assert!(
-        !client
-            .authenticate_password("demo", "wrong")
-            .await
-            .unwrap()
-            .success()
-    );
-    assert!(
-        !client
-            .authenticate_password("nobody", "secret")
-            .await
-            .unwrap()
-            .success()
-    );
+    assert!(!client.authenticate_password("demo", "wrong").await.unwrap().success());
+    assert!(!client.authenticate_password("nobody", "secret").await.unwrap().success());
     assert_eq!(server.stats().logins_failed, 2);
 }
 
 #[tokio::test]
 async fn a_key_that_is_none_is_refused_at_the_start() {
     let user = User::new("demo").authorized_key("not a key");
-    let error = EmbeddedServer::builder()
-        .user(user)
-        .start()
-        .await
-        .err()
-        .unwrap();
+    let error = EmbeddedServer::builder().user(user).start().await.err().unwrap();
     assert!(matches!(error, EmbeddedServerError::AuthorizedKey { user, .. } if user == "demo"));
 }
 
@@ -206,12 +153,7 @@ async fn a_key_that_is_none_is_refused_at_the_start() {
 async fn a_taken_port_is_an_error_that_names_it() {
     let first = server().await;
     let port = first.addr().port();
-    let error = EmbeddedServer::builder()
-        .port(port)
-        .start()
-        .await
-        .err()
-        .unwrap();
+    let error = EmbeddedServer::builder().port(port).start().await.err().unwrap();
     assert!(matches!(error, EmbeddedServerError::Listen { port: named, .. } if named == port));
 }
 
@@ -219,9 +161,7 @@ async fn a_taken_port_is_an_error_that_names_it() {
 async fn passes_stdin_up_to_its_end_and_back_unchanged() {
     let server = server().await;
     let client = login(&server).await;
-    let input: Vec<u8> = (0..12_000_000_u32)
-        .map(|number| (number.wrapping_mul(2_654_435_761) >> 24) as u8)
-        .collect();
+    let input: Vec<u8> = (0..12_000_000_u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     let channel = start(&client, "cat").await;
     let (mut reader, writer) = channel.split();
     let sent = Bytes::from(input.clone());
@@ -236,12 +176,7 @@ async fn passes_stdin_up_to_its_end_and_back_unchanged() {
         }
     }
     writing.await.unwrap();
-    assert!(
-        output == input,
-        "{} of {} bytes, or other ones",
-        output.len(),
-        input.len()
-    );
+    assert!(output == input, "{} of {} bytes, or other ones", output.len(), input.len());
 }
 
 #[tokio::test]
@@ -249,10 +184,7 @@ async fn passes_environment_variables() {
     let server = server().await;
     let client = login(&server).await;
     let channel = client.channel_open_session().await.unwrap();
-    channel
-        .set_env(false, "GREETING", "good day")
-        .await
-        .unwrap();
+    channel.set_env(false, "GREETING", "good day").await.unwrap();
     channel.exec(true, "printf \"$GREETING\"").await.unwrap();
     assert_eq!(finish(channel).await.stdout, b"good day");
 }
@@ -262,10 +194,7 @@ async fn names_the_signal_that_killed_a_command() {
     let server = server().await;
     let client = login(&server).await;
     let ended = run(&client, "kill -SEGV $$").await;
-    assert_eq!(
-        (ended.status, ended.signal.as_deref()),
-        (None, Some("SEGV"))
-    );
+    assert_eq!((ended.status, ended.signal.as_deref()), (None, Some("SEGV")));
 }
 
 #[tokio::test]
@@ -282,12 +211,7 @@ async fn a_signal_request_reaches_the_whole_process_group() {
 #[tokio::test]
 async fn refuses_channels_beyond_the_limit_and_frees_slots() {
     let user = User::new("demo").password("secret");
-    let server = EmbeddedServer::builder()
-        .user(user)
-        .max_sessions(2)
-        .start()
-        .await
-        .unwrap();
+    let server = EmbeddedServer::builder().user(user).max_sessions(2).start().await.unwrap();
     let client = login(&server).await;
     let first = start(&client, "cat").await;
     let second = start(&client, "cat").await;
@@ -330,19 +254,10 @@ async fn a_pty_and_a_subsystem_are_refused_and_a_shell_is_not() {
     let server = server().await;
     let client = login(&server).await;
     let mut channel = client.channel_open_session().await.unwrap();
-    channel
-        .request_pty(true, "xterm", 80, 24, 0, 0, &[])
-        .await
-        .unwrap();
-    assert!(matches!(
-        next(&mut channel).await,
-        Some(ChannelMsg::Failure)
-    ));
+    channel.request_pty(true, "xterm", 80, 24, 0, 0, &[]).await.unwrap();
+    assert!(matches!(next(&mut channel).await, Some(ChannelMsg::Failure)));
     channel.request_subsystem(true, "sftp").await.unwrap();
-    assert!(matches!(
-        next(&mut channel).await,
-        Some(ChannelMsg::Failure)
-    ));
+    assert!(matches!(next(&mut channel).await, Some(ChannelMsg::Failure)));
     channel.request_shell(true).await.unwrap();
     channel.data_bytes("echo from a shell\n").await.unwrap();
     channel.eof().await.unwrap();
@@ -366,9 +281,7 @@ async fn stop_ends_everything_it_started() {
     let mut channel = start(&client, "trap '' TERM HUP; sleep 1000 & echo $!; wait").await;
     let grandchild = first_number(&mut channel).await;
     assert_eq!(server.stats().open_connections, 1);
-    timeout(Duration::from_secs(5), server.stop())
-        .await
-        .expect("stop hangs");
+    timeout(Duration::from_secs(5), server.stop()).await.expect("stop hangs");
     gone(grandchild).await;
     assert!(tokio::net::TcpStream::connect(address).await.is_err());
     assert!(client.channel_open_session().await.is_err());
@@ -379,8 +292,6 @@ async fn stop_does_not_wait_for_a_client_that_says_nothing() {
     let server = server().await;
     let silent = tokio::net::TcpStream::connect(server.addr()).await.unwrap();
     let busy = login(&server).await;
-    timeout(Duration::from_secs(5), server.stop())
-        .await
-        .expect("stop hangs");
+    timeout(Duration::from_secs(5), server.stop()).await.expect("stop hangs");
     drop((silent, busy));
 }

@@ -20,25 +20,21 @@ struct PrivateFolder(PathBuf);
 
 impl PrivateFolder {
     fn create() -> Outcome<Self> {
-        let path =
-            std::env::temp_dir().join(format!("embedded-sshd-{}", ClientKey::random_word()?));
+        let path = std::env::temp_dir().join(format!("embedded-sshd-{}", ClientKey::random_word()?));
         DirBuilder::new().mode(0o700).create(&path)?;
         Ok(Self(path))
     }
 
     fn write(&self, name: &str, text: &str) -> io::Result<PathBuf> {
         let path = self.0.join(name);
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
         file.write_all(text.as_bytes())?;
         Ok(path)
     }
 }
 
 impl Drop for PrivateFolder {
+    #[expect(clippy::print_stderr, reason = "a program's last word to whoever started it; nobody else can hear it")]
     fn drop(&mut self) {
         if let Err(error) = fs::remove_dir_all(&self.0) {
             eprintln!("cannot remove {}: {error}", self.0.display());
@@ -51,9 +47,7 @@ async fn main() -> Outcome<()> {
     let (key, password) = (ClientKey::generate()?, ClientKey::random_word()?);
     let folder = PrivateFolder::create()?;
     let key_path = folder.write("id_ed25519", &key.private_text()?)?;
-    let user = User::new(USER)
-        .password(&password)
-        .authorized_key(key.public_line()?);
+    let user = User::new(USER).password(&password).authorized_key(key.public_line()?);
     let server = EmbeddedServer::builder().user(user).start().await?;
     announce(&server, &password, &key_path)?;
     wait_for_parent().await?;

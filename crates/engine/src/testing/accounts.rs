@@ -14,11 +14,7 @@ pub struct User {
 
 impl User {
     pub fn new(name: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            password: None,
-            authorized_keys: Vec::new(),
-        }
+        Self { name: name.into(), password: None, authorized_keys: Vec::new() }
     }
 
     #[must_use]
@@ -46,21 +42,11 @@ impl TryFrom<User> for Account {
 
     fn try_from(user: User) -> Result<Self, Self::Error> {
         let parse = |line: &String| {
-            PublicKey::from_openssh(line).map_err(|source| EmbeddedServerError::AuthorizedKey {
-                user: user.name.clone(),
-                source,
-            })
+            PublicKey::from_openssh(line)
+                .map_err(|source| EmbeddedServerError::AuthorizedKey { user: user.name.clone(), source })
         };
-        let keys = user
-            .authorized_keys
-            .iter()
-            .map(parse)
-            .collect::<Result<_, _>>()?;
-        Ok(Self {
-            name: user.name,
-            password: user.password,
-            keys,
-        })
+        let keys = user.authorized_keys.iter().map(parse).collect::<Result<_, _>>()?;
+        Ok(Self { name: user.name, password: user.password, keys })
     }
 }
 
@@ -68,26 +54,16 @@ pub(super) struct Accounts(Vec<Account>);
 
 impl Accounts {
     pub(super) fn new(users: Vec<User>) -> Result<Self, EmbeddedServerError> {
-        users
-            .into_iter()
-            .map(Account::try_from)
-            .collect::<Result<_, _>>()
-            .map(Self)
+        users.into_iter().map(Account::try_from).collect::<Result<_, _>>().map(Self)
     }
 
     pub(super) fn accept_password(&self, name: &str, password: &str) -> bool {
-        self.named(name)
-            .any(|account| account.password.as_deref() == Some(password))
+        self.named(name).any(|account| account.password.as_deref() == Some(password))
     }
 
     /// Compares key data only: the comment in an `authorized_keys` line is not part of the key.
     pub(super) fn accept_key(&self, name: &str, key: &PublicKey) -> bool {
-        self.named(name).any(|account| {
-            account
-                .keys
-                .iter()
-                .any(|known| known.key_data() == key.key_data())
-        })
+        self.named(name).any(|account| account.keys.iter().any(|known| known.key_data() == key.key_data()))
     }
 
     fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Account> {

@@ -35,15 +35,8 @@ pub(super) fn spawn(program: Program<'_>, environment: Vec<(String, String)>) ->
     if let Program::Line(line) = program {
         command.arg("-c").arg(OsStr::from_bytes(line));
     }
-    command
-        .envs(environment)
-        .process_group(0)
-        .kill_on_drop(true);
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
+    command.envs(environment).process_group(0).kill_on_drop(true);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
 }
 
 /// The client's end of a command.
@@ -68,12 +61,7 @@ impl Execution {
         listening: oneshot::Receiver<()>,
         mut running: Running,
     ) -> Option<(ExitStatus, Client)> {
-        let Self {
-            mut child,
-            group,
-            stdin,
-            client,
-        } = self;
+        let Self { mut child, group, stdin, client } = self;
         let finished = tokio::select! {
             biased;
             () = running.stop_requested() => false,
@@ -88,24 +76,14 @@ impl Execution {
 
 /// Immediate: the process has ended, or SIGKILL is on its way to it.
 async fn reap(mut child: Child) -> Option<ExitStatus> {
-    child
-        .wait()
-        .await
-        .inspect_err(|error| tracing::warn!(%error, "cannot learn how a command ended"))
-        .ok()
+    child.wait().await.inspect_err(|error| tracing::warn!(%error, "cannot learn how a command ended")).ok()
 }
 
 /// Moves bytes until both outputs are at their end and the process is. Input that is left over does not hold it up.
 async fn drive(child: &mut Child, stdin: StdinSource, output: &ChannelWriteHalf<Msg>) {
     let feeding = child.stdin.take().map(|pipe| stdin.feed(pipe));
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let ended = async {
-        tokio::join!(
-            pump(stdout, output, None),
-            pump(stderr, output, Some(STDERR)),
-            child.wait()
-        )
-    };
+    let ended = async { tokio::join!(pump(stdout, output, None), pump(stderr, output, Some(STDERR)), child.wait()) };
     let feed_forever = async {
         if let Some(feeding) = feeding {
             feeding.await;
@@ -121,11 +99,7 @@ async fn drive(child: &mut Child, stdin: StdinSource, output: &ChannelWriteHalf<
 
 /// Sends one stream to the client as fast as the client's window lets it. Stopping early closes the pipe, which the
 /// process notices as any program does whose reader has left.
-async fn pump(
-    stream: Option<impl AsyncRead + Unpin>,
-    output: &ChannelWriteHalf<Msg>,
-    kind: Option<u32>,
-) {
+async fn pump(stream: Option<impl AsyncRead + Unpin>, output: &ChannelWriteHalf<Msg>, kind: Option<u32>) {
     let Some(mut stream) = stream else { return };
     let mut buffer = BytesMut::new();
     loop {
@@ -153,11 +127,7 @@ impl Client {
         let id = self.output.id();
         self.handle.eof(id).await?;
         match (status.code(), status.signal()) {
-            (Some(code), _) => {
-                self.handle
-                    .exit_status_request(id, code.unsigned_abs())
-                    .await?
-            }
+            (Some(code), _) => self.handle.exit_status_request(id, code.unsigned_abs()).await?,
             (None, Some(signal)) => self.exit_signal(signal, status.core_dumped()).await?,
             (None, None) => {}
         }
@@ -166,18 +136,14 @@ impl Client {
 
     async fn exit_signal(&self, signal: i32, core_dumped: bool) -> Result<(), ()> {
         let (id, name) = (self.output.id(), ssh_name(signal));
-        self.handle
-            .exit_signal_request(id, name, core_dumped, String::new(), String::new())
-            .await
+        self.handle.exit_signal_request(id, name, core_dumped, String::new(), String::new()).await
     }
 }
 
 /// The protocol knows signals by name, without the `SIG`.
 fn ssh_name(signal: i32) -> Sig {
-    let name = Signal::try_from(signal).map_or_else(
-        |_| format!("{signal}@embedded"),
-        |known| known.as_str().to_owned(),
-    );
+    let name =
+        Signal::try_from(signal).map_or_else(|_| format!("{signal}@embedded"), |known| known.as_str().to_owned());
     let short = name.strip_prefix("SIG").unwrap_or(&name);
     match short {
         "ABRT" => Sig::ABRT,

@@ -60,13 +60,7 @@ pub(super) async fn serve(
 }
 
 async fn goodbye(handle: Handle) {
-    let told = handle
-        .disconnect(
-            Disconnect::ByApplication,
-            "the server stops".into(),
-            String::new(),
-        )
-        .await;
+    let told = handle.disconnect(Disconnect::ByApplication, "the server stops".into(), String::new()).await;
     if told.is_err() {
         tracing::trace!("the client had left already");
     }

@@ -13,8 +13,5 @@ pub enum EmbeddedServerError {
     #[error("cannot generate a key")]
     GenerateKey(#[source] ssh_key::Error),
     #[error("the authorized key of user {user} is not an OpenSSH public key")]
-    AuthorizedKey {
-        user: String,
-        source: ssh_key::Error,
-    },
+    AuthorizedKey { user: String, source: ssh_key::Error },
 }

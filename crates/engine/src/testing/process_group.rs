@@ -11,9 +11,7 @@ pub(super) struct ProcessGroup(Mutex<Option<Pid>>);
 impl ProcessGroup {
     /// `leader` must have been started as the leader of a new group.
     pub(super) fn led_by(leader: Option<u32>) -> Self {
-        let pid = leader
-            .and_then(|pid| i32::try_from(pid).ok())
-            .map(Pid::from_raw);
+        let pid = leader.and_then(|pid| i32::try_from(pid).ok()).map(Pid::from_raw);
         Self(Mutex::new(pid))
     }
 

@@ -54,34 +54,15 @@ impl Builder {
     pub async fn start(self) -> Result<EmbeddedServer, EmbeddedServerError> {
         let accounts = Accounts::new(self.users)?;
         let host_key = keys::generate()?;
-        let listen_error = |source| EmbeddedServerError::Listen {
-            port: self.port,
-            source,
-        };
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port))
-            .await
-            .map_err(listen_error)?;
+        let listen_error = |source| EmbeddedServerError::Listen { port: self.port, source };
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).await.map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
         let counters = Arc::new(Counters::default());
-        let shared = Arc::new(Shared {
-            accounts,
-            counters: Arc::clone(&counters),
-            max_sessions: self.max_sessions,
-        });
+        let shared = Arc::new(Shared { accounts, counters: Arc::clone(&counters), max_sessions: self.max_sessions });
         let (shutdown, running) = Shutdown::new();
         let fingerprint = keys::fingerprint(&host_key);
-        tokio::spawn(accept(
-            listener,
-            Arc::new(config(host_key)),
-            shared,
-            running,
-        ));
-        Ok(EmbeddedServer {
-            address,
-            fingerprint,
-            counters,
-            shutdown,
-        })
+        tokio::spawn(accept(listener, Arc::new(config(host_key)), shared, running));
+        Ok(EmbeddedServer { address, fingerprint, counters, shutdown })
     }
 }
 
@@ -96,11 +77,7 @@ pub struct EmbeddedServer {
 impl EmbeddedServer {
     #[must_use]
     pub fn builder() -> Builder {
-        Builder {
-            users: Vec::new(),
-            port: 0,
-            max_sessions: MAX_SESSIONS,
-        }
+        Builder { users: Vec::new(), port: 0, max_sessions: MAX_SESSIONS }
     }
 
     #[must_use]
@@ -141,12 +118,7 @@ fn config(host_key: PrivateKey) -> Config {
     }
 }
 
-async fn accept(
-    listener: TcpListener,
-    config: Arc<Config>,
-    shared: Arc<Shared>,
-    mut running: Running,
-) {
+async fn accept(listener: TcpListener, config: Arc<Config>, shared: Arc<Shared>, mut running: Running) {
     loop {
         let accepted = tokio::select! {
             () = running.stop_requested() => return,

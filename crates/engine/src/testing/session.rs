@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use russh::keys::PublicKey;
-use russh::server::{
-    Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey,
-};
+use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey};
 use russh::{Channel, ChannelId, ChannelOpenFailure, Pty, Sig};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
@@ -36,13 +34,7 @@ impl ClientSession {
     pub(super) fn new(shared: Arc<Shared>, running: Running) -> Self {
         let slots = Arc::new(Semaphore::new(shared.max_sessions));
         let open = OpenConnection::count(&shared.counters);
-        Self {
-            shared,
-            channels: Channels::default(),
-            slots,
-            running,
-            _open: open,
-        }
+        Self { shared, channels: Channels::default(), slots, running, _open: open }
     }
 
     fn judge(&self, accepted: bool) -> Auth {
@@ -57,12 +49,7 @@ impl ClientSession {
         self.judge(self.shared.accounts.accept_key(user, key))
     }
 
-    fn start(
-        &self,
-        id: ChannelId,
-        program: Program<'_>,
-        session: &mut Session,
-    ) -> Result<(), russh::Error> {
+    fn start(&self, id: ChannelId, program: Program<'_>, session: &mut Session) -> Result<(), russh::Error> {
         let Some(opened) = self.channels.take_opened(id) else {
             return session.channel_failure(id);
         };
@@ -75,14 +62,7 @@ impl ClientSession {
         };
         self.shared.counters.command_run();
         session.channel_success(id)?;
-        self.follow(
-            child,
-            opened.slot,
-            Client {
-                handle: session.handle(),
-                output: opened.output,
-            },
-        );
+        self.follow(child, opened.slot, Client { handle: session.handle(), output: opened.output });
         Ok(())
     }
 
@@ -92,21 +72,9 @@ impl ClientSession {
         let group = Arc::new(ProcessGroup::led_by(child.id()));
         let (queue, stdin) = stdin::queue();
         let (listening, gone) = oneshot::channel();
-        self.channels.busy(
-            id,
-            Busy {
-                group: Arc::clone(&group),
-                stdin: queue,
-                _listening: listening,
-            },
-        );
+        self.channels.busy(id, Busy { group: Arc::clone(&group), stdin: queue, _listening: listening });
         let (channels, running) = (self.channels.clone(), self.running.clone());
-        let execution = Execution {
-            child,
-            group,
-            stdin,
-            client,
-        };
+        let execution = Execution { child, group, stdin, client };
         tokio::spawn(async move {
             let ended = execution.run(gone, running).await;
             // The slot is free before the client learns that its channel is closed: it may open the next at once.
@@ -115,10 +83,7 @@ impl ClientSession {
             if let Some((status, client)) = ended
                 && client.tell(status).await.is_err()
             {
-                tracing::debug!(
-                    ?id,
-                    "the client left before its command's end could be told"
-                );
+                tracing::debug!(?id, "the client left before its command's end could be told");
             }
         });
     }
@@ -138,19 +103,11 @@ impl Handler for ClientSession {
         Ok(self.judge(self.shared.accounts.accept_password(user, password)))
     }
 
-    async fn auth_publickey_offered(
-        &mut self,
-        user: &str,
-        offer: PublicKeyOffer<'_>,
-    ) -> Result<Auth, Self::Error> {
+    async fn auth_publickey_offered(&mut self, user: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, Self::Error> {
         Ok(self.judge_key(user, offer.public_key))
     }
 
-    async fn auth_publickey(
-        &mut self,
-        user: &str,
-        key: VerifiedPublicKey<'_>,
-    ) -> Result<Auth, Self::Error> {
+    async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
         Ok(self.judge_key(user, key.public_key))
     }
 
@@ -167,14 +124,7 @@ impl Handler for ClientSession {
             return Ok(());
         };
         let (_, output) = channel.split();
-        self.channels.opened(
-            output.id(),
-            Opened {
-                output,
-                environment: Vec::new(),
-                slot,
-            },
-        );
+        self.channels.opened(output.id(), Opened { output, environment: Vec::new(), slot });
         reply.accept().await;
         Ok(())
     }
@@ -193,20 +143,11 @@ impl Handler for ClientSession {
         }
     }
 
-    async fn exec_request(
-        &mut self,
-        id: ChannelId,
-        line: &[u8],
-        session: &mut Session,
-    ) -> Result<(), Self::Error> {
+    async fn exec_request(&mut self, id: ChannelId, line: &[u8], session: &mut Session) -> Result<(), Self::Error> {
         self.start(id, Program::Line(line), session)
     }
 
-    async fn shell_request(
-        &mut self,
-        id: ChannelId,
-        session: &mut Session,
-    ) -> Result<(), Self::Error> {
+    async fn shell_request(&mut self, id: ChannelId, session: &mut Session) -> Result<(), Self::Error> {
         self.start(id, Program::Shell, session)
     }
 
@@ -233,35 +174,21 @@ impl Handler for ClientSession {
         session.channel_failure(id)
     }
 
-    async fn data(
-        &mut self,
-        id: ChannelId,
-        data: &[u8],
-        _session: &mut Session,
-    ) -> Result<(), Self::Error> {
+    async fn data(&mut self, id: ChannelId, data: &[u8], _session: &mut Session) -> Result<(), Self::Error> {
         if let Some(stdin) = self.channels.stdin(id) {
             stdin.push(data).await;
         }
         Ok(())
     }
 
-    async fn channel_eof(
-        &mut self,
-        id: ChannelId,
-        _session: &mut Session,
-    ) -> Result<(), Self::Error> {
+    async fn channel_eof(&mut self, id: ChannelId, _session: &mut Session) -> Result<(), Self::Error> {
         if let Some(stdin) = self.channels.stdin(id) {
             stdin.end();
         }
         Ok(())
     }
 
-    async fn signal(
-        &mut self,
-        id: ChannelId,
-        signal: Sig,
-        _session: &mut Session,
-    ) -> Result<(), Self::Error> {
+    async fn signal(&mut self, id: ChannelId, signal: Sig, _session: &mut Session) -> Result<(), Self::Error> {
         match command::local_signal(&signal) {
             Some(signal) => self.channels.signal(id, signal),
             None => tracing::debug!(?signal, "a signal that this system does not know"),
@@ -269,11 +196,7 @@ impl Handler for ClientSession {
         Ok(())
     }
 
-    async fn channel_close(
-        &mut self,
-        id: ChannelId,
-        _session: &mut Session,
-    ) -> Result<(), Self::Error> {
+    async fn channel_close(&mut self, id: ChannelId, _session: &mut Session) -> Result<(), Self::Error> {
         self.channels.remove(id);
         Ok(())
     }

@@ -21,13 +21,7 @@ impl Shutdown {
     pub(super) fn new() -> (Self, Running) {
         let (request, requested) = watch::channel(false);
         let (token, alive) = mpsc::channel(1);
-        (
-            Self { request, alive },
-            Running {
-                request: requested,
-                _alive: token,
-            },
-        )
+        (Self { request, alive }, Running { request: requested, _alive: token })
     }
 
     /// Asks every task to stop and waits until the last one has dropped its [`Running`].

@@ -31,17 +31,8 @@ pub(super) struct StdinSource {
 pub(super) fn queue() -> (StdinQueue, StdinSource) {
     let room = Arc::new(Semaphore::new(BACKLOG));
     let (sender, receiver) = mpsc::unbounded_channel();
-    let queue = StdinQueue {
-        pieces: sender,
-        room: Arc::clone(&room),
-    };
-    (
-        queue,
-        StdinSource {
-            pieces: receiver,
-            room,
-        },
-    )
+    let queue = StdinQueue { pieces: sender, room: Arc::clone(&room) };
+    (queue, StdinSource { pieces: receiver, room })
 }
 
 impl StdinQueue {
