@@ -1,1 +1,26 @@
+//! The binding between the engine and Node: types are converted here, nothing is decided.
+//!
+//! - [`ssh_pool`]: `NativePool`, one delegating method per call
+//! - [`cancel`]: `CancelToken`
+//! - [`options`]: records that come in; [`output`], [`failure`], [`events`], [`stats`]: records that go out
+//! - [`runtime`]: the threads, and promises settled from them
 
+// What `#[napi]` generates calls across the C boundary.
+#![allow(unsafe_code)]
+
+mod cancel;
+mod events;
+mod failure;
+mod options;
+mod output;
+mod runtime;
+mod ssh_pool;
+mod stats;
+
+use napi_derive::napi;
+
+/// The version of the native part.
+#[napi]
+pub fn version() -> &'static str {
+    env!("CARGO_PKG_VERSION")
+}

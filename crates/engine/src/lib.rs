@@ -1,1 +1,22 @@
+//! The engine of `@xec-sh/native`: pooled connections and the commands that run through them. It knows nothing of Node.
+//!
+//! # Layout
+//!
+//! - [`pool`]: connections per key, channel permits per connection, the queue between them
+//! - [`policy`]: pure decisions, time passed in
+//! - [`transport`]: the traits a transport implements; [`transport::ssh`] is SSH over russh
+//! - [`run`]: one command, from asking for a permit to its exit status
+//! - [`command`], [`error`], [`events`]: what crosses the rooms
+//! - `testing` (with the feature of that name): an SSH server to run against
+//!
+//! The pool decides, the transport moves bytes, policy computes.
 
+pub mod command;
+pub mod error;
+pub mod events;
+pub mod policy;
+pub mod pool;
+pub mod run;
+#[cfg(feature = "testing")]
+pub mod testing;
+pub mod transport;

@@ -1,0 +1,114 @@
+//! A command, and what is known about how it ended. Shared by every transport.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+/// One command to run, before it is put into the words of a shell.
+#[derive(Debug, Clone, Default)]
+pub struct Command {
+    /// A command line for the remote user's shell.
+    pub line: String,
+    /// Directory to change to first; a failing `cd` fails the command. `~` and `~/x` mean the remote home.
+    pub cwd: Option<String>,
+    /// Variables to export first, in this order.
+    pub env: Vec<(String, String)>,
+    /// Bytes for stdin, followed by EOF. Without any, stdin is EOF at once.
+    pub stdin: Option<Bytes>,
+    /// From the call to the last byte. On expiry the remote process is ended.
+    pub timeout: Option<Duration>,
+    /// The most bytes kept of each stream before the command is ended.
+    pub max_buffer: usize,
+    /// Keep a copy of both streams in arrival order as well.
+    pub collect_all: bool,
+    /// Run again on a new connection when the connection was lost after the command was sent.
+    pub retry_lost_connection: bool,
+    /// Higher first; equal priorities are first come, first served.
+    pub priority: i32,
+}
+
+/// How the remote process ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExitStatus {
+    Code(u32),
+    /// Killed by a signal, by its name without `SIG` as SSH sends it.
+    Signal(String),
+}
+
+impl ExitStatus {
+    /// The exit code as a shell would report it: `128 + n` for a signal.
+    pub fn code(&self) -> u32 {
+        match self {
+            Self::Code(code) => *code,
+            Self::Signal(name) => 128 + signal_number(name),
+        }
+    }
+
+    /// `SIGKILL` and the like, for a process that a signal ended.
+    pub fn signal(&self) -> Option<String> {
+        match self {
+            Self::Code(_) => None,
+            Self::Signal(name) => Some(format!("SIG{name}")),
+        }
+    }
+}
+
+/// The POSIX number of a signal on Linux; 0 for one we do not know, so that the code is 128 and never success.
+fn signal_number(name: &str) -> u32 {
+    const NAMES: [(&str, u32); 24] = [
+        ("HUP", 1), ("INT", 2), ("QUIT", 3), ("ILL", 4), ("TRAP", 5), ("ABRT", 6), ("BUS", 7), ("FPE", 8),
+        ("KILL", 9), ("USR1", 10), ("SEGV", 11), ("USR2", 12), ("PIPE", 13), ("ALRM", 14), ("TERM", 15),
+        ("STKFLT", 16), ("XCPU", 24), ("XFSZ", 25), ("VTALRM", 26), ("PROF", 27), ("IO", 29), ("POLL", 29),
+        ("PWR", 30), ("SYS", 31),
+    ];
+    // OpenSSH sends signals it has no name for as `SIG@openssh.com`-suffixed extensions.
+    let name = name.split('@').next().unwrap_or(name);
+    NAMES.iter().find(|(known, _)| *known == name).map_or(0, |(_, number)| *number)
+}
+
+/// Where the time of one command went.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Timings {
+    /// Waiting for a free channel.
+    pub queued: Duration,
+    /// Waiting for a connection that was being made for this command.
+    pub connect: Duration,
+    /// From opening the channel to its end.
+    pub run: Duration,
+}
+
+/// The collected output of a command.
+#[derive(Debug, Clone, Default)]
+pub struct Captured {
+    pub stdout: Vec<u8>,
+    pub stderr: Vec<u8>,
+    /// Both streams in arrival order, when asked for.
+    pub all: Option<Vec<u8>>,
+}
+
+/// A command that ended by itself.
+#[derive(Debug, Clone)]
+pub struct Output {
+    pub captured: Captured,
+    pub status: ExitStatus,
+    pub timings: Timings,
+    pub duration: Duration,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_is_never_success() {
+        assert_eq!(ExitStatus::Signal("KILL".into()).code(), 137);
+        assert_eq!(ExitStatus::Signal("TERM".into()).signal().as_deref(), Some("SIGTERM"));
+        assert_eq!(ExitStatus::Signal("NOSUCH".into()).code(), 128);
+    }
+
+    #[test]
+    fn a_code_is_itself() {
+        assert_eq!(ExitStatus::Code(3).code(), 3);
+        assert_eq!(ExitStatus::Code(3).signal(), None);
+    }
+}

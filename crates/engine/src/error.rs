@@ -1,0 +1,339 @@
+//! The one error type of the engine.
+//!
+//! Every variant has a stable [`code`](Error::code), the [`Phase`] it failed in, a [`Kind`] that says what a caller can
+//! do about it, and whether the command may have [`Reached`] the server. Causes stay reachable through `source()`.
+//! Errors are `Clone` because one failed dial answers everybody who waited for it.
+
+use std::error::Error as StdError;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A shared underlying error.
+pub type Cause = Arc<dyn StdError + Send + Sync>;
+
+/// What the engine was doing when it failed, in the order a command passes through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Phase {
+    Queue,
+    Dial,
+    Handshake,
+    Authenticate,
+    OpenChannel,
+    Run,
+    Transfer,
+    Close,
+}
+
+impl Phase {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queue => "queue",
+            Self::Dial => "dial",
+            Self::Handshake => "handshake",
+            Self::Authenticate => "authenticate",
+            Self::OpenChannel => "open-channel",
+            Self::Run => "run",
+            Self::Transfer => "transfer",
+            Self::Close => "close",
+        }
+    }
+}
+
+/// Did the command reach the server? Only `No` makes running it again provably safe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reached {
+    No,
+    Yes,
+    Unknown,
+}
+
+/// What sort of failure it is, in the words of `@xec-sh/core`'s `FailureKind`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    Timeout,
+    ConnectionLost,
+    ConnectionRefused,
+    Authentication,
+    NotFound,
+    PermissionDenied,
+    InvalidUsage,
+    HostKeyMismatch,
+    Unknown,
+}
+
+impl Kind {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::ConnectionLost => "connection-lost",
+            Self::ConnectionRefused => "connection-refused",
+            Self::Authentication => "authentication",
+            Self::NotFound => "not-found",
+            Self::PermissionDenied => "permission-denied",
+            Self::InvalidUsage => "invalid-usage",
+            Self::HostKeyMismatch => "host-key-mismatch",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Which output stream an error is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    Stdout,
+    Stderr,
+}
+
+impl Stream {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+        }
+    }
+}
+
+/// Why a server's host key was not trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostKeyProblem {
+    Changed,
+    Unknown,
+    Revoked,
+}
+
+/// Everything that can go wrong in the engine.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    #[error("Invalid option '{option}': {problem}")]
+    InvalidOption { option: &'static str, problem: String },
+
+    #[error("Cannot read the private key file {path}: check privateKey")]
+    KeyFile { path: String, #[source] source: Cause },
+
+    #[error("The private key could not be parsed: give an OpenSSH, PKCS#8, PKCS#1 or SEC1 private key")]
+    KeyFormat { #[source] source: Cause },
+
+    #[error("The private key is encrypted: give its passphrase")]
+    PassphraseMissing,
+
+    #[error("The private key could not be decrypted: the passphrase is wrong or the key is damaged")]
+    PassphraseWrong { #[source] source: Cause },
+
+    #[error("Cannot resolve host {host}: check the name and the network")]
+    Resolve { host: String, #[source] source: Cause },
+
+    #[error("Cannot connect to {address}: {problem}")]
+    Dial { address: String, problem: &'static str, code: &'static str, kind: Kind, #[source] source: Cause },
+
+    #[error("SSH handshake with {address} failed")]
+    Handshake { address: String, #[source] source: Cause },
+
+    #[error("No algorithm in common with {address} for {what}: the server offers {theirs}")]
+    NoCommonAlgorithm { address: String, what: String, theirs: String },
+
+    #[error("{}", host_key_text(*.problem, .host, .algorithm, .fingerprint, .known_hosts))]
+    HostKey { problem: HostKeyProblem, host: String, algorithm: String, fingerprint: String, known_hosts: String },
+
+    #[error("Cannot read known_hosts file {path}")]
+    KnownHosts { path: String, #[source] source: Cause },
+
+    #[error("All configured authentication methods failed for {username}: tried {tried}; the server accepts {accepted}")]
+    Authentication { username: String, tried: String, accepted: String },
+
+    #[error("No way to authenticate as {username}: give privateKey or password")]
+    NoCredentials { username: String },
+
+    #[error("{} timed out after {} ms", phase_noun(*.phase), .limit.as_millis())]
+    Timeout { phase: Phase, limit: Duration, reached: Reached, #[source] source: Option<Cause> },
+
+    #[error("The connection was lost{}", lost_text(*.reached))]
+    ConnectionLost { phase: Phase, reached: Reached, #[source] source: Option<Cause> },
+
+    #[error("The server refuses to open a channel: {reason}")]
+    ChannelRefused { reason: String },
+
+    #[error("The server refused to run the command: it may allow no commands for this user")]
+    ExecRefused,
+
+    #[error("The server closed the channel without an exit status: how the command ended is unknown")]
+    NoExitStatus,
+
+    #[error("Connection pool exhausted for {host}:{port} (max: {max})")]
+    PoolExhausted { host: String, port: u16, max: usize },
+
+    #[error("Connection pool queue for {host}:{port} is full (maxQueue: {max})")]
+    QueueFull { host: String, port: u16, max: usize },
+
+    #[error("The connection pool is closed")]
+    PoolClosed { phase: Phase, reached: Reached },
+
+    #[error("The operation was aborted")]
+    Aborted { phase: Phase, reached: Reached },
+
+    #[error("{} exceeded maxBuffer ({limit} bytes)", .stream.as_str())]
+    MaxBuffer { stream: Stream, limit: usize },
+
+    #[error("Internal error in {what}: please report it")]
+    Internal { what: &'static str },
+}
+
+impl Error {
+    /// A stable code for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidOption { .. } => "EINVAL_OPTION",
+            Self::KeyFile { .. } => "EKEYFILE",
+            Self::KeyFormat { .. } => "EKEYFORMAT",
+            Self::PassphraseMissing | Self::PassphraseWrong { .. } => "EPASSPHRASE",
+            Self::Resolve { .. } => "ENOTFOUND",
+            Self::Dial { code, .. } => code,
+            Self::Handshake { .. } => "EHANDSHAKE",
+            Self::NoCommonAlgorithm { .. } => "ENOALGORITHM",
+            Self::HostKey { .. } => "EHOSTKEY",
+            Self::KnownHosts { .. } => "EKNOWNHOSTS",
+            Self::Authentication { .. } | Self::NoCredentials { .. } => "EAUTH",
+            Self::Timeout { .. } => "ETIMEDOUT",
+            Self::ConnectionLost { .. } => "ECONNLOST",
+            Self::ChannelRefused { .. } => "ECHANNEL",
+            Self::ExecRefused => "EEXEC",
+            Self::NoExitStatus => "ENOSTATUS",
+            Self::PoolExhausted { .. } | Self::QueueFull { .. } => "EPOOLEXHAUSTED",
+            Self::PoolClosed { .. } => "EPOOLCLOSED",
+            Self::Aborted { .. } => "ABORT_ERR",
+            Self::MaxBuffer { .. } => "EMAXBUFFER",
+            Self::Internal { .. } => "EINTERNAL",
+        }
+    }
+
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::InvalidOption { .. }
+            | Self::KeyFormat { .. }
+            | Self::PassphraseMissing
+            | Self::PoolClosed { .. } => Kind::InvalidUsage,
+            Self::KeyFile { source, .. } | Self::KnownHosts { source, .. } => io_kind(source),
+            Self::PassphraseWrong { .. } | Self::Authentication { .. } | Self::NoCredentials { .. } => {
+                Kind::Authentication
+            }
+            Self::Resolve { .. } | Self::ChannelRefused { .. } => Kind::ConnectionRefused,
+            Self::Dial { kind, .. } => *kind,
+            Self::Handshake { .. } | Self::ConnectionLost { .. } => Kind::ConnectionLost,
+            Self::HostKey { .. } => Kind::HostKeyMismatch,
+            Self::Timeout { .. } => Kind::Timeout,
+            Self::ExecRefused => Kind::PermissionDenied,
+            Self::NoCommonAlgorithm { .. }
+            | Self::NoExitStatus
+            | Self::PoolExhausted { .. }
+            | Self::QueueFull { .. }
+            | Self::Aborted { .. }
+            | Self::MaxBuffer { .. }
+            | Self::Internal { .. } => Kind::Unknown,
+        }
+    }
+
+    pub fn phase(&self) -> Phase {
+        match self {
+            Self::InvalidOption { .. } | Self::PoolExhausted { .. } | Self::QueueFull { .. } => Phase::Queue,
+            Self::Resolve { .. } | Self::Dial { .. } => Phase::Dial,
+            Self::Handshake { .. }
+            | Self::NoCommonAlgorithm { .. }
+            | Self::HostKey { .. }
+            | Self::KnownHosts { .. } => Phase::Handshake,
+            Self::KeyFile { .. }
+            | Self::KeyFormat { .. }
+            | Self::PassphraseMissing
+            | Self::PassphraseWrong { .. }
+            | Self::Authentication { .. }
+            | Self::NoCredentials { .. } => Phase::Authenticate,
+            Self::ChannelRefused { .. } => Phase::OpenChannel,
+            Self::ExecRefused | Self::NoExitStatus | Self::MaxBuffer { .. } | Self::Internal { .. } => Phase::Run,
+            Self::Timeout { phase, .. }
+            | Self::ConnectionLost { phase, .. }
+            | Self::PoolClosed { phase, .. }
+            | Self::Aborted { phase, .. } => *phase,
+        }
+    }
+
+    pub fn reached(&self) -> Reached {
+        match self {
+            Self::Timeout { reached, .. }
+            | Self::ConnectionLost { reached, .. }
+            | Self::PoolClosed { reached, .. }
+            | Self::Aborted { reached, .. } => *reached,
+            // The server answered the request, so it saw the command.
+            Self::ExecRefused | Self::NoExitStatus | Self::MaxBuffer { .. } => Reached::Yes,
+            Self::Internal { .. } => Reached::Unknown,
+            _ => Reached::No,
+        }
+    }
+}
+
+/// The messages of an error's causes, outermost first, without the error's own.
+pub fn causes(error: &Error) -> Vec<String> {
+    let mut texts = Vec::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        // Transparent wrappers repeat their inner message; once is enough.
+        if texts.last() != Some(&text) {
+            texts.push(text);
+        }
+        next = cause.source();
+    }
+    texts
+}
+
+fn io_kind(cause: &Cause) -> Kind {
+    match cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind) {
+        Some(std::io::ErrorKind::NotFound) => Kind::NotFound,
+        Some(std::io::ErrorKind::PermissionDenied) => Kind::PermissionDenied,
+        _ => Kind::InvalidUsage,
+    }
+}
+
+fn phase_noun(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Queue => "Waiting for a free channel",
+        Phase::Dial => "Connecting",
+        Phase::Handshake => "The SSH handshake",
+        Phase::Authenticate => "Authentication",
+        Phase::OpenChannel => "Opening a channel",
+        Phase::Run => "The command",
+        Phase::Transfer => "The transfer",
+        Phase::Close => "Closing",
+    }
+}
+
+fn lost_text(reached: Reached) -> &'static str {
+    match reached {
+        Reached::No => " before the command was sent",
+        Reached::Yes => " while the command was running: how it ended is unknown",
+        Reached::Unknown => " after the command was sent: whether it ran is unknown",
+    }
+}
+
+fn host_key_text(
+    problem: HostKeyProblem,
+    host: &str,
+    algorithm: &str,
+    fingerprint: &str,
+    known_hosts: &str,
+) -> String {
+    match problem {
+        HostKeyProblem::Changed => format!(
+            "HOST KEY VERIFICATION FAILED for {host}: it presents {algorithm} {fingerprint}, which is not the key in \
+             {known_hosts}. Someone may be intercepting the connection. If the server's key was really replaced, \
+             remove the old entry: ssh-keygen -R '{host}'"
+        ),
+        HostKeyProblem::Unknown => format!(
+            "Host key of {host} is not known: {algorithm} {fingerprint} is not in {known_hosts} and hostKeyChecking is \
+             'strict'. Check the fingerprint and add the key, or use 'accept-new'"
+        ),
+        HostKeyProblem::Revoked => format!(
+            "Host key of {host} is REVOKED: {algorithm} {fingerprint} is marked @revoked in {known_hosts}. Do not connect"
+        ),
+    }
+}

@@ -1,0 +1,9 @@
+//! Pure decisions: state and time in, verdict out. No clock, no lock, no await.
+
+mod backoff;
+mod channel_limit;
+mod lifetime;
+
+pub use backoff::Backoff;
+pub use channel_limit::ChannelLimit;
+pub use lifetime::attenuated;

@@ -1,0 +1,242 @@
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Action, Core, Dial, DialId};
+use crate::error::{Error, Phase};
+use crate::events::EventKind;
+use crate::policy::{Backoff, ChannelLimit, attenuated};
+use crate::pool::core::ConnectionId;
+use crate::pool::key::Key;
+use crate::pool::slot::{CloseReason, Fate, Slot, SlotState};
+
+/// Between attempts to add a connection while another one serves the key.
+const GROWTH_BACKOFF: Backoff = Backoff { initial: Duration::from_millis(500), max: Duration::from_secs(30) };
+
+/// May another connection be made?
+#[derive(PartialEq, Eq)]
+enum Room {
+    Yes,
+    /// As many handshakes are under way as one host should see; one will end soon.
+    Handshakes,
+    HostFull,
+    PoolFull,
+}
+
+impl<C: Clone, T: Clone> Core<C, T> {
+    /// Opens connections as far as the waiting callers need and the limits allow.
+    ///
+    /// With no live connection: as many as the queue would fill. With one: a single dial at a time, because the callers
+    /// are being served meanwhile and a short burst must not become a handshake storm (HikariCP's spike rule).
+    pub(super) fn plan_dials(&mut self, key: &Key, now: Instant) {
+        while self.wants_dial(key, now) {
+            match self.room(key) {
+                Room::Yes => self.start_dial(key, now),
+                Room::Handshakes => return self.starve(key),
+                full => {
+                    self.make_room(key, full == Room::PoolFull, now);
+                    return self.starve(key);
+                }
+            }
+        }
+    }
+
+    pub fn dial_succeeded(&mut self, dial: DialId, connection: C, now: Instant) -> Option<ConnectionId> {
+        let Dial { key, started } = self.end_dial(dial)?;
+        let id = self.new_id();
+        let entry = self.entries.get_mut(&key)?;
+        entry.dial_failures = 0;
+        entry.redial_at = None;
+        entry.last_dial_error = None;
+        let ceiling = if entry.config.enabled { entry.config.channels_per_connection } else { 1 };
+        entry.slots.push(Slot {
+            id,
+            connection,
+            state: SlotState::Ready,
+            fate: Fate::default(),
+            active: 0,
+            limit: ChannelLimit::new(ceiling, entry.learned),
+            dialed_at: started,
+            created: now,
+            last_used: now,
+            use_count: 0,
+            errors: 0,
+            cool_until: None,
+            lone_refusals: 0,
+            expires: entry.config.max_lifetime.map(|life| now + attenuated(life, id)),
+        });
+        let took = now.saturating_duration_since(started);
+        self.counters.created += 1;
+        self.counters.connect_time += took;
+        self.deadline_moved = true;
+        self.emit(EventKind::ConnectionCreated, &key, |event| event.connection(id).duration(took));
+        self.dispatch(&key, now);
+        self.feed_starved(now);
+        Some(id)
+    }
+
+    /// Nobody can be served by this dial. If nothing else serves its key, everybody who waits gets its error: that is the
+    /// one attempt their call was worth. Otherwise they go on waiting and growth pauses.
+    pub fn dial_failed(&mut self, dial: DialId, error: Error, now: Instant) {
+        let Some(Dial { key, started }) = self.end_dial(dial) else { return };
+        self.give_back_room(&key);
+        self.counters.failed += 1;
+        let took = now.saturating_duration_since(started);
+        self.emit(EventKind::ConnectionFailed, &key, |event| event.duration(took).error(error.clone()));
+        if let Some(entry) = self.entries.get_mut(&key) {
+            entry.last_dial_error = Some(error.clone());
+            if !entry.config.enabled {
+                // Every caller has a dial of its own: one failure answers one caller.
+                if let Some((place, _)) = entry.queue.pop_front() {
+                    self.actions.push(Action::Reject { ticket: place.ticket(), error });
+                }
+            } else if entry.dials == 0 && !entry.slots.iter().any(Slot::is_ready) {
+                let rejects = entry.queue.drain().map(|(place, _)| (place.ticket(), error.clone()));
+                self.actions.extend(rejects.map(|(ticket, error)| Action::Reject { ticket, error }));
+            } else {
+                entry.dial_failures = entry.dial_failures.saturating_add(1);
+                entry.redial_at = Some(now + GROWTH_BACKOFF.delay(entry.dial_failures));
+                self.deadline_moved = true;
+            }
+        }
+        self.dispatch(&key, now);
+        self.feed_starved(now);
+    }
+
+    /// What a caller of this key that is still waiting is waiting for.
+    pub fn waiting_phase(&self, key: &Key) -> Phase {
+        match self.entries.get(key) {
+            Some(entry) if entry.dials > 0 && !entry.slots.iter().any(Slot::is_ready) => Phase::Dial,
+            _ => Phase::Queue,
+        }
+    }
+
+    /// Room appeared, or may appear by evicting something that has just become idle: ask again for all who lacked it.
+    pub(super) fn feed_starved(&mut self, now: Instant) {
+        for _ in 0..self.starved.len() {
+            let Some(key) = self.starved.pop_front() else { return };
+            if let Some(entry) = self.entries.get_mut(&key) {
+                entry.starved = false;
+            }
+            self.plan_dials(&key, now);
+        }
+    }
+
+    /// Connections that the limits would still allow for this key.
+    pub(super) fn room_left(&self, key: &Key) -> usize {
+        let Some(entry) = self.entries.get(key) else { return 0 };
+        let on_host = self.hosts.get(key.endpoint()).map_or(0, |host| host.count);
+        let for_host = entry.config.max_connections.saturating_sub(on_host);
+        for_host.min(self.config.max_total_connections.saturating_sub(self.total))
+    }
+
+    fn wants_dial(&self, key: &Key, now: Instant) -> bool {
+        let Some(entry) = self.entries.get(key) else { return false };
+        if self.shut || entry.queue.is_empty() {
+            return false;
+        }
+        let wanted = if !entry.config.enabled {
+            entry.queue.len()
+        } else if entry.slots.iter().any(Slot::is_ready) {
+            1
+        } else {
+            entry.queue.len().div_ceil(entry.learned.max(1))
+        };
+        entry.dials < wanted && entry.redial_at.is_none_or(|at| at <= now)
+    }
+
+    fn room(&self, key: &Key) -> Room {
+        let Some(entry) = self.entries.get(key) else { return Room::HostFull };
+        let (count, dialing) = self.hosts.get(key.endpoint()).map_or((0, 0), |host| (host.count, host.dialing));
+        if count >= entry.config.max_connections {
+            Room::HostFull
+        } else if self.total >= self.config.max_total_connections {
+            Room::PoolFull
+        } else if dialing >= self.config.max_handshakes_per_host {
+            Room::Handshakes
+        } else {
+            Room::Yes
+        }
+    }
+
+    fn start_dial(&mut self, key: &Key, now: Instant) {
+        let dial = self.new_id();
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        entry.dials += 1;
+        let target = entry.target.clone();
+        if let Some(host) = self.hosts.get_mut(key.endpoint()) {
+            host.count += 1;
+            host.dialing += 1;
+        }
+        self.total += 1;
+        self.dials.insert(dial, Dial { key: key.clone(), started: now });
+        self.actions.push(Action::Dial { dial, key: key.clone(), target });
+    }
+
+    /// The handshake is over, one way or the other; its room now belongs to the connection or is given back.
+    fn end_dial(&mut self, dial: DialId) -> Option<Dial> {
+        let ended = self.dials.remove(&dial)?;
+        if let Some(entry) = self.entries.get_mut(&ended.key) {
+            entry.dials = entry.dials.saturating_sub(1);
+        }
+        if let Some(host) = self.hosts.get_mut(ended.key.endpoint()) {
+            host.dialing = host.dialing.saturating_sub(1);
+        }
+        Some(ended)
+    }
+
+    fn starve(&mut self, key: &Key) {
+        if let Some(entry) = self.entries.get_mut(key)
+            && !entry.starved
+        {
+            entry.starved = true;
+            self.starved.push_back(key.clone());
+        }
+    }
+
+    /// The limits are reached. An idle connection of another key makes room; failing that, a key that has none of its own
+    /// gets the least loaded connection of the others retired, so that nobody waits for ever behind a busy neighbour.
+    fn make_room(&mut self, key: &Key, whole_pool: bool, now: Instant) {
+        let has_own = self.entries.get(key).is_some_and(|entry| entry.dials > 0 || !entry.slots.is_empty());
+        if !self.scope(key, whole_pool).any(|other| other != key && self.has_slots(other)) {
+            // All of the room is this key's own: the ordinary "full".
+            self.emit(EventKind::PoolFull, key, |event| event);
+            return;
+        }
+        if self.room_is_coming(key, whole_pool) {
+            return;
+        }
+        let candidate = |idle_only: bool| {
+            self.scope(key, whole_pool)
+                .filter(|other| *other != key)
+                .filter_map(|other| self.entries.get(other).map(|entry| (other, entry)))
+                .flat_map(|(other, entry)| entry.slots.iter().map(move |slot| (other, entry, slot)))
+                .filter(|(_, entry, slot)| if idle_only { slot.is_idle() && entry.queue.is_empty() } else { slot.is_ready() })
+                .min_by_key(|(_, _, slot)| (slot.active, slot.last_used))
+                .map(|(other, _, slot)| (other.clone(), slot.id))
+        };
+        let victim = candidate(true).or_else(|| if has_own { None } else { candidate(false) });
+        match victim {
+            Some((other, id)) => self.retire(&other, id, CloseReason::Evicted, now),
+            None => self.emit(EventKind::PoolFull, key, |event| event),
+        }
+    }
+
+    fn scope<'a>(&'a self, key: &Key, whole_pool: bool) -> Box<dyn Iterator<Item = &'a Key> + 'a> {
+        if whole_pool {
+            return Box::new(self.entries.keys());
+        }
+        Box::new(self.hosts.get(key.endpoint()).into_iter().flat_map(|host| host.keys.iter()))
+    }
+
+    fn has_slots(&self, key: &Key) -> bool {
+        self.entries.get(key).is_some_and(|entry| !entry.slots.is_empty())
+    }
+
+    /// Something in this scope is already on its way out.
+    fn room_is_coming(&self, key: &Key, whole_pool: bool) -> bool {
+        self.scope(key, whole_pool)
+            .filter_map(|other| self.entries.get(other))
+            .any(|entry| entry.slots.iter().any(|slot| !slot.is_ready()))
+    }
+}

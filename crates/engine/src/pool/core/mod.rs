@@ -1,0 +1,221 @@
+//! The pool's rules as a state machine.
+//!
+//! No clock, no lock, no await: every method takes `now` and leaves [`Action`]s for the driver, which performs them and
+//! reports back (`dial_succeeded`, `closed`, `lost`, ...). So each rule can be tested step by step.
+//!
+//! - [`acquire`]: granting permits and queueing callers
+//! - [`dial`]: when to open a connection, and finding room for it
+//! - [`release`]: permits coming back, refusals, connections ending
+//! - [`sweep`]: idle and old connections, closing on request
+//! - [`stats`]: counters and snapshots
+
+mod acquire;
+mod dial;
+mod release;
+mod stats;
+mod sweep;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+pub use acquire::Acquired;
+pub use release::Refusal;
+pub use stats::{ConnectionInfo, PoolStats};
+
+use super::config::{HostConfig, PoolConfig};
+use super::key::{Endpoint, Key};
+use super::queue::{Place, WaitQueue};
+use super::slot::{CloseReason, Fate, Slot, SlotState};
+use crate::error::Error;
+use crate::events::{Event, EventBuffer, EventKind};
+use stats::Counters;
+
+/// A caller, in order of arrival.
+pub type Ticket = u64;
+/// A connection, in order of creation; never reused.
+pub type ConnectionId = u64;
+/// A connection being made.
+pub type DialId = u64;
+
+/// The right to open one channel on `connection`.
+#[derive(Debug)]
+pub struct Grant<C> {
+    pub connection: C,
+    pub id: ConnectionId,
+    pub place: Place,
+    /// How long the caller waited for this very connection to be made.
+    pub connect: Duration,
+    /// Learns why the pool closed the connection, if it does.
+    pub fate: Fate,
+}
+
+/// What the driver has to do.
+#[derive(Debug)]
+pub enum Action<C, T> {
+    Dial { dial: DialId, key: Key, target: T },
+    /// Stop this dial; its outcome no longer matters.
+    AbandonDial { dial: DialId },
+    Grant { key: Key, grant: Grant<C> },
+    Reject { ticket: Ticket, error: Error },
+    /// Close it, then report `closed`.
+    Close { key: Key, id: ConnectionId, connection: C },
+}
+
+/// Everything about one key.
+struct Entry<C, T> {
+    target: T,
+    config: Arc<HostConfig>,
+    slots: Vec<Slot<C>>,
+    dials: usize,
+    queue: WaitQueue<Waiter>,
+    /// The channel limit that this key's connections have learned.
+    learned: usize,
+    /// Growth dials that failed in a row while a live connection existed.
+    dial_failures: u32,
+    redial_at: Option<Instant>,
+    last_dial_error: Option<Error>,
+    /// Already in the list of keys that wait for room.
+    starved: bool,
+}
+
+struct Waiter {
+    since: Instant,
+}
+
+struct Dial {
+    key: Key,
+    started: Instant,
+}
+
+#[derive(Default)]
+struct Host {
+    /// Connections and dials.
+    count: usize,
+    dialing: usize,
+    keys: Vec<Key>,
+}
+
+/// The state machine. `C` is a cheap handle to a connection, `T` what is needed to make one.
+pub struct Core<C, T> {
+    config: PoolConfig,
+    entries: HashMap<Key, Entry<C, T>>,
+    hosts: HashMap<Endpoint, Host>,
+    dials: HashMap<DialId, Dial>,
+    /// Keys with waiters that found no room to dial, in the order they asked.
+    starved: VecDeque<Key>,
+    /// Connections and dials over all hosts.
+    total: usize,
+    next_id: u64,
+    shut: bool,
+    actions: Vec<Action<C, T>>,
+    events: Arc<EventBuffer>,
+    counters: Counters,
+    /// A deadline appeared that may be earlier than the driver's next sweep.
+    deadline_moved: bool,
+}
+
+impl<C: Clone, T: Clone> Core<C, T> {
+    pub fn new(config: PoolConfig, events: Arc<EventBuffer>) -> Self {
+        Self {
+            config,
+            entries: HashMap::new(),
+            hosts: HashMap::new(),
+            dials: HashMap::new(),
+            starved: VecDeque::new(),
+            total: 0,
+            next_id: 1,
+            shut: false,
+            actions: Vec::new(),
+            events,
+            counters: Counters::default(),
+            deadline_moved: false,
+        }
+    }
+
+    /// What the driver must do now, in order.
+    pub fn take_actions(&mut self) -> Vec<Action<C, T>> {
+        std::mem::take(&mut self.actions)
+    }
+
+    /// True once after a deadline may have moved closer.
+    pub fn take_deadline_moved(&mut self) -> bool {
+        std::mem::take(&mut self.deadline_moved)
+    }
+
+    fn new_id(&mut self) -> u64 {
+        let id = self.next_id;
+        self.next_id += 1;
+        id
+    }
+
+    fn emit(&self, kind: EventKind, key: &Key, finish: impl FnOnce(Event) -> Event) {
+        self.events.emit(kind, || finish(Event::new(kind, Some(key))));
+    }
+
+    fn slot_mut(&mut self, key: &Key, id: ConnectionId) -> Option<&mut Slot<C>> {
+        self.entries.get_mut(key)?.slots.iter_mut().find(|slot| slot.id == id)
+    }
+
+    /// Forgets a key that has nothing left, and with it the target's secrets.
+    fn forget_if_empty(&mut self, key: &Key) {
+        let empty = self
+            .entries
+            .get(key)
+            .is_some_and(|entry| entry.slots.is_empty() && entry.dials == 0 && entry.queue.is_empty());
+        if !empty {
+            return;
+        }
+        self.entries.remove(key);
+        // Lets the sweeper end when this was the last one.
+        self.deadline_moved |= self.entries.is_empty();
+        self.starved.retain(|starved| starved != key);
+        if let Some(host) = self.hosts.get_mut(key.endpoint()) {
+            host.keys.retain(|other| other != key);
+            if host.keys.is_empty() {
+                self.hosts.remove(key.endpoint());
+            }
+        }
+    }
+
+    /// A connection or a dial is gone.
+    fn give_back_room(&mut self, key: &Key) {
+        self.total = self.total.saturating_sub(1);
+        if let Some(host) = self.hosts.get_mut(key.endpoint()) {
+            host.count = host.count.saturating_sub(1);
+        }
+    }
+
+    /// Starts closing a slot that has no permits out.
+    fn close_slot(&mut self, key: &Key, id: ConnectionId, reason: CloseReason, now: Instant) {
+        let Some(slot) = self.slot_mut(key, id) else { return };
+        if matches!(slot.state, SlotState::Closing(_)) {
+            return;
+        }
+        slot.state = SlotState::Closing(reason);
+        // Set once: the first reason is the true one.
+        let _ = slot.fate.set(reason);
+        let connection = slot.connection.clone();
+        let idle = slot.idle_for(now);
+        self.actions.push(Action::Close { key: key.clone(), id, connection });
+        if !idle.is_zero() {
+            self.emit(EventKind::ConnectionIdle, key, |event| event.connection(id).duration(idle));
+        }
+    }
+
+    /// No new permits; closes at once when idle, else when its last channel ends.
+    fn retire(&mut self, key: &Key, id: ConnectionId, reason: CloseReason, now: Instant) {
+        let Some(slot) = self.slot_mut(key, id) else { return };
+        if !slot.is_ready() {
+            return;
+        }
+        slot.state = SlotState::Retiring(reason);
+        let active = slot.active;
+        self.emit(EventKind::Retire, key, |event| event.connection(id).reason(reason));
+        if active == 0 {
+            self.close_slot(key, id, reason, now);
+        }
+    }
+}

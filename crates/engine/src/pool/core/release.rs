@@ -1,0 +1,151 @@
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{ConnectionId, Core, Waiter};
+use crate::error::Error;
+use crate::events::EventKind;
+use crate::policy::Backoff;
+use crate::pool::key::Key;
+use crate::pool::queue::Place;
+use crate::pool::slot::{CloseReason, SlotState};
+
+/// A server that refuses a channel while none is open may just not have freed the last one yet: ask again a little later.
+const LONE_REFUSAL_BACKOFF: Backoff = Backoff { initial: Duration::from_millis(5), max: Duration::from_millis(100) };
+/// ... but not for ever.
+const MAX_LONE_REFUSALS: u32 = 6;
+
+/// What becomes of a caller whose channel the server refused.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Back in the queue, at the place it had.
+    Requeued,
+    /// This server opens no channel at all.
+    GiveUp,
+}
+
+impl<C: Clone, T: Clone> Core<C, T> {
+    /// A channel has ended and the server has freed it.
+    pub fn release(&mut self, key: &Key, id: ConnectionId, now: Instant) {
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        let contended = !entry.queue.is_empty();
+        let Some(slot) = entry.slots.iter_mut().find(|slot| slot.id == id) else { return };
+        slot.lone_refusals = 0;
+        if contended && slot.active == slot.limit.current() {
+            slot.limit.on_opened_at_limit();
+            entry.learned = slot.limit.current();
+        }
+        self.return_permit(key, id, now);
+    }
+
+    /// The permit comes back unused: its holder gave up before it opened a channel.
+    pub fn release_unused(&mut self, key: &Key, id: ConnectionId, now: Instant) {
+        self.return_permit(key, id, now);
+    }
+
+    /// The server refused a channel, which proves that the command never ran. The connection's limit falls and the caller
+    /// goes back to the front of the queue.
+    pub fn refused(&mut self, key: &Key, id: ConnectionId, place: Place, now: Instant) -> Refusal {
+        self.counters.refusals += 1;
+        let mut verdict = Refusal::Requeued;
+        if let Some(entry) = self.entries.get_mut(key)
+            && let Some(slot) = entry.slots.iter_mut().find(|slot| slot.id == id)
+        {
+            let others = slot.active.saturating_sub(1);
+            slot.limit.on_refused(others);
+            slot.errors += 1;
+            entry.learned = slot.limit.current();
+            if others == 0 {
+                slot.lone_refusals += 1;
+                slot.cool_until = Some(now + LONE_REFUSAL_BACKOFF.delay(slot.lone_refusals));
+                self.deadline_moved = true;
+                if slot.lone_refusals >= MAX_LONE_REFUSALS {
+                    verdict = Refusal::GiveUp;
+                }
+            }
+        }
+        if verdict == Refusal::GiveUp {
+            self.retire(key, id, CloseReason::ChannelsRefused, now);
+        } else if let Some(entry) = self.entries.get_mut(key) {
+            entry.queue.push(place, Waiter { since: now });
+        }
+        self.return_permit(key, id, now);
+        verdict
+    }
+
+    /// The server never closed this channel. The connection takes no new ones and closes when the healthy ones end.
+    pub fn abandon(&mut self, key: &Key, id: ConnectionId, now: Instant) {
+        if let Some(slot) = self.slot_mut(key, id) {
+            slot.errors += 1;
+        }
+        self.retire(key, id, CloseReason::Quarantined, now);
+        self.return_permit(key, id, now);
+    }
+
+    /// The connection was dead before the channel opened: the caller waits for another one, at the place it had.
+    pub fn replace(&mut self, key: &Key, id: ConnectionId, place: Place, now: Instant) {
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.queue.push(place, Waiter { since: now });
+        }
+        self.suspect(key, id, now);
+    }
+
+    /// A command found the connection dead, perhaps before the connection's own end was noticed.
+    pub fn suspect(&mut self, key: &Key, id: ConnectionId, now: Instant) {
+        self.retire(key, id, CloseReason::Dead, now);
+        self.return_permit(key, id, now);
+    }
+
+    /// The connection has ended by itself.
+    pub fn lost(&mut self, key: &Key, id: ConnectionId, error: Option<Error>, now: Instant) {
+        if let Some(slot) = self.slot_mut(key, id)
+            && slot.is_ready()
+        {
+            slot.state = SlotState::Closing(CloseReason::Dead);
+        }
+        if let Some(error) = error {
+            self.counters.lost += 1;
+            self.emit(EventKind::ConnectionError, key, |event| event.connection(id).error(error));
+        }
+        self.closed(key, id, now);
+    }
+
+    /// The connection is closed; its room is free.
+    pub fn closed(&mut self, key: &Key, id: ConnectionId, now: Instant) {
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        let Some(index) = entry.slots.iter().position(|slot| slot.id == id) else { return };
+        let slot = entry.slots.swap_remove(index);
+        let reason = match slot.state {
+            SlotState::Ready => CloseReason::Dead,
+            SlotState::Retiring(reason) | SlotState::Closing(reason) => reason,
+        };
+        self.counters.closed += 1;
+        self.give_back_room(key);
+        let lived = now.saturating_duration_since(slot.created);
+        self.emit(EventKind::ConnectionClosed, key, |event| event.connection(id).reason(reason).duration(lived));
+        self.dispatch(key, now);
+        self.feed_starved(now);
+    }
+
+    fn return_permit(&mut self, key: &Key, id: ConnectionId, now: Instant) {
+        let pooling = self.entries.get(key).is_some_and(|entry| entry.config.enabled);
+        let Some(slot) = self.slot_mut(key, id) else {
+            // The connection ended first; whoever waits may need another one.
+            return self.dispatch(key, now);
+        };
+        slot.active = slot.active.saturating_sub(1);
+        slot.last_used = now;
+        if slot.active == 0 {
+            match slot.state {
+                SlotState::Retiring(reason) => self.close_slot(key, id, reason, now),
+                SlotState::Ready if !pooling => self.retire(key, id, CloseReason::PoolingDisabled, now),
+                SlotState::Ready => self.deadline_moved = true,
+                SlotState::Closing(_) => {}
+            }
+        }
+        self.dispatch(key, now);
+        if !self.starved.is_empty() {
+            self.feed_starved(now);
+        }
+    }
+}

@@ -1,0 +1,160 @@
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Action, ConnectionId, Core};
+use crate::error::{Error, Phase, Reached};
+use crate::events::{Event, EventKind};
+use crate::pool::key::Key;
+use crate::pool::slot::{CloseReason, SlotState};
+
+/// Deadlines of idle connections are rounded up to this, so that thousands of them are swept in batches.
+const GRANULARITY: Duration = Duration::from_millis(100);
+
+impl<C: Clone, T: Clone> Core<C, T> {
+    /// Retires what was idle too long or is too old, and retries what had to pause. Answers when to look again; `None`
+    /// when there is nothing left that a later look could change.
+    pub fn sweep(&mut self, now: Instant) -> Option<Instant> {
+        let due = self.due(now);
+        let cleaned = due.len();
+        for (key, id, reason) in due {
+            self.retire(&key, id, reason, now);
+        }
+        if cleaned > 0 {
+            self.note_cleanup(cleaned);
+        }
+        for key in self.paused(now) {
+            self.dispatch(&key, now);
+        }
+        self.next_look(now)
+    }
+
+    /// Closes every connection that no command uses, as `reason` says. Answers how many.
+    pub fn close_idle(&mut self, now: Instant) -> usize {
+        let idle: Vec<(Key, ConnectionId)> = self
+            .entries
+            .iter()
+            .flat_map(|(key, entry)| entry.slots.iter().filter(|slot| slot.is_idle()).map(|slot| (key.clone(), slot.id)))
+            .collect();
+        for (key, id) in &idle {
+            self.retire(key, *id, CloseReason::Removed, now);
+        }
+        idle.len()
+    }
+
+    /// Cuts everything: callers in the queue are refused, dials abandoned, connections closed whether busy or not. The
+    /// pool can be used again at once.
+    pub fn close_all(&mut self, now: Instant) {
+        let refusal = Error::PoolClosed { phase: Phase::Queue, reached: Reached::No };
+        for entry in self.entries.values_mut() {
+            let rejected = entry.queue.drain().map(|(place, _)| place.ticket());
+            self.actions.extend(rejected.map(|ticket| Action::Reject { ticket, error: refusal.clone() }));
+        }
+        self.starved.clear();
+        let keys: Vec<Key> = self.entries.keys().cloned().collect();
+        for key in &keys {
+            self.abandon_dials(key);
+            self.close_slots(key, now);
+            self.forget_if_empty(key);
+        }
+    }
+
+    /// As [`close_all`](Self::close_all), and nobody may acquire any more.
+    pub fn shut_down(&mut self, now: Instant) {
+        self.shut = true;
+        self.close_all(now);
+    }
+
+    /// Nobody may acquire any more, idle connections close, busy ones finish what they do.
+    pub fn shut_down_gently(&mut self, now: Instant) {
+        self.shut = true;
+        let slots: Vec<(Key, ConnectionId)> = self
+            .entries
+            .iter()
+            .flat_map(|(key, entry)| entry.slots.iter().map(|slot| (key.clone(), slot.id)))
+            .collect();
+        for (key, id) in slots {
+            self.retire(&key, id, CloseReason::Removed, now);
+        }
+    }
+
+    fn abandon_dials(&mut self, key: &Key) {
+        let dials: Vec<_> = self.dials.iter().filter(|(_, dial)| dial.key == *key).map(|(id, _)| *id).collect();
+        for dial in dials {
+            self.dials.remove(&dial);
+            self.give_back_room(key);
+            if let Some(entry) = self.entries.get_mut(key) {
+                entry.dials = entry.dials.saturating_sub(1);
+                entry.starved = false;
+            }
+            if let Some(host) = self.hosts.get_mut(key.endpoint()) {
+                host.dialing = host.dialing.saturating_sub(1);
+            }
+            self.actions.push(Action::AbandonDial { dial });
+        }
+    }
+
+    fn close_slots(&mut self, key: &Key, now: Instant) {
+        let ids: Vec<ConnectionId> =
+            self.entries.get(key).map(|entry| entry.slots.iter().map(|slot| slot.id).collect()).unwrap_or_default();
+        for id in ids {
+            self.close_slot(key, id, CloseReason::Removed, now);
+        }
+    }
+
+    fn due(&self, now: Instant) -> Vec<(Key, ConnectionId, CloseReason)> {
+        let mut due = Vec::new();
+        for (key, entry) in &self.entries {
+            for slot in &entry.slots {
+                if let Some((at, reason)) = slot.deadline(entry.config.idle_timeout)
+                    && at <= now
+                {
+                    due.push((key.clone(), slot.id, reason));
+                }
+            }
+        }
+        due
+    }
+
+    /// Keys whose waiters a passed pause may now help.
+    fn paused(&self, now: Instant) -> Vec<Key> {
+        let passed = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        self.entries
+            .iter()
+            .filter(|(_, entry)| !entry.queue.is_empty())
+            .filter(|(_, entry)| passed(entry.redial_at) || entry.slots.iter().any(|slot| passed(slot.cool_until)))
+            .map(|(key, _)| key.clone())
+            .collect()
+    }
+
+    fn next_look(&self, now: Instant) -> Option<Instant> {
+        let mut next: Option<Instant> = None;
+        let mut consider = |at: Instant| next = Some(next.map_or(at, |next| next.min(at)));
+        for entry in self.entries.values() {
+            for slot in &entry.slots {
+                if let Some((at, _)) = slot.deadline(entry.config.idle_timeout) {
+                    consider(at.max(now + GRANULARITY));
+                }
+            }
+            if !entry.queue.is_empty() {
+                let pauses = entry.slots.iter().filter_map(|slot| slot.cool_until).chain(entry.redial_at);
+                pauses.filter(|at| *at > now).for_each(&mut consider);
+            }
+        }
+        if !self.entries.is_empty() {
+            consider(now + self.config.cleanup_interval);
+        }
+        next
+    }
+
+    fn note_cleanup(&mut self, cleaned: usize) {
+        self.counters.last_cleanup = Some(std::time::SystemTime::now());
+        let closing = |state: SlotState| matches!(state, SlotState::Closing(_));
+        let left = self.entries.values().flat_map(|entry| &entry.slots).filter(|slot| !closing(slot.state)).count();
+        self.events.emit(EventKind::Cleanup, || {
+            let mut event = Event::new(EventKind::Cleanup, None);
+            event.cleaned = Some((cleaned, left));
+            event
+        });
+    }
+}

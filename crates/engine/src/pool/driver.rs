@@ -1,0 +1,403 @@
+//! The pool that callers hold: the core in a mutex, and the tasks that perform its actions.
+//!
+//! The lock is never held across an await or while calling out. Dials, closings, connection watchers and the sweeper are
+//! tasks on the pool's runtime. Watchers hold no strong reference to the pool, the others end in bounded time, so a
+//! dropped pool is freed.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, oneshot};
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use super::config::{HostConfig, PoolConfig};
+use super::core::{Acquired, Action, ConnectionId, ConnectionInfo, Core, DialId, Grant, PoolStats, Refusal, Ticket};
+use super::key::Key;
+use super::permit::Permit;
+use super::queue::Place;
+use crate::error::{Cause, Error, Phase, Reached};
+use crate::events::EventBuffer;
+use crate::transport::{Connection, Transport};
+
+pub(super) type ConnectionOf<T> = Arc<<T as Transport>::Connection>;
+type CoreOf<T> = Core<ConnectionOf<T>, Arc<<T as Transport>::Target>>;
+type Answer<T> = Result<Grant<ConnectionOf<T>>, Error>;
+
+/// Where to, and under which limits.
+pub struct Request<T: Transport> {
+    pub key: Key,
+    pub target: Arc<T::Target>,
+    pub config: Arc<HostConfig>,
+    pub priority: i32,
+}
+
+impl<T: Transport> Clone for Request<T> {
+    fn clone(&self) -> Self {
+        Self {
+            key: self.key.clone(),
+            target: Arc::clone(&self.target),
+            config: Arc::clone(&self.config),
+            priority: self.priority,
+        }
+    }
+}
+
+/// A pool of connections. Dropping it refuses new callers, closes idle connections at once and busy ones when they are
+/// done.
+pub struct Pool<T: Transport> {
+    inner: Arc<Inner<T>>,
+}
+
+pub(super) struct Inner<T: Transport> {
+    transport: T,
+    runtime: Handle,
+    state: Mutex<State<T>>,
+    events: Arc<EventBuffer>,
+    /// A deadline moved closer: the sweeper should look again.
+    deadline: Notify,
+    /// A connection finished closing.
+    closed: Notify,
+}
+
+struct State<T: Transport> {
+    core: CoreOf<T>,
+    waiters: HashMap<Ticket, oneshot::Sender<Answer<T>>>,
+    dials: HashMap<DialId, AbortHandle>,
+    sweeping: bool,
+}
+
+impl<T: Transport> Pool<T> {
+    /// A pool whose tasks run on `runtime`.
+    pub fn new(transport: T, config: PoolConfig, events: Arc<EventBuffer>, runtime: Handle) -> Self {
+        let core = Core::new(config, Arc::clone(&events));
+        let state = State { core, waiters: HashMap::new(), dials: HashMap::new(), sweeping: false };
+        Self {
+            inner: Arc::new(Inner {
+                transport,
+                runtime,
+                state: Mutex::new(state),
+                events,
+                deadline: Notify::new(),
+                closed: Notify::new(),
+            }),
+        }
+    }
+
+    /// A permit, now or after waiting in the queue. Cancel-safe: a dropped future leaves the queue, or gives back what it
+    /// had just been granted.
+    pub async fn acquire(&self, request: &Request<T>) -> Result<Permit<T>, Error> {
+        match self.inner.ask(request)? {
+            Asked::Granted(permit) => Ok(permit),
+            Asked::Waiting(waiting) => waiting.outcome(request.config.acquire_timeout).await,
+        }
+    }
+
+    /// Gives a permit whose channel the server refused back, and waits for the next one at the front of the queue.
+    /// `None`: this server opens no channels at all.
+    pub async fn acquire_again(&self, permit: Permit<T>, request: &Request<T>) -> Option<Result<Permit<T>, Error>> {
+        let place = permit.place();
+        // Listening before the refusal is told, so that an answer given at once is not lost.
+        let waiting = Waiting::new(Arc::clone(&self.inner), request.key.clone(), place);
+        match permit.refused() {
+            Refusal::Requeued => Some(waiting.outcome(request.config.acquire_timeout).await),
+            Refusal::GiveUp => None,
+        }
+    }
+
+    /// As [`acquire_again`](Self::acquire_again), for a connection that turned out to be dead before the channel was open.
+    pub async fn acquire_instead(&self, permit: Permit<T>, request: &Request<T>) -> Result<Permit<T>, Error> {
+        let waiting = Waiting::new(Arc::clone(&self.inner), request.key.clone(), permit.place());
+        permit.replaced();
+        waiting.outcome(request.config.acquire_timeout).await
+    }
+
+    /// What a caller that is still waiting for a permit of `key` is waiting for.
+    pub fn waiting_phase(&self, key: &Key) -> Phase {
+        self.inner.state.lock().core.waiting_phase(key)
+    }
+
+    pub fn stats(&self) -> PoolStats {
+        self.inner.state.lock().core.stats()
+    }
+
+    pub fn connections(&self) -> Vec<ConnectionInfo> {
+        self.inner.state.lock().core.connections(Instant::now())
+    }
+
+    pub fn events(&self) -> &Arc<EventBuffer> {
+        &self.inner.events
+    }
+
+    pub fn runtime(&self) -> &Handle {
+        &self.inner.runtime
+    }
+
+    /// Closes the connections that carry no channel; resolves to how many when they are closed.
+    pub async fn close_idle(&self) -> usize {
+        let closing = self.inner.update(Core::close_idle);
+        self.inner.until_closed().await;
+        closing
+    }
+
+    /// Cuts every connection, busy or not; resolves when they are closed. The pool can be used again.
+    pub async fn close_all(&self) {
+        self.inner.update(Core::close_all);
+        self.inner.until_closed().await;
+    }
+
+    /// As [`close_all`](Self::close_all), for good: acquiring afterwards is refused.
+    pub async fn shut_down(&self) {
+        self.inner.update(Core::shut_down);
+        self.inner.until_closed().await;
+    }
+}
+
+impl<T: Transport> Drop for Pool<T> {
+    fn drop(&mut self) {
+        self.inner.update(Core::shut_down_gently);
+    }
+}
+
+impl<T: Transport> Inner<T> {
+    /// Changes the core under the lock, then performs what it asks for.
+    pub(super) fn update<R>(self: &Arc<Self>, change: impl FnOnce(&mut CoreOf<T>, Instant) -> R) -> R {
+        let mut state = self.state.lock();
+        let result = change(&mut state.core, Instant::now());
+        self.perform(&mut state);
+        drop(state);
+        self.events.wake();
+        result
+    }
+
+    /// Answers waiters and starts tasks until the core asks for nothing more. Nothing here waits.
+    fn perform(self: &Arc<Self>, state: &mut State<T>) {
+        loop {
+            let actions = state.core.take_actions();
+            if actions.is_empty() {
+                break;
+            }
+            for action in actions {
+                match action {
+                    Action::Dial { dial, key, target } => {
+                        let task = self.runtime.spawn(dial_task(Arc::clone(self), dial, key, target));
+                        state.dials.insert(dial, task.abort_handle());
+                    }
+                    Action::AbandonDial { dial } => {
+                        if let Some(task) = state.dials.remove(&dial) {
+                            task.abort();
+                        }
+                    }
+                    Action::Grant { key, grant } => grant_to_waiter(state, &key, grant),
+                    Action::Reject { ticket, error } => {
+                        if let Some(waiter) = state.waiters.remove(&ticket) {
+                            // A caller that has just left needs no answer.
+                            let _ = waiter.send(Err(error));
+                        }
+                    }
+                    Action::Close { key, id, connection } => {
+                        self.runtime.spawn(close_task(Arc::clone(self), key, id, connection));
+                    }
+                }
+            }
+        }
+        if state.core.take_deadline_moved() {
+            self.sweep_soon(state);
+        }
+    }
+
+    fn sweep_soon(self: &Arc<Self>, state: &mut State<T>) {
+        if state.sweeping {
+            self.deadline.notify_one();
+        } else {
+            state.sweeping = true;
+            self.runtime.spawn(sweep_task(Arc::clone(self)));
+        }
+    }
+
+    /// Asks the core for a permit and, before anybody else can take the lock, prepares to hear its answer.
+    fn ask(self: &Arc<Self>, request: &Request<T>) -> Result<Asked<T>, Error> {
+        let Request { key, target, config, priority } = request;
+        let mut state = self.state.lock();
+        let asked = match state.core.acquire(key, target, config, *priority, Instant::now()) {
+            Err(error) => Err(error),
+            Ok(Acquired::Now(grant)) => Ok(Asked::Granted(Permit::new(Arc::clone(self), key.clone(), grant))),
+            Ok(Acquired::Queued(place)) => {
+                Ok(Asked::Waiting(Waiting::registered(Arc::clone(self), key.clone(), place, &mut state)))
+            }
+        };
+        self.perform(&mut state);
+        drop(state);
+        self.events.wake();
+        asked
+    }
+
+    async fn until_closed(self: &Arc<Self>) {
+        loop {
+            let closed = self.closed.notified();
+            let closing = self.state.lock().core.connections(Instant::now()).iter().any(|info| info.state == "closing");
+            if !closing {
+                return;
+            }
+            closed.await;
+        }
+    }
+}
+
+fn grant_to_waiter<T: Transport>(state: &mut State<T>, key: &Key, grant: Grant<ConnectionOf<T>>) {
+    let id = grant.id;
+    let undelivered = match state.waiters.remove(&grant.place.ticket()) {
+        Some(waiter) => waiter.send(Ok(grant)).is_err(),
+        None => true,
+    };
+    if undelivered {
+        // The caller left between its grant and now; the next one in line gets it.
+        state.core.release_unused(key, id, Instant::now());
+    }
+}
+
+enum Asked<T: Transport> {
+    Granted(Permit<T>),
+    Waiting(Waiting<T>),
+}
+
+/// A caller in the queue. Leaves it when dropped.
+struct Waiting<T: Transport> {
+    inner: Arc<Inner<T>>,
+    key: Key,
+    place: Place,
+    answer: oneshot::Receiver<Answer<T>>,
+}
+
+impl<T: Transport> Waiting<T> {
+    fn new(inner: Arc<Inner<T>>, key: Key, place: Place) -> Self {
+        let shared = Arc::clone(&inner);
+        let mut state = shared.state.lock();
+        Self::registered(inner, key, place, &mut state)
+    }
+
+    fn registered(inner: Arc<Inner<T>>, key: Key, place: Place, state: &mut State<T>) -> Self {
+        let (sender, answer) = oneshot::channel();
+        state.waiters.insert(place.ticket(), sender);
+        Self { inner, key, place, answer }
+    }
+
+    async fn outcome(mut self, limit: Option<Duration>) -> Result<Permit<T>, Error> {
+        let answered = match limit {
+            None => Some((&mut self.answer).await),
+            Some(limit) => tokio::time::timeout(limit, &mut self.answer).await.ok(),
+        };
+        match answered {
+            Some(Ok(Ok(grant))) => Ok(Permit::new(Arc::clone(&self.inner), self.key.clone(), grant)),
+            Some(Ok(Err(error))) => Err(error),
+            // The sender lives in the pool's state, which outlives every waiter.
+            Some(Err(_)) => Err(Error::Internal { what: "the pool's queue" }),
+            None => Err(self.timed_out(limit.unwrap_or_default())),
+        }
+    }
+
+    /// The error of a caller whose wait ran out; it carries what the last failed dial said, if there was one.
+    fn timed_out(&self, limit: Duration) -> Error {
+        let (phase, source) = self.inner.update(|core, _| {
+            core.count_acquire_timeout();
+            let source = core.last_dial_error(&self.key).map(|error| Arc::new(error) as Cause);
+            (core.waiting_phase(&self.key), source)
+        });
+        Error::Timeout { phase, limit, reached: Reached::No, source }
+    }
+}
+
+impl<T: Transport> Drop for Waiting<T> {
+    fn drop(&mut self) {
+        self.answer.close();
+        // A grant that was sent and not picked up goes to the next in line.
+        let undelivered = self.answer.try_recv();
+        let (inner, key, place) = (Arc::clone(&self.inner), &self.key, self.place);
+        let mut state = inner.state.lock();
+        if state.waiters.remove(&place.ticket()).is_some() {
+            state.core.cancel(key, place);
+        }
+        if let Ok(Ok(grant)) = undelivered {
+            state.core.release_unused(key, grant.id, Instant::now());
+        }
+        inner.perform(&mut state);
+        drop(state);
+        inner.events.wake();
+    }
+}
+
+async fn dial_task<T: Transport>(inner: Arc<Inner<T>>, dial: DialId, key: Key, target: Arc<T::Target>) {
+    let unfinished = UnfinishedDial { inner: Arc::clone(&inner), dial };
+    match inner.transport.connect(&target).await {
+        Err(error) => inner.update(|core, now| core.dial_failed(dial, error, now)),
+        Ok(connection) => {
+            let connection = Arc::new(connection);
+            let id = inner.update(|core, now| core.dial_succeeded(dial, Arc::clone(&connection), now));
+            drop(unfinished);
+            match id {
+                Some(id) => watch(&inner, key, id, connection),
+                // Abandoned in the very moment it succeeded.
+                None => connection.close().await,
+            }
+        }
+    }
+}
+
+/// Ends the pool's account of a dial whatever becomes of its task: a panic must not leave callers waiting.
+struct UnfinishedDial<T: Transport> {
+    inner: Arc<Inner<T>>,
+    dial: DialId,
+}
+
+impl<T: Transport> Drop for UnfinishedDial<T> {
+    fn drop(&mut self) {
+        self.inner.state.lock().dials.remove(&self.dial);
+        // A dial that has been answered or abandoned is no longer known to the core, and this changes nothing.
+        self.inner.update(|core, now| core.dial_failed(self.dial, Error::Internal { what: "a dial" }, now));
+    }
+}
+
+/// Tells the pool when the connection ends by itself.
+fn watch<T: Transport>(inner: &Arc<Inner<T>>, key: Key, id: ConnectionId, connection: ConnectionOf<T>) {
+    let pool: Weak<Inner<T>> = Arc::downgrade(inner);
+    inner.runtime.spawn(async move {
+        let error = connection.closed().await;
+        drop(connection);
+        if let Some(inner) = pool.upgrade() {
+            inner.update(|core, now| core.lost(&key, id, error, now));
+            inner.closed.notify_waiters();
+        }
+    });
+}
+
+async fn close_task<T: Transport>(inner: Arc<Inner<T>>, key: Key, id: ConnectionId, connection: ConnectionOf<T>) {
+    connection.close().await;
+    drop(connection);
+    inner.update(|core, now| core.closed(&key, id, now));
+    inner.closed.notify_waiters();
+}
+
+/// Looks after idle and old connections; ends when there is nothing to look after.
+async fn sweep_task<T: Transport>(inner: Arc<Inner<T>>) {
+    let pool = Arc::downgrade(&inner);
+    drop(inner);
+    while let Some(inner) = pool.upgrade() {
+        let next = {
+            let mut state = inner.state.lock();
+            let next = state.core.sweep(Instant::now());
+            inner.perform(&mut state);
+            state.sweeping = next.is_some();
+            next
+        };
+        inner.events.wake();
+        let Some(next) = next else { return };
+        // Holding the pool here keeps it alive no longer than its own connections do.
+        tokio::select! {
+            () = tokio::time::sleep_until(next) => {}
+            () = inner.deadline.notified() => {}
+        }
+    }
+}

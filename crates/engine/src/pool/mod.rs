@@ -1,0 +1,23 @@
+//! The pool: connections per key, channel permits per connection.
+//!
+//! - [`core`]: the rules, a state machine without clock or lock
+//! - [`driver`]: the mutex, tasks and timers around it; [`Pool`] is what callers hold
+//! - [`permit`]: the right to open one channel; gives itself back when dropped
+//! - [`key`], [`config`], [`queue`], [`slot`]: one noun each
+//!
+//! Nothing in here knows SSH: connections come from a [`Transport`](crate::transport::Transport).
+
+mod config;
+mod core;
+mod driver;
+mod key;
+mod permit;
+mod queue;
+mod slot;
+
+pub use config::{HostConfig, PoolConfig, WhenExhausted};
+pub use core::{ConnectionId, ConnectionInfo, PoolStats};
+pub use driver::{Pool, Request};
+pub use key::{Endpoint, Key};
+pub use permit::Permit;
+pub use slot::CloseReason;

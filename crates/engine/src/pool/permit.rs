@@ -1,0 +1,96 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::core::{ConnectionId, Grant, Refusal};
+use super::driver::{ConnectionOf, Inner};
+use super::key::Key;
+use super::queue::Place;
+use super::slot::{CloseReason, Fate};
+use crate::transport::Transport;
+
+/// The right to open one channel on one connection.
+///
+/// Dropping it gives it back unused. Whoever opened a channel says how that ended: [`release`](Self::release),
+/// [`refused`](Self::refused), [`abandon`](Self::abandon) or [`suspect`](Self::suspect).
+pub struct Permit<T: Transport> {
+    inner: Arc<Inner<T>>,
+    key: Key,
+    id: ConnectionId,
+    connection: ConnectionOf<T>,
+    place: Place,
+    connect: Duration,
+    fate: Fate,
+    returned: bool,
+}
+
+impl<T: Transport> Permit<T> {
+    pub(super) fn new(inner: Arc<Inner<T>>, key: Key, grant: Grant<ConnectionOf<T>>) -> Self {
+        let Grant { connection, id, place, connect, fate } = grant;
+        Self { inner, key, id, connection, place, connect, fate, returned: false }
+    }
+
+    pub fn connection(&self) -> &T::Connection {
+        &self.connection
+    }
+
+    pub fn connection_handle(&self) -> Arc<T::Connection> {
+        Arc::clone(&self.connection)
+    }
+
+    /// Why the pool has closed this connection; `None` when it has not.
+    pub fn close_reason(&self) -> Option<CloseReason> {
+        self.fate.get().copied()
+    }
+
+    /// How much of the wait went into making this connection.
+    pub fn connect_time(&self) -> Duration {
+        self.connect
+    }
+
+    pub fn connection_id(&self) -> ConnectionId {
+        self.id
+    }
+
+    /// The place in the queue that this permit was granted for.
+    pub fn place(&self) -> Place {
+        self.place
+    }
+
+    /// The channel has ended on both sides.
+    pub fn release(mut self) {
+        self.returned = true;
+        self.inner.update(|core, now| core.release(&self.key, self.id, now));
+    }
+
+    /// The server refused the channel.
+    pub(super) fn refused(mut self) -> Refusal {
+        self.returned = true;
+        self.inner.update(|core, now| core.refused(&self.key, self.id, self.place, now))
+    }
+
+    /// The server did not close the channel in time: its slot there may be taken for good.
+    pub fn abandon(mut self) {
+        self.returned = true;
+        self.inner.update(|core, now| core.abandon(&self.key, self.id, now));
+    }
+
+    /// The connection turned out to be dead while its channel was in use.
+    pub fn suspect(mut self) {
+        self.returned = true;
+        self.inner.update(|core, now| core.suspect(&self.key, self.id, now));
+    }
+
+    /// The connection turned out to be dead before a channel was open: its place in the queue is taken again.
+    pub(super) fn replaced(mut self) {
+        self.returned = true;
+        self.inner.update(|core, now| core.replace(&self.key, self.id, self.place, now));
+    }
+}
+
+impl<T: Transport> Drop for Permit<T> {
+    fn drop(&mut self) {
+        if !self.returned {
+            self.inner.update(|core, now| core.release_unused(&self.key, self.id, now));
+        }
+    }
+}

@@ -1,0 +1,71 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::error::{Error, Phase, Reached};
+
+/// A caller's way to end its command early. Clones share one state; cancelling twice is once.
+#[derive(Clone, Default)]
+pub struct Cancel(Arc<CancelState>);
+
+#[derive(Default)]
+struct CancelState {
+    cancelled: AtomicBool,
+    changed: Notify,
+}
+
+impl Cancel {
+    pub fn cancel(&self) {
+        self.0.cancelled.store(true, Ordering::Release);
+        self.0.changed.notify_waiters();
+    }
+
+    /// Resolves once cancelled. Cancel-safe.
+    pub async fn cancelled(&self) {
+        let changed = self.0.changed.notified();
+        if !self.0.cancelled.load(Ordering::Acquire) {
+            changed.await;
+        }
+    }
+}
+
+/// Cancels when dropped: whoever waited for the command is gone.
+pub(super) struct CancelOnDrop(pub Cancel);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+/// Why a command must end before it ends by itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Why {
+    Aborted,
+    TimedOut(Duration),
+}
+
+impl Why {
+    pub fn error(self, phase: Phase, reached: Reached) -> Error {
+        match self {
+            Self::Aborted => Error::Aborted { phase, reached },
+            Self::TimedOut(limit) => Error::Timeout { phase, limit, reached, source: None },
+        }
+    }
+}
+
+/// Resolves when the command must end: the caller's abort, or its timeout, whichever comes first.
+pub(super) async fn stopped(cancel: Cancel, timeout: Option<Duration>, started: Instant) -> Why {
+    let Some(limit) = timeout else {
+        cancel.cancelled().await;
+        return Why::Aborted;
+    };
+    tokio::select! {
+        biased;
+        () = cancel.cancelled() => Why::Aborted,
+        () = tokio::time::sleep_until(started + limit) => Why::TimedOut(limit),
+    }
+}

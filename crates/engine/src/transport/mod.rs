@@ -1,0 +1,91 @@
+//! What the pool and the command runner need of a transport.
+//!
+//! [`Transport`] makes a [`Connection`], a connection opens a [`Channel`], a channel carries one command. `ssh/` is the
+//! real one; the pool's tests use a fake with gates.
+
+pub mod ssh;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::command::ExitStatus;
+use crate::error::Error;
+
+/// Knows how to make connections.
+pub trait Transport: Send + Sync + 'static {
+    /// Where and as whom; carries the secrets, so it must wipe them when dropped.
+    type Target: Send + Sync + 'static;
+    type Connection: Connection;
+
+    /// Dial, handshake, authenticate. Must end within the target's connection timeout and undo itself when dropped.
+    fn connect(&self, target: &Arc<Self::Target>) -> impl Future<Output = Result<Self::Connection, Error>> + Send;
+}
+
+/// One authenticated connection that carries many channels.
+pub trait Connection: Send + Sync + 'static {
+    type Channel: Channel;
+
+    /// Open a channel. NOT cancel-safe: whoever stops waiting must still await it and close what it opened.
+    fn open(&self) -> impl Future<Output = Result<Self::Channel, OpenError>> + Send;
+
+    /// Resolves when the connection has ended, with the reason when it was not a polite end. Cancel-safe.
+    fn closed(&self) -> impl Future<Output = Option<Error>> + Send;
+
+    fn is_closed(&self) -> bool;
+
+    /// Say goodbye and cut the line. Bounded; channels still open see their end.
+    fn close(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// Why a channel did not open. Both prove that no command ran.
+#[derive(Debug)]
+pub enum OpenError {
+    /// The server said no; the connection is fine.
+    Refused(String),
+    /// The connection is gone.
+    Lost(Error),
+}
+
+/// Signals we send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    Term,
+    Kill,
+}
+
+/// What arrives on a channel, in order.
+#[derive(Debug)]
+pub enum ChannelEvent {
+    /// The server accepted the exec request.
+    Started,
+    Stdout(Bytes),
+    Stderr(Bytes),
+    /// The server refused the exec request.
+    ExecRefused,
+    Exited(ExitStatus),
+    Eof,
+    /// The server's CLOSE: its slot for this channel is free.
+    Closed,
+}
+
+/// The reading half of a command's stream.
+pub trait Channel: Send + 'static {
+    type Writer: ChannelWriter;
+
+    fn writer(&self) -> Self::Writer;
+
+    /// The next event; `None` when the connection ended before the server's CLOSE. Cancel-safe.
+    fn next(&mut self) -> impl Future<Output = Option<ChannelEvent>> + Send;
+}
+
+/// The writing half. Errors mean that the connection is gone.
+pub trait ChannelWriter: Clone + Send + Sync + 'static {
+    fn exec(&self, line: Vec<u8>) -> impl Future<Output = Result<(), Error>> + Send;
+    /// Waits for the server's window; not cancel-safe in the middle of `data`.
+    fn write(&self, data: Bytes) -> impl Future<Output = Result<(), Error>> + Send;
+    fn eof(&self) -> impl Future<Output = Result<(), Error>> + Send;
+    fn signal(&self, signal: Signal) -> impl Future<Output = Result<(), Error>> + Send;
+    fn close(&self) -> impl Future<Output = Result<(), Error>> + Send;
+}

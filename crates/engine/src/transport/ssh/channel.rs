@@ -1,0 +1,103 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+use russh::client::Msg;
+use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
+
+use crate::command::ExitStatus;
+use crate::error::{Error, Phase, Reached};
+use crate::transport::{Channel, ChannelEvent, ChannelWriter, Signal};
+
+/// One session channel.
+pub struct SshChannel {
+    reader: ChannelReadHalf,
+    writer: SshWriter,
+}
+
+/// Its writing half; russh queues what it sends, in order.
+#[derive(Clone)]
+pub struct SshWriter(Arc<ChannelWriteHalf<Msg>>);
+
+impl SshChannel {
+    pub(super) fn new(channel: russh::Channel<Msg>) -> Self {
+        let (reader, writer) = channel.split();
+        Self { reader, writer: SshWriter(Arc::new(writer)) }
+    }
+}
+
+impl Channel for SshChannel {
+    type Writer = SshWriter;
+
+    fn writer(&self) -> SshWriter {
+        self.writer.clone()
+    }
+
+    async fn next(&mut self) -> Option<ChannelEvent> {
+        loop {
+            return Some(match self.reader.wait().await? {
+                ChannelMsg::Data { data } => ChannelEvent::Stdout(data),
+                ChannelMsg::ExtendedData { data, .. } => ChannelEvent::Stderr(data),
+                ChannelMsg::Success => ChannelEvent::Started,
+                ChannelMsg::Failure => ChannelEvent::ExecRefused,
+                ChannelMsg::ExitStatus { exit_status } => ChannelEvent::Exited(ExitStatus::Code(exit_status)),
+                ChannelMsg::ExitSignal { signal_name, .. } => {
+                    ChannelEvent::Exited(ExitStatus::Signal(signal_text(signal_name)))
+                }
+                ChannelMsg::Eof => ChannelEvent::Eof,
+                ChannelMsg::Close => ChannelEvent::Closed,
+                // Window changes and requests that servers do not send us.
+                _ => continue,
+            });
+        }
+    }
+}
+
+impl ChannelWriter for SshWriter {
+    async fn exec(&self, line: Vec<u8>) -> Result<(), Error> {
+        // The reply tells that the command reached the server.
+        self.0.exec(true, line).await.map_err(lost)
+    }
+
+    async fn write(&self, data: Bytes) -> Result<(), Error> {
+        self.0.data_bytes(data).await.map_err(lost)
+    }
+
+    async fn eof(&self) -> Result<(), Error> {
+        self.0.eof().await.map_err(lost)
+    }
+
+    async fn signal(&self, signal: Signal) -> Result<(), Error> {
+        let signal = match signal {
+            Signal::Term => Sig::TERM,
+            Signal::Kill => Sig::KILL,
+        };
+        self.0.signal(signal).await.map_err(lost)
+    }
+
+    async fn close(&self) -> Result<(), Error> {
+        self.0.close().await.map_err(lost)
+    }
+}
+
+fn lost(error: russh::Error) -> Error {
+    Error::ConnectionLost { phase: Phase::Run, reached: Reached::Unknown, source: Some(Arc::new(error)) }
+}
+
+fn signal_text(signal: Sig) -> String {
+    let name = match signal {
+        Sig::ABRT => "ABRT",
+        Sig::ALRM => "ALRM",
+        Sig::FPE => "FPE",
+        Sig::HUP => "HUP",
+        Sig::ILL => "ILL",
+        Sig::INT => "INT",
+        Sig::KILL => "KILL",
+        Sig::PIPE => "PIPE",
+        Sig::QUIT => "QUIT",
+        Sig::SEGV => "SEGV",
+        Sig::TERM => "TERM",
+        Sig::USR1 => "USR1",
+        Sig::Custom(name) => return name,
+    };
+    name.to_owned()
+}

@@ -1,0 +1,211 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use russh::client::{self, Handle};
+use russh::{Disconnect, Preferred};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::algorithms::preferred;
+use super::auth::Login;
+use super::channel::SshChannel;
+use super::dial::{Cutter, dial};
+use super::handler::{End, Handler, HostKeyJudge};
+use super::identity;
+use super::known_hosts::{KnownHosts, host_name};
+use super::target::{HostKeyChecking, SshTarget};
+use crate::error::{Cause, Error, Phase, Reached};
+use crate::transport::{Connection, OpenError, Transport};
+
+/// Room for a command's output that the reader has not taken yet, per channel.
+const WINDOW: u32 = 2 * 1024 * 1024;
+/// The largest packet russh can handle.
+const PACKET: u32 = 65_535;
+/// Packets of one channel that may wait for their reader before the whole connection has to.
+const CHANNEL_BUFFER: usize = 1024;
+/// For saying goodbye, and for russh's task to end after it.
+const GOODBYE: Duration = Duration::from_millis(500);
+
+/// Makes SSH connections.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SshTransport;
+
+/// One authenticated SSH connection. Dropping it cuts the line.
+pub struct SshConnection {
+    handle: Handle<Handler>,
+    end: watch::Receiver<End>,
+    /// We said goodbye ourselves: its end is no error.
+    closing: AtomicBool,
+    cutter: Mutex<Option<Cutter>>,
+    open_timeout: Duration,
+}
+
+impl Transport for SshTransport {
+    type Target = SshTarget;
+    type Connection = SshConnection;
+
+    async fn connect(&self, target: &Arc<SshTarget>) -> Result<SshConnection, Error> {
+        let phase = Mutex::new(Phase::Authenticate);
+        let limit = target.connect_timeout;
+        match timeout(limit, establish(target, &phase)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(Error::Timeout { phase: *phase.lock(), limit, reached: Reached::No, source: None }),
+        }
+    }
+}
+
+/// Keys first, because a bad key file is found without troubling the server; then dial, handshake, authenticate.
+async fn establish(target: &Arc<SshTarget>, phase: &Mutex<Phase>) -> Result<SshConnection, Error> {
+    let keys = identity::load(target).await?;
+    let judge = host_key_judge(target).await?;
+    let known = judge.known.algorithms(&host_name(&target.host, target.port));
+
+    *phase.lock() = Phase::Dial;
+    let address = format!("{}:{}", target.host, target.port);
+    let stream = dial(&target.host, target.port).await?;
+    let unusable = |error: std::io::Error| Error::Handshake { address: address.clone(), source: Arc::new(error) };
+    let (stream, cutter) = Cutter::attach(stream).map_err(unusable)?;
+
+    *phase.lock() = Phase::Handshake;
+    let refusal = Arc::new(Mutex::new(None));
+    let (end_sender, end) = watch::channel(End::NotYet);
+    let handler = Handler { judge, refusal: Arc::clone(&refusal), end: end_sender };
+    let config = Arc::new(config(target, preferred(&known)));
+    let mut handle = client::connect_stream(config, stream, handler)
+        .await
+        .map_err(|error| handshake_error(&address, refusal.lock().take(), &end, error))?;
+
+    *phase.lock() = Phase::Authenticate;
+    Login::new(&mut handle, target).run(keys).await.map_err(|error| with_last_words(error, &end))?;
+    Ok(SshConnection {
+        handle,
+        end,
+        closing: AtomicBool::new(false),
+        cutter: Mutex::new(Some(cutter)),
+        open_timeout: target.connect_timeout,
+    })
+}
+
+async fn host_key_judge(target: &Arc<SshTarget>) -> Result<HostKeyJudge, Error> {
+    let path = target.known_hosts_path();
+    let known = if target.host_key_checking == HostKeyChecking::Off {
+        KnownHosts::default()
+    } else {
+        let file = path.clone();
+        let loaded = tokio::task::spawn_blocking(move || KnownHosts::load(&file)).await;
+        loaded.unwrap_or_else(|panicked| Err(std::io::Error::other(panicked))).map_err(|error| {
+            Error::KnownHosts { path: path.display().to_string(), source: Arc::new(error) }
+        })?
+    };
+    Ok(HostKeyJudge {
+        host: target.host.clone(),
+        port: target.port,
+        checking: target.host_key_checking,
+        path,
+        known: Arc::new(known),
+    })
+}
+
+fn config(target: &SshTarget, preferred: Preferred) -> client::Config {
+    client::Config {
+        client_id: russh::SshId::Standard(concat!("SSH-2.0-xec_", env!("CARGO_PKG_VERSION")).into()),
+        preferred,
+        window_size: WINDOW,
+        maximum_packet_size: PACKET,
+        channel_buffer_size: CHANNEL_BUFFER,
+        keepalive_interval: target.keep_alive.map(|keep_alive| keep_alive.interval),
+        // russh gives up one interval after the last unanswered ping, and takes 0 for "never".
+        keepalive_max: target.keep_alive.map_or(0, |keep_alive| keep_alive.count_max.saturating_sub(1).max(1)),
+        nodelay: true,
+        ..client::Config::default()
+    }
+}
+
+fn handshake_error(address: &str, refusal: Option<Error>, end: &watch::Receiver<End>, error: russh::Error) -> Error {
+    if let Some(refusal) = refusal {
+        return refusal;
+    }
+    if let russh::Error::NoCommonAlgo { kind, theirs, .. } = &error {
+        return Error::NoCommonAlgorithm {
+            address: address.to_owned(),
+            what: format!("{kind:?}").to_lowercase(),
+            theirs: theirs.join(", "),
+        };
+    }
+    let source = last_words(end).unwrap_or_else(|| Arc::new(error));
+    Error::Handshake { address: address.to_owned(), source }
+}
+
+/// What the server or the line said when the connection ended says more than that it has ended.
+fn with_last_words(error: Error, end: &watch::Receiver<End>) -> Error {
+    match error {
+        Error::ConnectionLost { phase, reached, source } => {
+            Error::ConnectionLost { phase, reached, source: last_words(end).or(source) }
+        }
+        other => other,
+    }
+}
+
+fn last_words(end: &watch::Receiver<End>) -> Option<Cause> {
+    match &*end.borrow() {
+        End::NotYet => None,
+        End::Because(cause) => Some(Arc::clone(cause)),
+    }
+}
+
+impl SshConnection {
+    fn lost(&self, phase: Phase, source: Option<Cause>) -> Error {
+        let source = last_words(&self.end).or(source);
+        Error::ConnectionLost { phase, reached: Reached::No, source }
+    }
+
+    /// Resolves when russh's task is gone: it drops the sending side.
+    async fn ended(&self) {
+        let mut end = self.end.clone();
+        while end.changed().await.is_ok() {}
+    }
+}
+
+impl Connection for SshConnection {
+    type Channel = SshChannel;
+
+    async fn open(&self) -> Result<SshChannel, OpenError> {
+        match timeout(self.open_timeout, self.handle.channel_open_session()).await {
+            Ok(Ok(channel)) => Ok(SshChannel::new(channel)),
+            Ok(Err(russh::Error::ChannelOpenFailure(reason))) => Err(OpenError::Refused(format!("{reason:?}"))),
+            Ok(Err(error)) => Err(OpenError::Lost(self.lost(Phase::OpenChannel, Some(Arc::new(error))))),
+            Err(_) => Err(OpenError::Lost(Error::Timeout {
+                phase: Phase::OpenChannel,
+                limit: self.open_timeout,
+                reached: Reached::No,
+                source: None,
+            })),
+        }
+    }
+
+    async fn closed(&self) -> Option<Error> {
+        self.ended().await;
+        if self.closing.load(Ordering::Acquire) {
+            return None;
+        }
+        Some(self.lost(Phase::Run, None))
+    }
+
+    fn is_closed(&self) -> bool {
+        self.handle.is_closed()
+    }
+
+    async fn close(&self) {
+        self.closing.store(true, Ordering::Release);
+        let goodbye = self.handle.disconnect(Disconnect::ByApplication, "", "");
+        // Politeness is optional: the line is cut anyway.
+        let _ = timeout(GOODBYE, goodbye).await;
+        if timeout(GOODBYE, self.ended()).await.is_err() {
+            tracing::debug!("the server did not take our goodbye: cutting the line");
+        }
+        drop(self.cutter.lock().take());
+        self.ended().await;
+    }
+}

@@ -1,0 +1,16 @@
+//! SSH over russh: dial, handshake, authenticate, and channels that carry commands.
+
+mod algorithms;
+mod auth;
+mod channel;
+mod connection;
+mod dial;
+mod handler;
+mod identity;
+pub mod known_hosts;
+mod paths;
+mod target;
+
+pub use channel::{SshChannel, SshWriter};
+pub use connection::{SshConnection, SshTransport};
+pub use target::{HostKeyChecking, KeepAlive, KeySource, Secret, SshTarget};

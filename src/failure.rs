@@ -1,0 +1,71 @@
+use napi::bindgen_prelude::Buffer;
+use napi_derive::napi;
+use xec_engine::command::Captured;
+use xec_engine::error::{Error, Reached, causes};
+use xec_engine::run::Failure;
+
+/// A failure in plain values; the facade makes a real `Error` of it.
+#[napi(object)]
+pub struct FailureRecord {
+    pub code: String,
+    pub kind: String,
+    pub phase: String,
+    /// Absent when unknown.
+    pub reached: Option<bool>,
+    pub message: String,
+    /// Outermost first.
+    pub causes: Vec<String>,
+    pub host: String,
+    pub port: u32,
+    /// What had arrived.
+    pub stdout: Option<Buffer>,
+    pub stderr: Option<Buffer>,
+    pub stdall: Option<Buffer>,
+    /// EMAXBUFFER: which stream.
+    pub stream: Option<String>,
+    /// EMAXBUFFER: bytes; ETIMEDOUT: milliseconds.
+    pub limit: Option<f64>,
+}
+
+impl FailureRecord {
+    pub fn new(error: &Error, host: &str, port: u16) -> Self {
+        let (stream, limit) = details(error);
+        Self {
+            code: error.code().to_owned(),
+            kind: error.kind().as_str().to_owned(),
+            phase: error.phase().as_str().to_owned(),
+            reached: match error.reached() {
+                Reached::Yes => Some(true),
+                Reached::No => Some(false),
+                Reached::Unknown => None,
+            },
+            message: error.to_string(),
+            causes: causes(error),
+            host: host.to_owned(),
+            port: u32::from(port),
+            stdout: None,
+            stderr: None,
+            stdall: None,
+            stream,
+            limit,
+        }
+    }
+
+    pub fn of_command(failure: Failure, host: &str, port: u16) -> Self {
+        let Captured { stdout, stderr, all } = failure.captured;
+        Self {
+            stdout: Some(stdout.into()),
+            stderr: Some(stderr.into()),
+            stdall: all.map(Into::into),
+            ..Self::new(&failure.error, host, port)
+        }
+    }
+}
+
+fn details(error: &Error) -> (Option<String>, Option<f64>) {
+    match error {
+        Error::MaxBuffer { stream, limit } => (Some(stream.as_str().to_owned()), Some(*limit as f64)),
+        Error::Timeout { limit, .. } => (None, Some(limit.as_secs_f64() * 1000.0)),
+        _ => (None, None),
+    }
+}

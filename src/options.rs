@@ -1,0 +1,212 @@
+//! Records from JavaScript, already checked and defaulted by the facade, made into the engine's types. What is checked here
+//! again is only what the engine relies on.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use napi::bindgen_prelude::{Buffer, Either};
+use napi::{Error, Result, Status};
+use napi_derive::napi;
+use xec_engine::command::Command;
+use xec_engine::pool::{HostConfig, PoolConfig, WhenExhausted};
+use xec_engine::transport::ssh::{HostKeyChecking, KeepAlive, KeySource, Secret, SshTarget};
+use zeroize::Zeroizing;
+
+/// Limits of one host. Milliseconds and counts; 0 where the field says so.
+#[napi(object)]
+pub struct HostSettings {
+    pub enabled: bool,
+    pub max_connections: u32,
+    pub channels_per_connection: u32,
+    /// `queue` or `fail`.
+    pub when_exhausted: String,
+    /// 0 = no limit.
+    pub acquire_timeout: f64,
+    pub max_queue: u32,
+    pub connection_timeout: f64,
+    /// 0 = never.
+    pub idle_timeout: f64,
+    /// 0 = never.
+    pub max_lifetime: f64,
+    pub keep_alive: bool,
+    pub keep_alive_interval: f64,
+    pub keep_alive_count_max: u32,
+}
+
+#[napi(object)]
+pub struct PoolSettings {
+    pub host: HostSettings,
+    pub max_total_connections: u32,
+    pub cleanup_interval: f64,
+}
+
+/// Where and as whom.
+#[napi(object)]
+pub struct TargetSpec {
+    pub host: String,
+    pub port: u32,
+    pub username: String,
+    pub password: Option<String>,
+    /// Key text or bytes, or a path (`~` is the local home).
+    pub private_key: Option<Either<String, Buffer>>,
+    pub passphrase: Option<String>,
+    /// `accept-new`, `strict` or `off`.
+    pub host_key_checking: String,
+    pub known_hosts_path: Option<String>,
+    /// Only where it differs from the pool's.
+    pub settings: Option<HostSettings>,
+}
+
+#[napi(object)]
+pub struct CommandSpec {
+    pub command: String,
+    pub cwd: Option<String>,
+    pub env: Option<HashMap<String, String>>,
+    pub stdin: Option<Either<String, Buffer>>,
+    /// Milliseconds from the call to the last byte.
+    pub timeout: Option<f64>,
+    /// Bytes per stream.
+    pub max_buffer: f64,
+    pub retry_lost_connection: Option<bool>,
+    /// Also collect both streams in arrival order.
+    pub collect_all: Option<bool>,
+    pub priority: Option<i32>,
+}
+
+/// The part of [`HostSettings`] that decides how a connection is made.
+#[derive(Clone, Copy)]
+pub struct ConnectSettings {
+    timeout: Duration,
+    keep_alive: Option<KeepAlive>,
+}
+
+impl HostSettings {
+    pub fn connect(&self) -> Result<ConnectSettings> {
+        let interval = duration("keepAliveInterval", self.keep_alive_interval)?;
+        Ok(ConnectSettings {
+            timeout: duration("connectionTimeout", self.connection_timeout)?,
+            keep_alive: (self.keep_alive && !interval.is_zero())
+                .then_some(KeepAlive { interval, count_max: count(self.keep_alive_count_max) }),
+        })
+    }
+
+    pub fn limits(&self) -> Result<Arc<HostConfig>> {
+        Ok(Arc::new(HostConfig {
+            enabled: self.enabled,
+            max_connections: count(self.max_connections),
+            channels_per_connection: count(self.channels_per_connection),
+            when_exhausted: when_exhausted(&self.when_exhausted)?,
+            acquire_timeout: unless_zero("acquireTimeout", self.acquire_timeout)?,
+            max_queue: self.max_queue as usize,
+            idle_timeout: unless_zero("idleTimeout", self.idle_timeout)?,
+            max_lifetime: unless_zero("maxLifetime", self.max_lifetime)?,
+        }))
+    }
+}
+
+impl PoolSettings {
+    pub fn pool(&self) -> Result<PoolConfig> {
+        Ok(PoolConfig {
+            max_total_connections: count(self.max_total_connections),
+            cleanup_interval: duration("cleanupInterval", self.cleanup_interval)?.max(Duration::from_millis(1)),
+            ..PoolConfig::default()
+        })
+    }
+}
+
+impl TargetSpec {
+    pub fn into_target(self, connect: ConnectSettings) -> Result<SshTarget> {
+        Ok(SshTarget {
+            port: port(self.port)?,
+            host: self.host,
+            username: self.username,
+            password: self.password.map(Zeroizing::new),
+            private_key: self.private_key.map(key_source),
+            passphrase: self.passphrase.map(Zeroizing::new),
+            host_key_checking: host_key_checking(&self.host_key_checking)?,
+            known_hosts: self.known_hosts_path.map(PathBuf::from),
+            connect_timeout: connect.timeout,
+            keep_alive: connect.keep_alive,
+        })
+    }
+}
+
+impl CommandSpec {
+    pub fn into_command(self) -> Result<Command> {
+        Ok(Command {
+            line: self.command,
+            cwd: self.cwd,
+            env: sorted(self.env.unwrap_or_default()),
+            stdin: self.stdin.map(|stdin| match stdin {
+                Either::A(text) => Bytes::from(text),
+                Either::B(buffer) => Bytes::from(Vec::from(buffer)),
+            }),
+            timeout: self.timeout.map(|timeout| duration("timeout", timeout)).transpose()?,
+            max_buffer: self.max_buffer as usize,
+            collect_all: self.collect_all.unwrap_or(false),
+            retry_lost_connection: self.retry_lost_connection.unwrap_or(false),
+            priority: self.priority.unwrap_or(0),
+        })
+    }
+}
+
+pub fn port(port: u32) -> Result<u16> {
+    u16::try_from(port).ok().filter(|port| *port != 0).ok_or_else(|| invalid("port", "must be from 1 to 65535"))
+}
+
+/// The order of variables must not depend on a hash's seed.
+fn sorted(env: HashMap<String, String>) -> Vec<(String, String)> {
+    let mut env: Vec<_> = env.into_iter().collect();
+    env.sort();
+    env
+}
+
+/// A key is recognised by its PEM frame; anything else on one line is a path.
+fn key_source(key: Either<String, Buffer>) -> KeySource {
+    let text: Secret = match key {
+        Either::A(text) => Zeroizing::new(text),
+        Either::B(buffer) => return KeySource::Text(Zeroizing::new(String::from_utf8_lossy(&buffer).into_owned())),
+    };
+    if text.contains("-----BEGIN") || text.contains('\n') || text.starts_with("PuTTY-User-Key-File") {
+        KeySource::Text(text)
+    } else {
+        KeySource::File(PathBuf::from(text.as_str()))
+    }
+}
+
+fn host_key_checking(word: &str) -> Result<HostKeyChecking> {
+    match word {
+        "accept-new" => Ok(HostKeyChecking::AcceptNew),
+        "strict" => Ok(HostKeyChecking::Strict),
+        "off" => Ok(HostKeyChecking::Off),
+        _ => Err(invalid("hostKeyChecking", "must be 'accept-new', 'strict' or 'off'")),
+    }
+}
+
+fn when_exhausted(word: &str) -> Result<WhenExhausted> {
+    match word {
+        "queue" => Ok(WhenExhausted::Queue),
+        "fail" => Ok(WhenExhausted::Fail),
+        _ => Err(invalid("whenExhausted", "must be 'queue' or 'fail'")),
+    }
+}
+
+fn count(value: u32) -> usize {
+    value.max(1) as usize
+}
+
+fn duration(option: &str, milliseconds: f64) -> Result<Duration> {
+    Duration::try_from_secs_f64(milliseconds / 1000.0)
+        .map_err(|_| invalid(option, "must be a number of milliseconds, not negative"))
+}
+
+fn unless_zero(option: &str, milliseconds: f64) -> Result<Option<Duration>> {
+    Ok(Some(duration(option, milliseconds)?).filter(|duration| !duration.is_zero()))
+}
+
+fn invalid(option: &str, problem: &str) -> Error {
+    Error::new(Status::InvalidArg, format!("Invalid option '{option}': {problem}"))
+}

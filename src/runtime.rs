@@ -1,0 +1,40 @@
+//! The engine's threads, and promises that are settled from them.
+//!
+//! One runtime serves the whole process, whatever environment (main thread, worker) loaded the addon first: connections
+//! of one must not die because another one ended. It is never shut down; its threads keep no process alive.
+
+use std::future::Future;
+use std::sync::OnceLock;
+
+use napi::bindgen_prelude::{Object, ToNapiValue};
+use napi::{Env, Error, Result};
+use tokio::runtime::{Builder, Handle, Runtime};
+
+static RUNTIME: OnceLock<std::result::Result<Runtime, String>> = OnceLock::new();
+
+pub fn handle() -> Result<Handle> {
+    let built = RUNTIME.get_or_init(|| {
+        Builder::new_multi_thread().thread_name("xec-native").enable_all().build().map_err(|error| error.to_string())
+    });
+    match built {
+        Ok(runtime) => Ok(runtime.handle().clone()),
+        Err(problem) => Err(Error::from_reason(format!("cannot start the engine's threads: {problem}"))),
+    }
+}
+
+/// A promise for what `work` yields. The event loop stays alive until it is settled; a panic in `work` rejects it.
+pub fn promise<'env, T>(env: &'env Env, work: impl Future<Output = T> + Send + 'static) -> Result<Object<'env>>
+where
+    T: ToNapiValue + Send + 'static,
+{
+    let runtime = handle()?;
+    let (deferred, promise) = env.create_deferred()?;
+    let task = runtime.spawn(work);
+    runtime.spawn(async move {
+        match task.await {
+            Ok(value) => deferred.resolve(move |_| Ok(value)),
+            Err(panicked) => deferred.reject(Error::from_reason(format!("internal error: {panicked}"))),
+        }
+    });
+    Ok(promise)
+}

@@ -1,0 +1,127 @@
+use std::sync::Arc;
+
+use napi::bindgen_prelude::{Function, Object};
+use napi::threadsafe_function::ThreadsafeFunctionCallMode;
+use napi::{Env, Result};
+use napi_derive::napi;
+use xec_engine::events::EventBuffer;
+use xec_engine::pool::{HostConfig, Pool, Request};
+use xec_engine::run::{Cancel, exec};
+use xec_engine::transport::ssh::SshTransport;
+
+use crate::cancel::CancelToken;
+use crate::events::EventRecord;
+use crate::failure::FailureRecord;
+use crate::options::{CommandSpec, ConnectSettings, PoolSettings, TargetSpec};
+use crate::output::{ExecOutcome, OutputRecord};
+use crate::runtime;
+use crate::stats::{ConnectionSnapshot, StatsSnapshot};
+
+/// A pool of SSH connections. When it is garbage-collected its idle connections close, and busy ones when they are done.
+#[napi]
+pub struct NativePool {
+    pool: Arc<Pool<SshTransport>>,
+    limits: Arc<HostConfig>,
+    connect: ConnectSettings,
+}
+
+#[napi]
+impl NativePool {
+    #[napi(constructor)]
+    pub fn new(settings: PoolSettings) -> Result<Self> {
+        let events = Arc::new(EventBuffer::default());
+        Ok(Self {
+            pool: Arc::new(Pool::new(SshTransport, settings.pool()?, events, runtime::handle()?)),
+            limits: settings.host.limits()?,
+            connect: settings.host.connect()?,
+        })
+    }
+
+    /// Runs a command. The promise resolves whatever happens; a failure is in the record.
+    #[napi(ts_return_type = "Promise<ExecOutcome>")]
+    pub fn exec<'env>(
+        &self,
+        env: &'env Env,
+        target: TargetSpec,
+        command: CommandSpec,
+        cancel: Option<&CancelToken>,
+    ) -> Result<Object<'env>> {
+        let (limits, connect) = match &target.settings {
+            Some(settings) => (settings.limits()?, settings.connect()?),
+            None => (Arc::clone(&self.limits), self.connect),
+        };
+        let command = command.into_command()?;
+        let target = target.into_target(connect)?;
+        let (host, port) = (target.host.clone(), target.port);
+        let request =
+            Request { key: target.key(), target: Arc::new(target), config: limits, priority: command.priority };
+        let cancel = cancel.map_or_else(Cancel::default, |token| token.cancel.clone());
+        let running = exec(Arc::clone(&self.pool), request, command, cancel);
+        runtime::promise(env, async move {
+            match running.await {
+                Ok(output) => ExecOutcome::from(OutputRecord::from(output)),
+                Err(failure) => FailureRecord::of_command(failure, &host, port).into(),
+            }
+        })
+    }
+
+    #[napi]
+    pub fn stats(&self) -> StatsSnapshot {
+        StatsSnapshot::new(&self.pool.stats(), self.pool.events().dropped())
+    }
+
+    #[napi]
+    pub fn connections(&self) -> Vec<ConnectionSnapshot> {
+        self.pool.connections().into_iter().map(Into::into).collect()
+    }
+
+    /// Closes connections that no command uses; resolves to how many.
+    #[napi(ts_return_type = "Promise<number>")]
+    pub fn close_idle<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let pool = Arc::clone(&self.pool);
+        runtime::promise(env, async move { pool.close_idle().await as u32 })
+    }
+
+    /// Cuts every connection. The pool can be used again.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn close_all<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let pool = Arc::clone(&self.pool);
+        runtime::promise(env, async move { pool.close_all().await })
+    }
+
+    /// Cuts every connection, for good: later commands fail with EPOOLCLOSED.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn dispose<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let pool = Arc::clone(&self.pool);
+        runtime::promise(env, async move { pool.shut_down().await })
+    }
+
+    /// `wake` is called once per burst of events, to have them drained. It keeps no process alive.
+    #[napi]
+    pub fn watch_events(&self, wake: Function<(), ()>) -> Result<()> {
+        // One call in the queue is enough: whoever drains takes everything.
+        let wake = wake
+            .build_threadsafe_function()
+            .callee_handled::<false>()
+            .weak::<true>()
+            .max_queue_size::<1>()
+            .build()?;
+        self.pool.events().set_wake(Some(Box::new(move || {
+            // A full queue means a wake-up is already on its way; a closing one that nobody listens any more.
+            let _ = wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        })));
+        Ok(())
+    }
+
+    /// One bit for each kind of event that somebody listens to; none at first.
+    #[napi]
+    pub fn set_event_mask(&self, mask: u32) {
+        self.pool.events().set_mask(mask);
+    }
+
+    /// Takes all waiting events, oldest first.
+    #[napi]
+    pub fn drain_events(&self) -> Vec<EventRecord> {
+        self.pool.events().drain().into_iter().map(Into::into).collect()
+    }
+}
