@@ -11,7 +11,7 @@ const nodeGlobals = Object.fromEntries(
 )
 
 export default tseslint.config(
-  { ignores: ['dist/', 'target/', 'node_modules/', 'binding.cjs', 'binding.d.cts', '*.d.ts', '*.d.mts', 'docs/', '.cache/', 'bench/results/', '__test__/fixtures/types/'] },
+  { ignores: ['dist/', 'target/', 'node_modules/', 'binding.cjs', 'binding.d.cts', '*.d.ts', '*.d.mts', 'docs/', '.cache/', 'bench/results/', '__test__/fixtures/'] },
   { linterOptions: { reportUnusedDisableDirectives: 'error', noInlineConfig: true } },
   { ...js.configs.recommended, files: plainScripts, languageOptions: { globals: nodeGlobals } },
   {

@@ -26,6 +26,8 @@ export function connectionInfo(snapshot: ConnectionSnapshot): ConnectionInfo {
   }
 }
 
+const STATES = ['idle', 'active', 'retiring', 'closing'] as const
+
 function toState(state: string): ConnectionInfo['state'] {
-  return state === 'idle' || state === 'active' ? state : 'retiring'
+  return STATES.find((known) => known === state) ?? 'closing'
 }

@@ -89,6 +89,8 @@ export interface PoolStats {
   connectionsReused: number
   connectionsFailed: number
   connectionsClosed: number
+  /** Of those, the ones that broke. */
+  connectionsLost: number
   acquireTimeouts: number
   /** Channels the server refused; each was tried again without the caller noticing. */
   channelRefusals: number
@@ -111,7 +113,8 @@ export interface ConnectionInfo {
   host: string
   port: number
   username: string
-  state: 'idle' | 'active' | 'retiring'
+  /** 'retiring' runs its last commands and takes no new ones. */
+  state: 'idle' | 'active' | 'retiring' | 'closing'
   created: Date
   lastUsed: Date
   /** Milliseconds since it was opened. */

@@ -1,0 +1,2 @@
+/** The package as `import` gives it. */
+export * from '../../index.mjs'

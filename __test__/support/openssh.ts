@@ -1,0 +1,151 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { SSHTarget } from '../../index.mjs'
+import { type KeyPair, generateKey } from './keys'
+import { freePort } from './ports'
+import { descendants } from './processes'
+import { until } from './wait'
+
+export const TEST_USER = process.env['XEC_TEST_USER'] ?? 'xectest'
+export const TEST_PASSWORD = process.env['XEC_TEST_PASSWORD'] ?? 'correct horse battery'
+
+const SSHD = '/usr/sbin/sshd'
+
+export interface ServerOptions {
+  /** Addresses to listen on; other loopback addresses make many hosts of one server. */
+  addresses?: string[]
+  /** The host keys' types. */
+  hostKeys?: ('ed25519' | 'rsa' | 'ecdsa')[]
+  /** More lines for sshd_config. */
+  config?: string[]
+  /** More keys that may log in. */
+  authorized?: string[]
+  /** The port of a server that has been stopped. */
+  port?: number
+}
+
+/** A private OpenSSH server with stock limits. Tests fail where it cannot be started: without it they prove nothing. */
+export class OpenSSHServer {
+  readonly directory: string
+  readonly port: number
+  readonly userKey: KeyPair
+  readonly #process: ChildProcess
+  #log = ''
+
+  static async start(options: ServerOptions = {}): Promise<OpenSSHServer> {
+    requireTestbed()
+    const server = new OpenSSHServer(options, options.port ?? await freePort())
+    await server.#listening()
+    return server
+  }
+
+  private constructor(options: ServerOptions, port: number) {
+    this.port = port
+    // sshd reads authorized_keys as the user who logs in.
+    this.directory = mkdtempSync(join(tmpdir(), 'xec-sshd-'))
+    chmodSync(this.directory, 0o755)
+    this.userKey = generateKey(this.directory, 'user_key')
+    const keys = [this.userKey.publicKey, ...options.authorized ?? []]
+    writeFileSync(join(this.directory, 'authorized_keys'), `${keys.join('\n')}\n`, { mode: 0o644 })
+    writeFileSync(join(this.directory, 'sshd_config'), this.#config(options))
+    this.#process = spawn(SSHD, ['-D', '-e', '-f', join(this.directory, 'sshd_config')], { stdio: ['ignore', 'ignore', 'pipe'] })
+    this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => { this.#log += text })
+  }
+
+  get log(): string {
+    return this.#log
+  }
+
+  target(extra: Partial<SSHTarget> = {}): SSHTarget {
+    return {
+      host: '127.0.0.1', port: this.port, username: TEST_USER, privateKey: this.userKey.path,
+      knownHostsPath: this.knownHosts, ...extra,
+    }
+  }
+
+  get knownHosts(): string {
+    return join(this.directory, 'known_hosts')
+  }
+
+  /** How often a line of the log matches. */
+  count(pattern: RegExp): number {
+    return this.#log.split('\n').filter((line) => pattern.test(line)).length
+  }
+
+  /** The most connections that were open at the same time, by the server's own account. */
+  mostConnections(): number {
+    const open = new Set<string>()
+    let most = 0
+    for (const line of this.#log.split('\n')) {
+      const opened = /^Connection from \S+ port (\d+)/.exec(line)?.[1]
+      const closed = /^(?:Connection closed by|Disconnected from|Connection reset by).* port (\d+)/.exec(line)?.[1]
+      if (opened !== undefined) open.add(opened)
+      if (closed !== undefined) open.delete(closed)
+      most = Math.max(most, open.size)
+    }
+    return most
+  }
+
+  /** Ends the processes that serve the open connections, as a crash would. New connections are still accepted. */
+  killConnections(): number {
+    const serving = descendants(this.#pid)
+    for (const pid of serving) kill(pid)
+    return serving.length
+  }
+
+  async stop(): Promise<void> {
+    if (this.#process.exitCode === null && this.#process.signalCode === null) {
+      const ended = once(this.#process, 'exit')
+      // The sessions' processes do not end with the listener.
+      this.killConnections()
+      this.#process.kill('SIGTERM')
+      await ended
+    }
+    rmSync(this.directory, { recursive: true, force: true })
+  }
+
+  get #pid(): number {
+    const { pid } = this.#process
+    if (pid === undefined) throw new Error('sshd has no process id: it did not start')
+    return pid
+  }
+
+  #config(options: ServerOptions): string {
+    const { addresses = ['127.0.0.1'], hostKeys = ['ed25519'], config = [] } = options
+    return [
+      ...addresses.map((address) => `ListenAddress ${address}`),
+      `Port ${this.port}`,
+      ...hostKeys.map((type) => `HostKey ${generateKey(this.directory, `host_${type}`, { type }).path}`),
+      `AuthorizedKeysFile ${join(this.directory, 'authorized_keys')}`,
+      `PidFile ${join(this.directory, 'pid')}`,
+      'StrictModes no', 'UsePAM yes', 'PasswordAuthentication yes', 'KbdInteractiveAuthentication no',
+      'UseDNS no', 'LogLevel VERBOSE',
+      ...config, '',
+    ].join('\n')
+  }
+
+  async #listening(): Promise<void> {
+    const isUp = (): boolean => /^Server listening on/m.test(this.#log)
+    await until(`sshd listens on port ${this.port}`, () => isUp() || this.#process.exitCode !== null)
+    if (!isUp()) throw new Error(`sshd ended at once:\n${this.#log}`)
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    // It ended by itself in the meantime.
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
+  }
+}
+
+function requireTestbed(): void {
+  if (!existsSync(SSHD)) throw new Error(`${SSHD} is missing: run "npm run setup -- --servers" or install openssh-server`)
+  if (process.getuid?.() !== 0) throw new Error('these suites start sshd for another user, so they need root')
+  execFileSync('id', [TEST_USER], { stdio: 'ignore' })
+  mkdirSync('/run/sshd', { recursive: true })
+}

@@ -1,0 +1,42 @@
+import { readFileSync, readdirSync } from 'node:fs'
+
+/** Facts about this machine's processes, from /proc: the servers under test run here too. */
+
+interface Stat {
+  state: string
+  parent: number
+}
+
+function stat(pid: number): Stat | undefined {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    // The name in parentheses may hold anything; what follows the last one is fixed.
+    const [state = '', parent = ''] = text.slice(text.lastIndexOf(')') + 2).split(' ')
+    return { state, parent: Number(parent) }
+  } catch (error) {
+    if (isGone(error)) return undefined
+    throw error
+  }
+}
+
+const isGone = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH')
+
+/** A zombie has ended: nobody reaps orphans in a container whose first process does not. */
+export function isRunning(pid: number): boolean {
+  const found = stat(pid)
+  return found !== undefined && found.state !== 'Z' && found.state !== 'X'
+}
+
+/** Children, their children, and so on. */
+export function descendants(pid: number): number[] {
+  const parents = new Map<number, number>()
+  for (const name of readdirSync('/proc')) {
+    const id = Number(name)
+    const found = Number.isInteger(id) ? stat(id) : undefined
+    if (found !== undefined) parents.set(id, found.parent)
+  }
+  const children = (of: number): number[] => [...parents].filter(([, parent]) => parent === of).map(([id]) => id)
+  const all = (of: number): number[] => children(of).flatMap((id) => [id, ...all(id)])
+  return all(pid)
+}
