@@ -100,12 +100,8 @@ impl NativePool {
     #[napi]
     pub fn watch_events(&self, wake: Function<(), ()>) -> Result<()> {
         // One call in the queue is enough: whoever drains takes everything.
-        let wake = wake
-            .build_threadsafe_function()
-            .callee_handled::<false>()
-            .weak::<true>()
-            .max_queue_size::<1>()
-            .build()?;
+        let wake =
+            wake.build_threadsafe_function().callee_handled::<false>().weak::<true>().max_queue_size::<1>().build()?;
         self.pool.events().set_wake(Some(Box::new(move || {
             // A full queue means a wake-up is already on its way; a closing one that nobody listens any more.
             let _ = wake.call((), ThreadsafeFunctionCallMode::NonBlocking);

@@ -11,6 +11,9 @@ export function bar(share, width) {
   return '█'.repeat(Math.floor(eighths / 8)) + EIGHTHS[eighths % 8]
 }
 
+/** A bar that can be told from the other one, and put in front of it, without colours. */
+export const lightBar = (share, width) => (draws() ? '▒' : '-').repeat(Math.round(Math.min(1, share) * width))
+
 export const milliseconds = (value) => `${value < 100 ? value.toFixed(1) : value.toFixed(0)} ms`
 
 /** The value below which `share` of the sorted values lie. */

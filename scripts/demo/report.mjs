@@ -1,6 +1,6 @@
 // The demo's one page.
 import { bold, cyan, dim, green, say, yellow } from '../support/terminal.mjs'
-import { bar, histogram, milliseconds, percentile } from './bars.mjs'
+import { bar, histogram, lightBar, milliseconds, percentile } from './bars.mjs'
 
 const NAME = 26
 const NUMBER = 10
@@ -27,7 +27,7 @@ export function printHeader({ version, target, kind }) {
 export function printStory({ first, next, many, failing, timeout }) {
   printCall('first command, cold', first, first.duration)
   printCall('next command, warm', next, first.duration)
-  say(dim(`  ${' '.repeat(NAME + NUMBER + 3)}${yellow('█')} connecting  ${green('█')} running`))
+  say(`  ${' '.repeat(NAME + NUMBER + 3)}${yellow(lightBar(1, 1))} ${dim('connecting')}  ${green(bar(1, 1))} ${dim('running')}`)
   row(`${many.count} commands, ${many.atOnce} at once`, milliseconds(many.elapsed), `${rate(many)} commands/s, each with its own output`)
   row('a failing command', milliseconds(failing.duration), `exit code ${failing.exitCode}: ${firstLine(failing.stderr)}`)
   row(`a timeout of ${timeout.limit} ms`, milliseconds(timeout.elapsed), `${timeout.error.code}; its neighbour was ${firstLine(timeout.neighbour.stdout)}`)
@@ -35,11 +35,10 @@ export function printStory({ first, next, many, failing, timeout }) {
 
 const rate = ({ count, elapsed }) => Math.round((count * 1000) / elapsed)
 
-function printCall(name, result, longest) {
-  const part = (time) => bar(time / longest, BAR)
-  const { connect } = result.timings
-  const bars = `${connect > 0 ? yellow(part(connect)) : ''}${green(part(result.duration - connect))}`
-  say(`  ${name.padEnd(NAME)}${bold(milliseconds(result.duration).padStart(NUMBER))}   ${bars} ${dim(firstLine(result.stdout))}`)
+function printCall(name, { duration, timings, stdout }, longest) {
+  const connecting = lightBar(timings.connect / longest, BAR)
+  const running = bar((duration - timings.connect) / longest, BAR)
+  say(`  ${name.padEnd(NAME)}${bold(milliseconds(duration).padStart(NUMBER))}   ${yellow(connecting)}${green(running)} ${dim(firstLine(stdout))}`)
 }
 
 export function printLatencies({ count, results }) {

@@ -7,8 +7,10 @@ export async function main(work) {
   try {
     process.exitCode = (await work()) ?? 0
   } catch (error) {
-    const foreseen = error instanceof CommandFailed || error.constructor === Error
-    fail(foreseen ? error.message : error.stack)
+    fail(isForeseen(error) ? error.message : error.stack)
     process.exitCode = 1
   }
 }
+
+// Ours, or the package's own, which always say of what kind they are.
+const isForeseen = (error) => error instanceof CommandFailed || error.constructor === Error || typeof error.kind === 'string'

@@ -111,25 +111,50 @@ pub enum Error {
     InvalidOption { option: &'static str, problem: String },
 
     #[error("Cannot read the private key file {path}: check privateKey")]
-    KeyFile { path: String, #[source] source: Cause },
+    KeyFile {
+        path: String,
+        #[source]
+        source: Cause,
+    },
 
     #[error("The private key could not be parsed: give an OpenSSH, PKCS#8, PKCS#1 or SEC1 private key")]
-    KeyFormat { #[source] source: Cause },
+    KeyFormat {
+        #[source]
+        source: Cause,
+    },
 
     #[error("The private key is encrypted: give its passphrase")]
     PassphraseMissing,
 
     #[error("The private key could not be decrypted: the passphrase is wrong or the key is damaged")]
-    PassphraseWrong { #[source] source: Cause },
+    PassphraseWrong {
+        #[source]
+        source: Cause,
+    },
 
     #[error("Cannot resolve host {host}: check the name and the network")]
-    Resolve { host: String, #[source] source: Cause },
+    Resolve {
+        host: String,
+        #[source]
+        source: Cause,
+    },
 
     #[error("Cannot connect to {address}: {problem}")]
-    Dial { address: String, problem: &'static str, code: &'static str, kind: Kind, #[source] source: Cause },
+    Dial {
+        address: String,
+        problem: &'static str,
+        code: &'static str,
+        kind: Kind,
+        #[source]
+        source: Cause,
+    },
 
     #[error("SSH handshake with {address} failed")]
-    Handshake { address: String, #[source] source: Cause },
+    Handshake {
+        address: String,
+        #[source]
+        source: Cause,
+    },
 
     #[error("No algorithm in common with {address} for {what}: the server offers {theirs}")]
     NoCommonAlgorithm { address: String, what: String, theirs: String },
@@ -138,19 +163,36 @@ pub enum Error {
     HostKey { problem: HostKeyProblem, host: String, algorithm: String, fingerprint: String, known_hosts: String },
 
     #[error("Cannot read known_hosts file {path}")]
-    KnownHosts { path: String, #[source] source: Cause },
+    KnownHosts {
+        path: String,
+        #[source]
+        source: Cause,
+    },
 
-    #[error("All configured authentication methods failed for {username}: tried {tried}; the server accepts {accepted}")]
+    #[error(
+        "All configured authentication methods failed for {username}: tried {tried}; the server accepts {accepted}"
+    )]
     Authentication { username: String, tried: String, accepted: String },
 
     #[error("No way to authenticate as {username}: give privateKey or password")]
     NoCredentials { username: String },
 
     #[error("{} timed out after {} ms", phase_noun(*.phase), .limit.as_millis())]
-    Timeout { phase: Phase, limit: Duration, reached: Reached, #[source] source: Option<Cause> },
+    Timeout {
+        phase: Phase,
+        limit: Duration,
+        reached: Reached,
+        #[source]
+        source: Option<Cause>,
+    },
 
     #[error("The connection was lost{}", lost_text(*.reached))]
-    ConnectionLost { phase: Phase, reached: Reached, #[source] source: Option<Cause> },
+    ConnectionLost {
+        phase: Phase,
+        reached: Reached,
+        #[source]
+        source: Option<Cause>,
+    },
 
     #[error("The server refuses to open a channel: {reason}")]
     ChannelRefused { reason: String },
@@ -210,10 +252,9 @@ impl Error {
 
     pub fn kind(&self) -> Kind {
         match self {
-            Self::InvalidOption { .. }
-            | Self::KeyFormat { .. }
-            | Self::PassphraseMissing
-            | Self::PoolClosed { .. } => Kind::InvalidUsage,
+            Self::InvalidOption { .. } | Self::KeyFormat { .. } | Self::PassphraseMissing | Self::PoolClosed { .. } => {
+                Kind::InvalidUsage
+            }
             Self::KeyFile { source, .. } | Self::KnownHosts { source, .. } => io_kind(source),
             Self::PassphraseWrong { .. } | Self::Authentication { .. } | Self::NoCredentials { .. } => {
                 Kind::Authentication
@@ -315,13 +356,7 @@ fn lost_text(reached: Reached) -> &'static str {
     }
 }
 
-fn host_key_text(
-    problem: HostKeyProblem,
-    host: &str,
-    algorithm: &str,
-    fingerprint: &str,
-    known_hosts: &str,
-) -> String {
+fn host_key_text(problem: HostKeyProblem, host: &str, algorithm: &str, fingerprint: &str, known_hosts: &str) -> String {
     match problem {
         HostKeyProblem::Changed => format!(
             "HOST KEY VERIFICATION FAILED for {host}: it presents {algorithm} {fingerprint}, which is not the key in \

@@ -75,7 +75,12 @@ mod tests {
         limit.on_refused(7);
         let run = |limit: &mut ChannelLimit| {
             let before = limit.current();
-            (1..).find(|_| { limit.on_opened_at_limit(); limit.current() > before }).unwrap()
+            (1..)
+                .find(|_| {
+                    limit.on_opened_at_limit();
+                    limit.current() > before
+                })
+                .unwrap()
         };
         assert_eq!(run(&mut limit), 128);
         limit.on_refused(7);

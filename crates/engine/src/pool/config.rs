@@ -55,10 +55,6 @@ pub struct PoolConfig {
 
 impl Default for PoolConfig {
     fn default() -> Self {
-        Self {
-            max_total_connections: 100,
-            max_handshakes_per_host: 4,
-            cleanup_interval: Duration::from_secs(60),
-        }
+        Self { max_total_connections: 100, max_handshakes_per_host: 4, cleanup_interval: Duration::from_secs(60) }
     }
 }

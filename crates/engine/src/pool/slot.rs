@@ -87,9 +87,7 @@ impl<C> Slot<C> {
     }
 
     pub fn has_permit(&self, now: Instant) -> bool {
-        self.is_ready()
-            && self.active < self.limit.current()
-            && self.cool_until.is_none_or(|until| until <= now)
+        self.is_ready() && self.active < self.limit.current() && self.cool_until.is_none_or(|until| until <= now)
     }
 
     /// How long it has been idle; zero while it is not.
@@ -99,9 +97,8 @@ impl<C> Slot<C> {
 
     /// When it must be closed for having been idle or for its age.
     pub fn deadline(&self, idle_timeout: Option<Duration>) -> Option<(Instant, CloseReason)> {
-        let idle = idle_timeout
-            .filter(|_| self.is_idle())
-            .map(|timeout| (self.last_used + timeout, CloseReason::IdleTimeout));
+        let idle =
+            idle_timeout.filter(|_| self.is_idle()).map(|timeout| (self.last_used + timeout, CloseReason::IdleTimeout));
         let old = self.expires.filter(|_| self.is_ready()).map(|at| (at, CloseReason::MaxLifetime));
         [idle, old].into_iter().flatten().min_by_key(|(at, _)| *at)
     }

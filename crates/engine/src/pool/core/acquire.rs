@@ -123,7 +123,13 @@ impl<C: Clone, T: Clone> Core<C, T> {
         slot.active += 1;
         slot.use_count += 1;
         slot.last_used = now;
-        let grant = Grant { connection: slot.connection.clone(), id: slot.id, place, connect: Duration::ZERO, fate: slot.fate.clone() };
+        let grant = Grant {
+            connection: slot.connection.clone(),
+            id: slot.id,
+            place,
+            connect: Duration::ZERO,
+            fate: slot.fate.clone(),
+        };
         self.note_use(key, &grant, reused, idle);
         Some(grant)
     }

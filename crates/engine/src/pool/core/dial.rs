@@ -211,7 +211,11 @@ impl<C: Clone, T: Clone> Core<C, T> {
                 .filter(|other| *other != key)
                 .filter_map(|other| self.entries.get(other).map(|entry| (other, entry)))
                 .flat_map(|(other, entry)| entry.slots.iter().map(move |slot| (other, entry, slot)))
-                .filter(|(_, entry, slot)| if idle_only { slot.is_idle() && entry.queue.is_empty() } else { slot.is_ready() })
+                .filter(
+                    |(_, entry, slot)| {
+                        if idle_only { slot.is_idle() && entry.queue.is_empty() } else { slot.is_ready() }
+                    },
+                )
                 .min_by_key(|(_, _, slot)| (slot.active, slot.last_used))
                 .map(|(other, _, slot)| (other.clone(), slot.id))
         };

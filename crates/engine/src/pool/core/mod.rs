@@ -55,13 +55,29 @@ pub struct Grant<C> {
 /// What the driver has to do.
 #[derive(Debug)]
 pub enum Action<C, T> {
-    Dial { dial: DialId, key: Key, target: T },
+    Dial {
+        dial: DialId,
+        key: Key,
+        target: T,
+    },
     /// Stop this dial; its outcome no longer matters.
-    AbandonDial { dial: DialId },
-    Grant { key: Key, grant: Grant<C> },
-    Reject { ticket: Ticket, error: Error },
+    AbandonDial {
+        dial: DialId,
+    },
+    Grant {
+        key: Key,
+        grant: Grant<C>,
+    },
+    Reject {
+        ticket: Ticket,
+        error: Error,
+    },
     /// Close it, then report `closed`.
-    Close { key: Key, id: ConnectionId, connection: C },
+    Close {
+        key: Key,
+        id: ConnectionId,
+        connection: C,
+    },
 }
 
 /// Everything about one key.

@@ -107,11 +107,8 @@ impl<C: Clone, T: Clone> Core<C, T> {
 
     /// Every connection, in order of creation.
     pub fn connections(&self, now: Instant) -> Vec<ConnectionInfo> {
-        let mut all: Vec<ConnectionInfo> = self
-            .entries
-            .iter()
-            .flat_map(|(key, entry)| entry.slots.iter().map(|slot| info(key, slot, now)))
-            .collect();
+        let mut all: Vec<ConnectionInfo> =
+            self.entries.iter().flat_map(|(key, entry)| entry.slots.iter().map(|slot| info(key, slot, now))).collect();
         all.sort_by_key(|info| info.id);
         all
     }

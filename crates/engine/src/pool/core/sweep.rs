@@ -34,7 +34,9 @@ impl<C: Clone, T: Clone> Core<C, T> {
         let idle: Vec<(Key, ConnectionId)> = self
             .entries
             .iter()
-            .flat_map(|(key, entry)| entry.slots.iter().filter(|slot| slot.is_idle()).map(|slot| (key.clone(), slot.id)))
+            .flat_map(|(key, entry)| {
+                entry.slots.iter().filter(|slot| slot.is_idle()).map(|slot| (key.clone(), slot.id))
+            })
             .collect();
         for (key, id) in &idle {
             self.retire(key, *id, CloseReason::Removed, now);

@@ -15,7 +15,8 @@ use super::dial::{Cutter, dial};
 use super::handler::{End, Handler, HostKeyJudge};
 use super::identity;
 use super::known_hosts::{KnownHosts, host_name};
-use super::target::{HostKeyChecking, SshTarget};
+use super::quick_ack::QuickAck;
+use super::target::{HostKeyChecking, KeepAlive, SshTarget};
 use crate::error::{Cause, Error, Phase, Reached};
 use crate::transport::{Connection, OpenError, Transport};
 
@@ -67,13 +68,17 @@ async fn establish(target: &Arc<SshTarget>, phase: &Mutex<Phase>) -> Result<SshC
     let stream = dial(&target.host, target.port).await?;
     let unusable = |error: std::io::Error| Error::Handshake { address: address.clone(), source: Arc::new(error) };
     let (stream, cutter) = Cutter::attach(stream).map_err(unusable)?;
+    if let Some(KeepAlive { interval, count_max }) = target.keep_alive {
+        let silence = interval.saturating_mul(u32::try_from(count_max).unwrap_or(u32::MAX));
+        cutter.give_up_after(silence).map_err(unusable)?;
+    }
 
     *phase.lock() = Phase::Handshake;
     let refusal = Arc::new(Mutex::new(None));
     let (end_sender, end) = watch::channel(End::NotYet);
     let handler = Handler { judge, refusal: Arc::clone(&refusal), end: end_sender };
     let config = Arc::new(config(target, preferred(&known)));
-    let mut handle = client::connect_stream(config, stream, handler)
+    let mut handle = client::connect_stream(config, QuickAck::new(stream), handler)
         .await
         .map_err(|error| handshake_error(&address, refusal.lock().take(), &end, error))?;
 
@@ -95,9 +100,9 @@ async fn host_key_judge(target: &Arc<SshTarget>) -> Result<HostKeyJudge, Error> 
     } else {
         let file = path.clone();
         let loaded = tokio::task::spawn_blocking(move || KnownHosts::load(&file)).await;
-        loaded.unwrap_or_else(|panicked| Err(std::io::Error::other(panicked))).map_err(|error| {
-            Error::KnownHosts { path: path.display().to_string(), source: Arc::new(error) }
-        })?
+        loaded
+            .unwrap_or_else(|panicked| Err(std::io::Error::other(panicked)))
+            .map_err(|error| Error::KnownHosts { path: path.display().to_string(), source: Arc::new(error) })?
     };
     Ok(HostKeyJudge {
         host: target.host.clone(),
@@ -206,6 +211,7 @@ impl Connection for SshConnection {
             tracing::debug!("the server did not take our goodbye: cutting the line");
         }
         drop(self.cutter.lock().take());
-        self.ended().await;
+        // With the line cut, russh's task ends at its next read or write.
+        let _ = timeout(GOODBYE, self.ended()).await;
     }
 }

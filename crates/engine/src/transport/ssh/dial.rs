@@ -83,6 +83,15 @@ impl Cutter {
         let cutter = Self(stream.try_clone()?);
         Ok((TcpStream::from_std(stream)?, cutter))
     }
+
+    /// Lets the kernel end the connection when what we sent stays unacknowledged this long. Keepalive pings cannot find
+    /// that out: while a write waits, russh sends none.
+    #[cfg_attr(not(target_os = "linux"), expect(unused_variables, reason = "TCP_USER_TIMEOUT is Linux's"))]
+    pub fn give_up_after(&self, silence: Duration) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        socket2::SockRef::from(&self.0).set_tcp_user_timeout(Some(silence))?;
+        Ok(())
+    }
 }
 
 impl Drop for Cutter {

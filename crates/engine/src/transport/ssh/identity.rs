@@ -7,6 +7,7 @@ use russh::keys::ssh_key;
 use russh::keys::{self, PrivateKey};
 use zeroize::Zeroizing;
 
+use super::legacy_pem;
 use super::paths::{expand_home, home};
 use super::target::{KeySource, Secret, SshTarget};
 use crate::error::{Cause, Error};
@@ -70,6 +71,13 @@ pub fn decode(text: &str, passphrase: Option<&str>) -> Result<PrivateKey, Error>
     if encrypted && passphrase.is_none() {
         return Err(Error::PassphraseMissing);
     }
+    if let Some(passphrase) = passphrase
+        && let Some(decrypted) = legacy_pem::decrypt(&text, passphrase)
+    {
+        let plain = decrypted.map_err(|source| Error::PassphraseWrong { source: Arc::new(source) })?;
+        return keys::decode_secret_key(&plain, None)
+            .map_err(|error| Error::PassphraseWrong { source: Arc::new(error) });
+    }
     keys::decode_secret_key(&text, passphrase).map_err(|error| {
         let source: Cause = Arc::new(error);
         if encrypted { Error::PassphraseWrong { source } } else { Error::KeyFormat { source } }
@@ -77,7 +85,8 @@ pub fn decode(text: &str, passphrase: Option<&str>) -> Result<PrivateKey, Error>
 }
 
 fn decode_openssh(text: &str, passphrase: Option<&str>) -> Result<PrivateKey, Error> {
-    let key = PrivateKey::from_openssh(text.trim()).map_err(|error: ssh_key::Error| Error::KeyFormat { source: Arc::new(error) })?;
+    let key = PrivateKey::from_openssh(text.trim())
+        .map_err(|error: ssh_key::Error| Error::KeyFormat { source: Arc::new(error) })?;
     if !key.is_encrypted() {
         return Ok(key);
     }

@@ -8,7 +8,9 @@ mod dial;
 mod handler;
 mod identity;
 pub mod known_hosts;
+mod legacy_pem;
 mod paths;
+mod quick_ack;
 mod target;
 
 pub use channel::{SshChannel, SshWriter};

@@ -82,7 +82,8 @@ mod tests {
 
     #[test]
     fn reports_broken_lines() {
-        for line in ["host", "host ssh-ed25519", "host ssh-ed25519 AAAA", "@nonsense host x y", "@revoked", "|1|x y z"] {
+        for line in ["host", "host ssh-ed25519", "host ssh-ed25519 AAAA", "@nonsense host x y", "@revoked", "|1|x y z"]
+        {
             assert!(Entry::parse(line).is_err(), "{line}");
         }
     }
