@@ -3,8 +3,11 @@ import { emitKeypressEvents } from 'node:readline'
 
 export function askSecret(question) {
   if (process.stdin.isTTY !== true) throw new Error('A password is needed, and there is no terminal to ask for it. Use --key path.')
-  process.stdout.write(question)
-  return new Promise((resolve, reject) => readSecret(resolve, reject))
+  return new Promise((resolve, reject) => {
+    readSecret(resolve, reject)
+    // After the echo is off: who pastes quickly would see the secret otherwise.
+    process.stdout.write(question)
+  })
 }
 
 function readSecret(resolve, reject) {
