@@ -1,9 +1,9 @@
 //! The binding between the engine and Node: types are converted here, nothing is decided.
 //!
-//! - [`ssh_pool`]: `NativePool`, one delegating method per call
-//! - [`cancel`]: `CancelToken`
-//! - [`options`]: records that come in; [`output`], [`failure`], [`events`], [`stats`]: records that go out
-//! - [`runtime`]: the threads, and promises settled from them
+//! - `ssh_pool`: `NativePool`, one delegating method per call
+//! - `cancel`: `CancelToken`
+//! - `options`: records that come in; `output`, `failure`, `events`, `stats`: records that go out
+//! - `runtime`: the threads, and promises settled from them
 
 // What `#[napi]` generates calls across the C boundary.
 #![allow(unsafe_code)]

@@ -60,7 +60,7 @@ impl NativePool {
         runtime::promise(env, async move {
             match running.await {
                 Ok(output) => ExecOutcome::from(OutputRecord::from(output)),
-                Err(failure) => FailureRecord::of_command(failure, &host, port).into(),
+                Err(failure) => FailureRecord::of_command(*failure, &host, port).into(),
             }
         })
     }

@@ -3,9 +3,12 @@
 mod capture;
 mod exec;
 mod line;
+mod reply;
+mod running;
 mod stop;
 mod tail;
 
-pub use exec::{Failure, exec};
+pub use exec::exec;
 pub use line::{compose, quote};
+pub use reply::Failure;
 pub use stop::Cancel;

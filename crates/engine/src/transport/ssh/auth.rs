@@ -128,7 +128,7 @@ impl<'a> Login<'a> {
 
     fn refused(self) -> Error {
         let accepted: Vec<String> =
-            self.accepted.iter().flat_map(|accepted| accepted.iter()).map(|method| String::from(method)).collect();
+            self.accepted.iter().flat_map(|accepted| accepted.iter()).map(String::from).collect();
         Error::Authentication {
             username: self.target.username.clone(),
             tried: list(&self.tried),

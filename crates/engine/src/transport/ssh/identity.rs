@@ -1,6 +1,6 @@
 //! Loading private keys, off the runtime's threads: files block, and an encrypted key costs its key derivation.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use russh::keys::ssh_key;
@@ -56,7 +56,7 @@ fn read(path: &Path) -> std::io::Result<Secret> {
     Ok(Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
-fn unreadable(path: &PathBuf, error: std::io::Error) -> Error {
+fn unreadable(path: &Path, error: std::io::Error) -> Error {
     Error::KeyFile { path: path.display().to_string(), source: Arc::new(error) }
 }
 
