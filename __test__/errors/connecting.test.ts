@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -116,7 +117,6 @@ describe('a host key that is not trusted', () => {
     const hosts = join(server.directory, 'hashed_hosts')
     await pool.exec(server.target({ knownHostsPath: hosts }), 'true')
     await pool.closeAll()
-    const { execFileSync } = await import('node:child_process')
     execFileSync('ssh-keygen', ['-q', '-H', '-f', hosts], { stdio: 'ignore' })
     expect(readFileSync(hosts, 'utf8')).toMatch(/^\|1\|/)
     await expect(pool.exec(server.target({ knownHostsPath: hosts, hostKeyChecking: 'strict' }), 'true')).resolves.toMatchObject({ exitCode: 0 })

@@ -1,3 +1,4 @@
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { failureOf } from '../support/failure'
 import { ConnectionLostError, SSHConnectionPool } from '../support/native'
@@ -60,7 +61,6 @@ describe('the server dies during a command', () => {
 
   it('runs the command again only when told that it may', async () => {
     const marks = `${server.directory}/marks`
-    const { writeFileSync, readFileSync, chmodSync } = await import('node:fs')
     writeFileSync(marks, '')
     chmodSync(marks, 0o666)
     // The first run waits to be killed, the second sees the mark of the first and ends.

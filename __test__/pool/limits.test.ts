@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { failureOf } from '../support/failure'
 import { SSHConnectionPool } from '../support/native'
@@ -11,6 +13,10 @@ beforeAll(async () => {
 })
 
 afterAll(async () => { await server.stop() })
+
+/** Waits until a pool of one channel has given it away. */
+const occupied = (pool: SSHConnectionPool): Promise<void> =>
+  until('the first command has the channel', () => pool.getStats().activeChannels === 1)
 
 describe('limits', () => {
   it('five commands on two connections of one channel all succeed', async () => {
@@ -27,6 +33,7 @@ describe('limits', () => {
     await using pool = new SSHConnectionPool({ maxConnections: 1, channelsPerConnection: 1, whenExhausted: 'fail' })
     await pool.exec(server.target(), 'true')
     const first = pool.exec(server.target(), 'sleep 0.5; echo first')
+    await occupied(pool)
     const error = await failureOf(pool.exec(server.target(), 'echo second'))
     expect(error).toMatchObject({ code: 'EPOOLEXHAUSTED', phase: 'queue', reached: false })
     expect(error.message).toBe(`Connection pool exhausted for 127.0.0.1:${server.port} (max: 1)`)
@@ -37,6 +44,7 @@ describe('limits', () => {
     await using pool = new SSHConnectionPool({ maxConnections: 1, channelsPerConnection: 1, acquireTimeout: 200 })
     await pool.exec(server.target(), 'true')
     const first = pool.exec(server.target(), 'sleep 1')
+    await occupied(pool)
     const error = await failureOf(pool.exec(server.target(), 'true'))
     expect(error).toMatchObject({ code: 'ETIMEDOUT', phase: 'queue', reached: false, limit: 200 })
     await first
@@ -46,7 +54,10 @@ describe('limits', () => {
   it('maxQueue bounds the queue', async () => {
     await using pool = new SSHConnectionPool({ maxConnections: 1, channelsPerConnection: 1, maxQueue: 1 })
     await pool.exec(server.target(), 'true')
-    const [first, second] = [pool.exec(server.target(), 'sleep 0.3'), pool.exec(server.target(), 'true')]
+    const first = pool.exec(server.target(), 'sleep 0.5')
+    await occupied(pool)
+    const second = pool.exec(server.target(), 'true')
+    await until('the second one waits', () => pool.getStats().queued === 1)
     expect(await failureOf(pool.exec(server.target(), 'true'))).toMatchObject({ code: 'EPOOLEXHAUSTED', phase: 'queue' })
     await Promise.all([first, second])
   })
@@ -60,6 +71,7 @@ describe('limits', () => {
       order.push(name)
     }
     const blocker = pool.exec(server.target(), 'sleep 0.3')
+    await occupied(pool)
     await Promise.all([run('low', -1), run('normal 1', 0), run('normal 2', 0), run('high', 5), blocker])
     expect(order).toEqual(['high', 'normal 1', 'normal 2', 'low'])
   })
@@ -82,8 +94,6 @@ describe('limits', () => {
   })
 
   it('connectionTimeout ends a handshake that hangs', async () => {
-    const { createServer } = await import('node:net')
-    const { once } = await import('node:events')
     const mute = createServer(() => undefined).listen(0, '127.0.0.1')
     await once(mute, 'listening')
     const address = mute.address()
@@ -140,10 +150,12 @@ describe('life of a connection', () => {
 
   it('closeAll cuts running commands, and the pool works again afterwards', async () => {
     await using pool = new SSHConnectionPool()
-    const cut = failureOf(pool.exec(server.target(), 'sleep 300'))
-    await until('the command runs', () => pool.getStats().activeChannels === 1)
+    const cut = failureOf(pool.exec(server.target(), 'echo begun; sleep 300'))
+    await until('the command has its channel', () => pool.getStats().activeChannels === 1)
+    // A second command's end proves that the first one, sent before it, is running.
+    await pool.exec(server.target(), 'sleep 0.2')
     await pool.closeAll()
-    expect((await cut).reached).toBe(true)
+    expect(await cut).toMatchObject({ reached: true, stdout: 'begun\n' })
     expect(pool.getConnections()).toEqual([])
     expect(await pool.exec(server.target(), 'echo again')).toMatchObject({ stdout: 'again\n' })
   })

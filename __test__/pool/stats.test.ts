@@ -18,7 +18,7 @@ describe('getStats', () => {
 
   it('counts hits, misses and connections', async () => {
     await using pool = new SSHConnectionPool()
-    for (const _ of [1, 2, 3]) await pool.exec(server.target(), 'true')
+    for (let i = 0; i < 3; i++) await pool.exec(server.target(), 'true')
     await failureOf(pool.exec(server.target({ port: 1 }), 'true'))
     const stats = pool.getStats()
     expect(stats).toMatchObject({
