@@ -5,5 +5,5 @@ mod channel_limit;
 mod lifetime;
 
 pub use backoff::Backoff;
-pub use channel_limit::ChannelLimit;
+pub use channel_limit::{ChannelLimit, RefusalVerdict};
 pub use lifetime::attenuated;

@@ -70,9 +70,9 @@ pub struct Slot<C> {
     pub last_used: Instant,
     pub use_count: u64,
     pub errors: u64,
-    /// No permits before this: the server just refused a channel although none was open.
+    /// No permits before this: the server just refused a channel that it will soon have room for.
     pub cool_until: Option<Instant>,
-    pub lone_refusals: u32,
+    pub refusals_in_a_row: u32,
     /// When it is too old, jitter included.
     pub expires: Option<Instant>,
 }

@@ -62,7 +62,7 @@ impl<C: Clone, T: Clone> Core<C, T> {
             use_count: 0,
             errors: 0,
             cool_until: None,
-            lone_refusals: 0,
+            refusals_in_a_row: 0,
             expires: entry.config.max_lifetime.map(|life| now + attenuated(life, id)),
         });
         let took = now.saturating_duration_since(started);

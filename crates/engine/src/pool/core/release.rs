@@ -5,15 +5,15 @@ use tokio::time::Instant;
 use super::{ConnectionId, Core, Waiter};
 use crate::error::Error;
 use crate::events::EventKind;
-use crate::policy::Backoff;
+use crate::policy::{Backoff, RefusalVerdict};
 use crate::pool::key::Key;
 use crate::pool::queue::Place;
 use crate::pool::slot::{CloseReason, SlotState};
 
-/// A server that refuses a channel while none is open may just not have freed the last one yet: ask again a little later.
-const LONE_REFUSAL_BACKOFF: Backoff = Backoff { initial: Duration::from_millis(5), max: Duration::from_millis(100) };
-/// ... but not for ever.
-const MAX_LONE_REFUSALS: u32 = 6;
+/// For a server that is late in freeing a slot: ask again in a moment.
+const REFUSAL_BACKOFF: Backoff = Backoff { initial: Duration::from_millis(2), max: Duration::from_millis(100) };
+/// Refusals in a row, the last one while no channel was open at all, after which the server is believed.
+const MAX_LONE_REFUSALS: u32 = 8;
 
 /// What becomes of a caller whose channel the server refused.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,11 +30,9 @@ impl<C: Clone, T: Clone> Core<C, T> {
         let Some(entry) = self.entries.get_mut(key) else { return };
         let contended = !entry.queue.is_empty();
         let Some(slot) = entry.slots.iter_mut().find(|slot| slot.id == id) else { return };
-        slot.lone_refusals = 0;
-        if contended && slot.active == slot.limit.current() {
-            slot.limit.on_opened_at_limit();
-            entry.learned = slot.limit.current();
-        }
+        slot.refusals_in_a_row = 0;
+        slot.limit.on_ended(slot.active, contended);
+        entry.learned = slot.limit.current();
         self.return_permit(key, id, now);
     }
 
@@ -52,16 +50,17 @@ impl<C: Clone, T: Clone> Core<C, T> {
             && let Some(slot) = entry.slots.iter_mut().find(|slot| slot.id == id)
         {
             let others = slot.active.saturating_sub(1);
-            slot.limit.on_refused(others);
+            let lowered = slot.limit.on_refused(others) == RefusalVerdict::Lowered;
             slot.errors += 1;
+            slot.refusals_in_a_row += 1;
             entry.learned = slot.limit.current();
-            if others == 0 {
-                slot.lone_refusals += 1;
-                slot.cool_until = Some(now + LONE_REFUSAL_BACKOFF.delay(slot.lone_refusals));
+            // With others open and a lower limit, the next permit comes when one of them ends. Else only time helps.
+            if others == 0 || !lowered {
+                slot.cool_until = Some(now + REFUSAL_BACKOFF.delay(slot.refusals_in_a_row));
                 self.deadline_moved = true;
-                if slot.lone_refusals >= MAX_LONE_REFUSALS {
-                    verdict = Refusal::GiveUp;
-                }
+            }
+            if others == 0 && slot.refusals_in_a_row >= MAX_LONE_REFUSALS {
+                verdict = Refusal::GiveUp;
             }
         }
         if verdict == Refusal::GiveUp {
