@@ -149,9 +149,11 @@ pub enum Error {
         source: Cause,
     },
 
+    /// `dropped`: the server hung up before it said anything, as sshd does beyond MaxStartups.
     #[error("SSH handshake with {address} failed")]
     Handshake {
         address: String,
+        dropped: bool,
         #[source]
         source: Cause,
     },
@@ -218,6 +220,21 @@ pub enum Error {
     #[error("{} exceeded maxBuffer ({limit} bytes)", .stream.as_str())]
     MaxBuffer { stream: Stream, limit: usize },
 
+    #[error(
+        "Not connecting to {host}:{port} for another {} ms: {} attempts failed in a row", .retry_in.as_millis(), .failures
+    )]
+    BreakerOpen {
+        host: String,
+        port: u16,
+        retry_in: Duration,
+        failures: u32,
+        #[source]
+        source: Option<Arc<Error>>,
+    },
+
+    #[error("The health check command did not exit with 0")]
+    HealthCheckFailed,
+
     #[error("Internal error in {what}: please report it")]
     Internal { what: &'static str },
 }
@@ -246,6 +263,8 @@ impl Error {
             Self::PoolClosed { .. } => "EPOOLCLOSED",
             Self::Aborted { .. } => "ABORT_ERR",
             Self::MaxBuffer { .. } => "EMAXBUFFER",
+            Self::BreakerOpen { .. } => "EBREAKEROPEN",
+            Self::HealthCheckFailed => "EUNHEALTHY",
             Self::Internal { .. } => "EINTERNAL",
         }
     }
@@ -261,6 +280,7 @@ impl Error {
             }
             Self::Resolve { .. } | Self::ChannelRefused { .. } => Kind::ConnectionRefused,
             Self::Dial { kind, .. } => *kind,
+            Self::BreakerOpen { source, .. } => source.as_ref().map_or(Kind::ConnectionRefused, |error| error.kind()),
             Self::Handshake { .. } | Self::ConnectionLost { .. } => Kind::ConnectionLost,
             Self::HostKey { .. } => Kind::HostKeyMismatch,
             Self::Timeout { .. } => Kind::Timeout,
@@ -271,6 +291,7 @@ impl Error {
             | Self::QueueFull { .. }
             | Self::Aborted { .. }
             | Self::MaxBuffer { .. }
+            | Self::HealthCheckFailed
             | Self::Internal { .. } => Kind::Unknown,
         }
     }
@@ -278,7 +299,7 @@ impl Error {
     pub fn phase(&self) -> Phase {
         match self {
             Self::InvalidOption { .. } | Self::PoolExhausted { .. } | Self::QueueFull { .. } => Phase::Queue,
-            Self::Resolve { .. } | Self::Dial { .. } => Phase::Dial,
+            Self::Resolve { .. } | Self::Dial { .. } | Self::BreakerOpen { .. } => Phase::Dial,
             Self::Handshake { .. }
             | Self::NoCommonAlgorithm { .. }
             | Self::HostKey { .. }
@@ -290,7 +311,11 @@ impl Error {
             | Self::Authentication { .. }
             | Self::NoCredentials { .. } => Phase::Authenticate,
             Self::ChannelRefused { .. } => Phase::OpenChannel,
-            Self::ExecRefused | Self::NoExitStatus | Self::MaxBuffer { .. } | Self::Internal { .. } => Phase::Run,
+            Self::ExecRefused
+            | Self::NoExitStatus
+            | Self::MaxBuffer { .. }
+            | Self::HealthCheckFailed
+            | Self::Internal { .. } => Phase::Run,
             Self::Timeout { phase, .. }
             | Self::ConnectionLost { phase, .. }
             | Self::PoolClosed { phase, .. }
@@ -308,6 +333,34 @@ impl Error {
             Self::ExecRefused | Self::NoExitStatus | Self::MaxBuffer { .. } => Reached::Yes,
             Self::Internal { .. } => Reached::Unknown,
             _ => Reached::No,
+        }
+    }
+}
+
+/// What a failed attempt to connect means for the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DialFailure {
+    /// The fault is on our side (options, key files): another attempt cannot help, and the server never saw this one.
+    Ours,
+    /// The server refuses who we are, or we refuse who it is.
+    Refused,
+    /// No way to the server, or it broke off.
+    Unreachable,
+    /// The server hangs up on newcomers for now.
+    Throttled,
+}
+
+impl Error {
+    pub fn dial_failure(&self) -> DialFailure {
+        match self {
+            Self::Handshake { dropped: true, .. } => DialFailure::Throttled,
+            Self::Authentication { .. } | Self::HostKey { .. } | Self::NoCommonAlgorithm { .. } => DialFailure::Refused,
+            Self::Resolve { .. }
+            | Self::Dial { .. }
+            | Self::Handshake { .. }
+            | Self::Timeout { .. }
+            | Self::ConnectionLost { .. } => DialFailure::Unreachable,
+            _ => DialFailure::Ours,
         }
     }
 }

@@ -29,6 +29,10 @@ pub enum EventKind {
     Retire = 9,
     Cleanup = 10,
     Drain = 11,
+    Reconnecting = 12,
+    Reconnected = 13,
+    Healthy = 14,
+    Unhealthy = 15,
 }
 
 impl EventKind {
@@ -47,6 +51,8 @@ pub struct Event {
     pub duration: Option<Duration>,
     pub reason: Option<CloseReason>,
     pub error: Option<Error>,
+    /// Which attempt to reconnect, from 1.
+    pub attempt: Option<u32>,
     /// How many connections a clean-up closed, and how many it left.
     pub cleaned: Option<(usize, usize)>,
 }
@@ -61,6 +67,7 @@ impl Event {
             duration: None,
             reason: None,
             error: None,
+            attempt: None,
             cleaned: None,
         }
     }
@@ -77,6 +84,11 @@ impl Event {
 
     pub fn reason(mut self, reason: CloseReason) -> Self {
         self.reason = Some(reason);
+        self
+    }
+
+    pub fn attempt(mut self, attempt: u32) -> Self {
+        self.attempt = Some(attempt);
         self
     }
 

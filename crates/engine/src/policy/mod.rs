@@ -1,9 +1,15 @@
 //! Pure decisions: state and time in, verdict out. No clock, no lock, no await.
 
 mod backoff;
+mod breaker;
 mod channel_limit;
+mod health;
 mod lifetime;
+mod random;
 
-pub use backoff::Backoff;
+pub use backoff::{Backoff, Growth};
+pub use breaker::{Blame, Breaker};
 pub use channel_limit::{ChannelLimit, RefusalVerdict};
+pub use health::Health;
 pub use lifetime::attenuated;
+pub use random::Random;

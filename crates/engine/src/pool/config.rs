@@ -1,10 +1,41 @@
+use std::sync::Arc;
 use std::time::Duration;
+
+use crate::policy::Backoff;
 
 /// What to do when every permit is taken and no connection may be added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WhenExhausted {
     Queue,
     Fail,
+}
+
+/// What to do when the server cannot be reached, or is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reconnect {
+    /// Attempts after the first one that failed; 0 = none.
+    pub max_retries: u32,
+    pub backoff: Backoff,
+    /// Also where no connection has ever succeeded. Off, a wrong port is an error at once.
+    pub first: bool,
+}
+
+impl Default for Reconnect {
+    fn default() -> Self {
+        let backoff = Backoff::exponential(Duration::from_secs(1), Duration::from_secs(30));
+        Self { max_retries: 3, backoff, first: false }
+    }
+}
+
+/// How idle connections are judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthConfig {
+    pub interval: Duration,
+    pub timeout: Duration,
+    /// A command that must exit with 0; `None` asks by a protocol ping, which costs no channel.
+    pub command: Option<Arc<str>>,
+    /// Failures in a row after which the connection is replaced.
+    pub failure_threshold: u32,
 }
 
 /// The limits of one host. Every duration of zero that says "never" is `None` here.
@@ -25,6 +56,11 @@ pub struct HostConfig {
     pub idle_timeout: Option<Duration>,
     /// Retire a connection this old (a busy one finishes first); `None` = never.
     pub max_lifetime: Option<Duration>,
+    /// Idle connections to keep ready, once one connection has succeeded.
+    pub min_idle: usize,
+    pub reconnect: Reconnect,
+    /// `None`: no checks; keepalive alone finds dead peers.
+    pub health: Option<HealthConfig>,
 }
 
 impl Default for HostConfig {
@@ -38,6 +74,9 @@ impl Default for HostConfig {
             max_queue: 10_000,
             idle_timeout: Some(Duration::from_secs(300)),
             max_lifetime: Some(Duration::from_secs(3600)),
+            min_idle: 0,
+            reconnect: Reconnect::default(),
+            health: None,
         }
     }
 }

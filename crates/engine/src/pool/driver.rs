@@ -5,6 +5,7 @@
 //! dropped pool is freed.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -14,8 +15,10 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::config::{HostConfig, PoolConfig};
-use super::core::{Acquired, Action, ConnectionId, ConnectionInfo, Core, DialId, Grant, PoolStats, Refusal, Ticket};
+use super::config::{HealthConfig, HostConfig, PoolConfig};
+use super::core::{
+    Acquired, Action, ConnectionId, ConnectionInfo, Core, DialId, Grant, PoolStats, Refusal, Ticket, WarmUp,
+};
 use super::key::Key;
 use super::permit::Permit;
 use super::queue::Place;
@@ -59,8 +62,8 @@ pub(super) struct Inner<T: Transport> {
     events: Arc<EventBuffer>,
     /// A deadline moved closer: the sweeper should look again.
     deadline: Notify,
-    /// A connection finished closing.
-    closed: Notify,
+    /// A dial ended or a connection closed.
+    changed: Notify,
 }
 
 struct State<T: Transport> {
@@ -73,7 +76,7 @@ struct State<T: Transport> {
 impl<T: Transport> Pool<T> {
     /// A pool whose tasks run on `runtime`.
     pub fn new(transport: T, config: PoolConfig, events: Arc<EventBuffer>, runtime: Handle) -> Self {
-        let core = Core::new(config, Arc::clone(&events));
+        let core = Core::new(config, Arc::clone(&events), RandomState::new().hash_one(0));
         let state = State { core, waiters: HashMap::new(), dials: HashMap::new(), sweeping: false };
         Self {
             inner: Arc::new(Inner {
@@ -82,7 +85,7 @@ impl<T: Transport> Pool<T> {
                 state: Mutex::new(state),
                 events,
                 deadline: Notify::new(),
-                closed: Notify::new(),
+                changed: Notify::new(),
             }),
         }
     }
@@ -149,6 +152,46 @@ impl<T: Transport> Pool<T> {
         self.inner.until_closed().await;
     }
 
+    /// Lets nobody new in, serves who is waiting, waits for what runs, and closes everything; after `limit` it cuts what
+    /// is left. The pool can be used again afterwards. Answers whether nothing had to be cut.
+    pub async fn drain(&self, limit: Option<Duration>) -> bool {
+        self.inner.update(Core::begin_drain);
+        let drained = self.inner.until(Core::is_drained);
+        let complete = match limit {
+            None => {
+                drained.await;
+                true
+            }
+            Some(limit) => tokio::time::timeout(limit, drained).await.is_ok(),
+        };
+        if !complete {
+            self.close_all().await;
+        }
+        self.inner.update(Core::end_drain);
+        complete
+    }
+
+    /// Retires the connections of one key; busy ones finish what they do. Answers how many.
+    pub fn remove(&self, key: &Key) -> usize {
+        self.inner.update(|core, now| core.remove(key, now))
+    }
+
+    /// Makes connections ahead of need until `count` are ready or no more can be had. Answers how many are ready, and why
+    /// not more. Dropping the future stops nothing that has begun.
+    pub async fn warm_up(&self, request: &Request<T>, count: usize) -> (usize, Option<Error>) {
+        let Request { key, target, config, .. } = request;
+        if let Err(error) = self.inner.update(|core, now| core.warm_up(key, target, config, count, now)) {
+            return (0, Some(error));
+        }
+        self.inner.until(|core| !matches!(core.warm_up_progress(key, count), WarmUp::Going(_))).await;
+        let progress = self.inner.state.lock().core.warm_up_progress(key, count);
+        self.inner.update(|core, now| core.end_warm_up(key, now));
+        match progress {
+            WarmUp::Going(ready) | WarmUp::Ready(ready) | WarmUp::Full(ready) => (ready, None),
+            WarmUp::Failed(ready, error) => (ready, Some(error)),
+        }
+    }
+
     /// As [`close_all`](Self::close_all), for good: acquiring afterwards is refused.
     pub async fn shut_down(&self) {
         self.inner.update(Core::shut_down);
@@ -198,6 +241,9 @@ impl<T: Transport> Inner<T> {
                             let _ = waiter.send(Err(error));
                         }
                     }
+                    Action::Check { key, id, connection, health } => {
+                        self.runtime.spawn(check_task(Arc::clone(self), key, id, connection, health));
+                    }
                     Action::Close { key, id, connection } => {
                         self.runtime.spawn(close_task(Arc::clone(self), key, id, connection));
                     }
@@ -235,14 +281,18 @@ impl<T: Transport> Inner<T> {
         asked
     }
 
-    async fn until_closed(self: &Arc<Self>) {
+    async fn until_closed(&self) {
+        self.until(|core| !core.is_closing()).await;
+    }
+
+    /// Waits for the core to be in some state. It is looked at after each change that somebody might wait for.
+    async fn until(&self, reached: impl Fn(&CoreOf<T>) -> bool) {
         loop {
-            let closed = self.closed.notified();
-            let closing = self.state.lock().core.connections(Instant::now()).iter().any(|info| info.state == "closing");
-            if !closing {
+            let changed = self.changed.notified();
+            if reached(&self.state.lock().core) {
                 return;
             }
-            closed.await;
+            changed.await;
         }
     }
 }
@@ -318,7 +368,7 @@ impl<T: Transport> Drop for Waiting<T> {
         let (inner, key, place) = (Arc::clone(&self.inner), &self.key, self.place);
         let mut state = inner.state.lock();
         if state.waiters.remove(&place.ticket()).is_some() {
-            state.core.cancel(key, place);
+            state.core.cancel(key, place, Instant::now());
         }
         if let Ok(Ok(grant)) = undelivered {
             state.core.release_unused(key, grant.id, Instant::now());
@@ -357,6 +407,7 @@ impl<T: Transport> Drop for UnfinishedDial<T> {
         self.inner.state.lock().dials.remove(&self.dial);
         // A dial that has been answered or abandoned is no longer known to the core, and this changes nothing.
         self.inner.update(|core, now| core.dial_failed(self.dial, Error::Internal { what: "a dial" }, now));
+        self.inner.changed.notify_waiters();
     }
 }
 
@@ -368,7 +419,7 @@ fn watch<T: Transport>(inner: &Arc<Inner<T>>, key: Key, id: ConnectionId, connec
         drop(connection);
         if let Some(inner) = pool.upgrade() {
             inner.update(|core, now| core.lost(&key, id, error, now));
-            inner.closed.notify_waiters();
+            inner.changed.notify_waiters();
         }
     });
 }
@@ -377,7 +428,22 @@ async fn close_task<T: Transport>(inner: Arc<Inner<T>>, key: Key, id: Connection
     connection.close().await;
     drop(connection);
     inner.update(|core, now| core.closed(&key, id, now));
-    inner.closed.notify_waiters();
+    inner.changed.notify_waiters();
+}
+
+async fn check_task<T: Transport>(
+    inner: Arc<Inner<T>>,
+    key: Key,
+    id: ConnectionId,
+    connection: ConnectionOf<T>,
+    health: HealthConfig,
+) {
+    let limit = health.timeout;
+    let outcome = match tokio::time::timeout(limit, connection.check(health.command.as_deref())).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(Error::Timeout { phase: Phase::Run, limit, reached: Reached::Unknown, source: None }),
+    };
+    inner.update(|core, now| core.checked(&key, id, outcome, now));
 }
 
 /// Looks after idle and old connections; ends when there is nothing to look after.

@@ -15,7 +15,7 @@ mod permit;
 mod queue;
 mod slot;
 
-pub use config::{HostConfig, PoolConfig, WhenExhausted};
+pub use config::{HealthConfig, HostConfig, PoolConfig, Reconnect, WhenExhausted};
 pub use core::{ConnectionId, ConnectionInfo, PoolStats};
 pub use driver::{Pool, Request};
 pub use key::{Endpoint, Key};

@@ -4,7 +4,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::core::ConnectionId;
-use crate::policy::ChannelLimit;
+use crate::policy::{ChannelLimit, Health};
 
 /// Why the pool closed a connection, in the words that events use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub enum CloseReason {
     Removed,
     /// Room was needed for another key.
     Evicted,
+    /// It failed its health checks.
+    Unhealthy,
     /// A command's channel could not be closed.
     Quarantined,
     /// The server refuses every channel on it.
@@ -33,6 +35,7 @@ impl CloseReason {
             Self::Dead => "connection_dead",
             Self::Removed => "pool_removal",
             Self::Evicted => "evicted",
+            Self::Unhealthy => "unhealthy",
             Self::Quarantined => "quarantined",
             Self::ChannelsRefused => "channels_refused",
             Self::PoolingDisabled => "pooling_disabled",
@@ -73,6 +76,10 @@ pub struct Slot<C> {
     /// No permits before this: the server just refused a channel that it will soon have room for.
     pub cool_until: Option<Instant>,
     pub refusals_in_a_row: u32,
+    /// Its record of health checks, where they are on.
+    pub health: Option<Health>,
+    /// A health check is under way.
+    pub checking: bool,
     /// When it is too old, jitter included.
     pub expires: Option<Instant>,
 }

@@ -3,9 +3,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Action, Core, Entry, Grant, Waiter};
+use super::{Action, Core, Entry, Grant, Mode, Waiter};
 use crate::error::{Error, Phase, Reached};
 use crate::events::EventKind;
+use crate::policy::Breaker;
 use crate::pool::config::{HostConfig, WhenExhausted};
 use crate::pool::key::Key;
 use crate::pool::queue::{Place, WaitQueue};
@@ -29,7 +30,7 @@ impl<C: Clone, T: Clone> Core<C, T> {
         priority: i32,
         now: Instant,
     ) -> Result<Acquired<C>, Error> {
-        if self.shut {
+        if self.mode != Mode::Open {
             return Err(Error::PoolClosed { phase: Phase::Queue, reached: Reached::No });
         }
         let place = Place::new(priority, self.new_id());
@@ -40,8 +41,8 @@ impl<C: Clone, T: Clone> Core<C, T> {
         {
             return Ok(Acquired::Now(grant));
         }
-        if let Err(refusal) = self.refuse_if_exhausted(key) {
-            self.forget_if_empty(key);
+        if let Err(refusal) = self.refuse_if_broken(key, now).and_then(|()| self.refuse_if_exhausted(key)) {
+            self.forget_if_empty(key, now);
             return Err(refusal);
         }
         self.enqueue(key, place, now);
@@ -49,9 +50,9 @@ impl<C: Clone, T: Clone> Core<C, T> {
     }
 
     /// The caller stopped waiting. Answers whether it was still in the queue; if not, its grant is on the way.
-    pub fn cancel(&mut self, key: &Key, place: Place) -> bool {
+    pub fn cancel(&mut self, key: &Key, place: Place, now: Instant) -> bool {
         let removed = self.entries.get_mut(key).is_some_and(|entry| entry.queue.remove(place).is_some());
-        self.forget_if_empty(key);
+        self.forget_if_empty(key, now);
         removed
     }
 
@@ -77,7 +78,7 @@ impl<C: Clone, T: Clone> Core<C, T> {
             self.actions.push(Action::Grant { key: key.clone(), grant });
         }
         self.plan_dials(key, now);
-        self.forget_if_empty(key);
+        self.forget_if_empty(key, now);
     }
 
     pub(super) fn enqueue(&mut self, key: &Key, place: Place, now: Instant) {
@@ -88,22 +89,28 @@ impl<C: Clone, T: Clone> Core<C, T> {
         self.dispatch(key, now);
     }
 
-    fn entry(&mut self, key: &Key, target: &T, config: &Arc<HostConfig>) -> &mut Entry<C, T> {
+    pub(super) fn entry(&mut self, key: &Key, target: &T, config: &Arc<HostConfig>) -> &mut Entry<C, T> {
         if !self.entries.contains_key(key) {
             self.hosts.entry(key.endpoint().clone()).or_default().keys.push(key.clone());
         }
         let entry = self.entries.entry(key.clone()).or_insert_with(|| Entry {
-            target: target.clone(),
+            target: None,
             config: Arc::clone(config),
             slots: Vec::new(),
             dials: 0,
             queue: WaitQueue::default(),
             learned: config.channels_per_connection,
             dial_failures: 0,
+            throttled: 0,
+            proven: false,
+            lost: false,
+            breaker: Breaker::default(),
+            warm: 0,
             redial_at: None,
             last_dial_error: None,
             starved: false,
         });
+        entry.target.get_or_insert_with(|| target.clone());
         if !Arc::ptr_eq(&entry.config, config) {
             entry.config = Arc::clone(config);
         }

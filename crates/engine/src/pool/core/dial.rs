@@ -1,17 +1,12 @@
-use std::time::Duration;
-
 use tokio::time::Instant;
 
-use super::{Action, Core, Dial, DialId};
+use super::{Action, Core, Dial, DialId, Entry, Host, Mode};
 use crate::error::{Error, Phase};
 use crate::events::EventKind;
-use crate::policy::{Backoff, ChannelLimit, attenuated};
+use crate::policy::{ChannelLimit, Health, attenuated};
 use crate::pool::core::ConnectionId;
 use crate::pool::key::Key;
 use crate::pool::slot::{CloseReason, Fate, Slot, SlotState};
-
-/// Between attempts to add a connection while another one serves the key.
-const GROWTH_BACKOFF: Backoff = Backoff { initial: Duration::from_millis(500), max: Duration::from_secs(30) };
 
 /// May another connection be made?
 #[derive(PartialEq, Eq)]
@@ -44,10 +39,8 @@ impl<C: Clone, T: Clone> Core<C, T> {
     pub fn dial_succeeded(&mut self, dial: DialId, connection: C, now: Instant) -> Option<ConnectionId> {
         let Dial { key, started } = self.end_dial(dial)?;
         let id = self.new_id();
+        self.note_connected(&key);
         let entry = self.entries.get_mut(&key)?;
-        entry.dial_failures = 0;
-        entry.redial_at = None;
-        entry.last_dial_error = None;
         let ceiling = if entry.config.enabled { entry.config.channels_per_connection } else { 1 };
         entry.slots.push(Slot {
             id,
@@ -63,6 +56,8 @@ impl<C: Clone, T: Clone> Core<C, T> {
             errors: 0,
             cool_until: None,
             refusals_in_a_row: 0,
+            health: entry.config.health.as_ref().map(|health| Health::new(health.interval, now)),
+            checking: false,
             expires: entry.config.max_lifetime.map(|life| now + attenuated(life, id)),
         });
         let took = now.saturating_duration_since(started);
@@ -71,34 +66,18 @@ impl<C: Clone, T: Clone> Core<C, T> {
         self.deadline_moved = true;
         self.emit(EventKind::ConnectionCreated, &key, |event| event.connection(id).duration(took));
         self.dispatch(&key, now);
+        self.retire_if_draining(&key, id, now);
         self.feed_starved(now);
         Some(id)
     }
 
-    /// Nobody can be served by this dial. If nothing else serves its key, everybody who waits gets its error: that is the
-    /// one attempt their call was worth. Otherwise they go on waiting and growth pauses.
     pub fn dial_failed(&mut self, dial: DialId, error: Error, now: Instant) {
         let Some(Dial { key, started }) = self.end_dial(dial) else { return };
         self.give_back_room(&key);
         self.counters.failed += 1;
         let took = now.saturating_duration_since(started);
         self.emit(EventKind::ConnectionFailed, &key, |event| event.duration(took).error(error.clone()));
-        if let Some(entry) = self.entries.get_mut(&key) {
-            entry.last_dial_error = Some(error.clone());
-            if !entry.config.enabled {
-                // Every caller has a dial of its own: one failure answers one caller.
-                if let Some((place, _)) = entry.queue.pop_front() {
-                    self.actions.push(Action::Reject { ticket: place.ticket(), error });
-                }
-            } else if entry.dials == 0 && !entry.slots.iter().any(Slot::is_ready) {
-                let rejects = entry.queue.drain().map(|(place, _)| (place.ticket(), error.clone()));
-                self.actions.extend(rejects.map(|(ticket, error)| Action::Reject { ticket, error }));
-            } else {
-                entry.dial_failures = entry.dial_failures.saturating_add(1);
-                entry.redial_at = Some(now + GROWTH_BACKOFF.delay(entry.dial_failures));
-                self.deadline_moved = true;
-            }
-        }
+        self.after_failure(&key, error, now);
         self.dispatch(&key, now);
         self.feed_starved(now);
     }
@@ -106,7 +85,7 @@ impl<C: Clone, T: Clone> Core<C, T> {
     /// What a caller of this key that is still waiting is waiting for.
     pub fn waiting_phase(&self, key: &Key) -> Phase {
         match self.entries.get(key) {
-            Some(entry) if entry.dials > 0 && !entry.slots.iter().any(Slot::is_ready) => Phase::Dial,
+            Some(entry) if !entry.is_served() && (entry.dials > 0 || entry.redial_at.is_some()) => Phase::Dial,
             _ => Phase::Queue,
         }
     }
@@ -132,27 +111,35 @@ impl<C: Clone, T: Clone> Core<C, T> {
 
     fn wants_dial(&self, key: &Key, now: Instant) -> bool {
         let Some(entry) = self.entries.get(key) else { return false };
-        if self.shut || entry.queue.is_empty() {
+        if self.mode == Mode::Shut || entry.redial_at.is_some_and(|at| at > now) {
             return false;
         }
-        let wanted = if !entry.config.enabled {
-            entry.queue.len()
-        } else if entry.slots.iter().any(Slot::is_ready) {
-            1
+        entry.dials < self.wanted_by_waiters(entry) || (self.mode == Mode::Open && wants_spare(entry))
+    }
+
+    fn wanted_by_waiters(&self, entry: &Entry<C, T>) -> usize {
+        let waiting = entry.queue.len();
+        if !entry.config.enabled {
+            waiting
+        } else if entry.is_served() || entry.dial_failures > 0 {
+            // One at a time: callers are being served meanwhile, or there is trouble to be careful with.
+            waiting.min(1)
         } else {
-            entry.queue.len().div_ceil(entry.learned.max(1))
-        };
-        entry.dials < wanted && entry.redial_at.is_none_or(|at| at <= now)
+            waiting.div_ceil(entry.learned.max(1))
+        }
     }
 
     fn room(&self, key: &Key) -> Room {
         let Some(entry) = self.entries.get(key) else { return Room::HostFull };
-        let (count, dialing) = self.hosts.get(key.endpoint()).map_or((0, 0), |host| (host.count, host.dialing));
+        let default = Host::default();
+        let Host { count, dialing, handshakes, .. } = *self.hosts.get(key.endpoint()).unwrap_or(&default);
+        let most = self.config.max_handshakes_per_host;
+        let handshakes = if handshakes == 0 { most } else { handshakes.min(most) };
         if count >= entry.config.max_connections {
             Room::HostFull
         } else if self.total >= self.config.max_total_connections {
             Room::PoolFull
-        } else if dialing >= self.config.max_handshakes_per_host {
+        } else if dialing >= handshakes {
             Room::Handshakes
         } else {
             Room::Yes
@@ -162,8 +149,11 @@ impl<C: Clone, T: Clone> Core<C, T> {
     fn start_dial(&mut self, key: &Key, now: Instant) {
         let dial = self.new_id();
         let Some(entry) = self.entries.get_mut(key) else { return };
+        let Some(target) = entry.target.clone() else { return };
         entry.dials += 1;
-        let target = entry.target.clone();
+        entry.breaker.on_attempt();
+        let again = (entry.lost || entry.dial_failures > 0) && !entry.is_served();
+        let attempt = entry.dial_failures.saturating_add(1);
         if let Some(host) = self.hosts.get_mut(key.endpoint()) {
             host.count += 1;
             host.dialing += 1;
@@ -171,6 +161,9 @@ impl<C: Clone, T: Clone> Core<C, T> {
         self.total += 1;
         self.dials.insert(dial, Dial { key: key.clone(), started: now });
         self.actions.push(Action::Dial { dial, key: key.clone(), target });
+        if again {
+            self.emit(EventKind::Reconnecting, key, |event| event.attempt(attempt));
+        }
     }
 
     /// The handshake is over, one way or the other; its room now belongs to the connection or is given back.
@@ -243,4 +236,13 @@ impl<C: Clone, T: Clone> Core<C, T> {
             .filter_map(|other| self.entries.get(other))
             .any(|entry| entry.slots.iter().any(|slot| !slot.is_ready()))
     }
+}
+
+/// More connections are to be ready than there are and will be.
+fn wants_spare<C, T>(entry: &Entry<C, T>) -> bool {
+    let ready = entry.slots.iter().filter(|slot| slot.is_ready()).count();
+    let idle = entry.slots.iter().filter(|slot| slot.is_idle()).count();
+    let for_warm_up = ready + entry.dials < entry.warm;
+    let for_idle = entry.proven && entry.config.enabled && idle + entry.dials < entry.config.min_idle;
+    for_warm_up || for_idle
 }

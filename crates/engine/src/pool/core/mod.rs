@@ -5,12 +5,18 @@
 //!
 //! - [`acquire`]: granting permits and queueing callers
 //! - [`dial`]: when to open a connection, and finding room for it
+//! - [`reconnect`]: what follows a failed attempt: another one, a pause, or an error for everybody
+//! - [`health`]: judging idle connections
+//! - [`drain`]: emptying the pool without cutting anything; filling it ahead of need
 //! - [`release`]: permits coming back, refusals, connections ending
 //! - [`sweep`]: idle and old connections, closing on request
 //! - [`stats`]: counters and snapshots
 
 mod acquire;
 mod dial;
+mod drain;
+mod health;
+mod reconnect;
 mod release;
 mod stats;
 mod sweep;
@@ -22,15 +28,17 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 pub use acquire::Acquired;
+pub use drain::WarmUp;
 pub use release::Refusal;
 pub use stats::{ConnectionInfo, PoolStats};
 
-use super::config::{HostConfig, PoolConfig};
+use super::config::{HealthConfig, HostConfig, PoolConfig};
 use super::key::{Endpoint, Key};
 use super::queue::{Place, WaitQueue};
 use super::slot::{CloseReason, Fate, Slot, SlotState};
 use crate::error::Error;
 use crate::events::{Event, EventBuffer, EventKind};
+use crate::policy::{Breaker, Random};
 use stats::Counters;
 
 /// A caller, in order of arrival.
@@ -72,6 +80,13 @@ pub enum Action<C, T> {
         ticket: Ticket,
         error: Error,
     },
+    /// Ask it whether it is well, then report `checked`.
+    Check {
+        key: Key,
+        id: ConnectionId,
+        connection: C,
+        health: HealthConfig,
+    },
     /// Close it, then report `closed`.
     Close {
         key: Key,
@@ -82,19 +97,45 @@ pub enum Action<C, T> {
 
 /// Everything about one key.
 struct Entry<C, T> {
-    target: T,
+    /// What is needed to connect, secrets included: gone when nothing is left that may need it.
+    target: Option<T>,
     config: Arc<HostConfig>,
     slots: Vec<Slot<C>>,
     dials: usize,
     queue: WaitQueue<Waiter>,
     /// The channel limit that this key's connections have learned.
     learned: usize,
-    /// Growth dials that failed in a row while a live connection existed.
+    /// Dials that failed in a row.
     dial_failures: u32,
+    /// How many of those were hung up on by a server that has enough newcomers.
+    throttled: u32,
+    /// A connection has succeeded before: its server is there, as a rule.
+    proven: bool,
+    /// The last connection ended by itself, and none has been made since.
+    lost: bool,
+    breaker: Breaker,
+    /// Connections a warm-up wants.
+    warm: usize,
     redial_at: Option<Instant>,
     last_dial_error: Option<Error>,
     /// Already in the list of keys that wait for room.
     starved: bool,
+}
+
+impl<C, T> Entry<C, T> {
+    fn is_empty(&self) -> bool {
+        self.slots.is_empty() && self.dials == 0 && self.queue.is_empty()
+    }
+
+    /// Something can be handed out, or will be when it is free.
+    fn is_served(&self) -> bool {
+        self.slots.iter().any(Slot::is_ready)
+    }
+
+    /// Connections are wanted although nobody waits.
+    fn keeps_trying(&self) -> bool {
+        self.warm > 0 || (self.proven && self.config.enabled && self.config.min_idle > 0)
+    }
 }
 
 struct Waiter {
@@ -111,7 +152,19 @@ struct Host {
     /// Connections and dials.
     count: usize,
     dialing: usize,
+    /// Handshakes at once, lowered while the server hangs up on newcomers; 0 = as configured.
+    handshakes: usize,
     keys: Vec<Key>,
+}
+
+/// Who may still ask for permits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Open,
+    /// Nobody new; who is already waiting is served.
+    Draining,
+    /// Nobody, for good.
+    Shut,
 }
 
 /// The state machine. `C` is a cheap handle to a connection, `T` what is needed to make one.
@@ -125,7 +178,8 @@ pub struct Core<C, T> {
     /// Connections and dials over all hosts.
     total: usize,
     next_id: u64,
-    shut: bool,
+    mode: Mode,
+    random: Random,
     actions: Vec<Action<C, T>>,
     events: Arc<EventBuffer>,
     counters: Counters,
@@ -134,7 +188,8 @@ pub struct Core<C, T> {
 }
 
 impl<C: Clone, T: Clone> Core<C, T> {
-    pub fn new(config: PoolConfig, events: Arc<EventBuffer>) -> Self {
+    /// `seed` makes the jitter of one pool differ from another's, and repeatable in tests.
+    pub fn new(config: PoolConfig, events: Arc<EventBuffer>, seed: u64) -> Self {
         Self {
             config,
             entries: HashMap::new(),
@@ -143,7 +198,8 @@ impl<C: Clone, T: Clone> Core<C, T> {
             starved: VecDeque::new(),
             total: 0,
             next_id: 1,
-            shut: false,
+            mode: Mode::Open,
+            random: Random::new(seed),
             actions: Vec::new(),
             events,
             counters: Counters::default(),
@@ -175,13 +231,14 @@ impl<C: Clone, T: Clone> Core<C, T> {
         self.entries.get_mut(key)?.slots.iter_mut().find(|slot| slot.id == id)
     }
 
-    /// Forgets a key that has nothing left, and with it the target's secrets.
-    fn forget_if_empty(&mut self, key: &Key) {
-        let empty = self
-            .entries
-            .get(key)
-            .is_some_and(|entry| entry.slots.is_empty() && entry.dials == 0 && entry.queue.is_empty());
-        if !empty {
+    /// Forgets a key that has nothing left: first the target and its secrets, then, when its failures are old, the rest.
+    fn forget_if_empty(&mut self, key: &Key, now: Instant) {
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        if !entry.is_empty() || entry.keeps_trying() {
+            return;
+        }
+        entry.target = None;
+        if !entry.breaker.is_pristine(now) {
             return;
         }
         self.entries.remove(key);

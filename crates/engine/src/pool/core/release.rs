@@ -11,7 +11,7 @@ use crate::pool::queue::Place;
 use crate::pool::slot::{CloseReason, SlotState};
 
 /// For a server that is late in freeing a slot: ask again in a moment.
-const REFUSAL_BACKOFF: Backoff = Backoff { initial: Duration::from_millis(2), max: Duration::from_millis(100) };
+const REFUSAL_BACKOFF: Backoff = Backoff::exponential(Duration::from_millis(2), Duration::from_millis(100));
 /// Refusals in a row, the last one while no channel was open at all, after which the server is believed.
 const MAX_LONE_REFUSALS: u32 = 8;
 
@@ -56,7 +56,7 @@ impl<C: Clone, T: Clone> Core<C, T> {
             entry.learned = slot.limit.current();
             // With others open and a lower limit, the next permit comes when one of them ends. Else only time helps.
             if others == 0 || !lowered {
-                slot.cool_until = Some(now + REFUSAL_BACKOFF.delay(slot.refusals_in_a_row));
+                slot.cool_until = Some(now + REFUSAL_BACKOFF.ceiling(slot.refusals_in_a_row));
                 self.deadline_moved = true;
             }
             if others == 0 && slot.refusals_in_a_row >= MAX_LONE_REFUSALS {
@@ -118,6 +118,7 @@ impl<C: Clone, T: Clone> Core<C, T> {
             SlotState::Ready => CloseReason::Dead,
             SlotState::Retiring(reason) | SlotState::Closing(reason) => reason,
         };
+        entry.lost |= reason == CloseReason::Dead && !entry.is_served();
         self.counters.closed += 1;
         self.give_back_room(key);
         let lived = now.saturating_duration_since(slot.created);
@@ -127,13 +128,20 @@ impl<C: Clone, T: Clone> Core<C, T> {
     }
 
     fn return_permit(&mut self, key: &Key, id: ConnectionId, now: Instant) {
+        if let Some(slot) = self.slot_mut(key, id) {
+            slot.last_used = now;
+        }
+        self.return_unused(key, id, now);
+    }
+
+    /// As [`return_permit`](Self::return_permit), by something that was no use: idle time goes on counting.
+    pub(super) fn return_unused(&mut self, key: &Key, id: ConnectionId, now: Instant) {
         let pooling = self.entries.get(key).is_some_and(|entry| entry.config.enabled);
         let Some(slot) = self.slot_mut(key, id) else {
             // The connection ended first; whoever waits may need another one.
             return self.dispatch(key, now);
         };
         slot.active = slot.active.saturating_sub(1);
-        slot.last_used = now;
         if slot.active == 0 {
             match slot.state {
                 SlotState::Retiring(reason) => self.close_slot(key, id, reason, now),
@@ -143,6 +151,7 @@ impl<C: Clone, T: Clone> Core<C, T> {
             }
         }
         self.dispatch(key, now);
+        self.retire_if_draining(key, id, now);
         if !self.starved.is_empty() {
             self.feed_starved(now);
         }

@@ -18,6 +18,9 @@ pub(super) struct Counters {
     pub lost: u64,
     pub refusals: u64,
     pub acquire_timeouts: u64,
+    pub reconnected: u64,
+    pub checks_passed: u64,
+    pub checks_failed: u64,
     pub connect_time: Duration,
     pub idle_time: Duration,
     pub last_cleanup: Option<SystemTime>,
@@ -56,6 +59,11 @@ pub struct PoolStats {
     pub refusals: u64,
     /// Callers whose wait for a permit ran out, ever.
     pub acquire_timeouts: u64,
+    /// Keys served again after their connection was lost or an attempt had failed, ever.
+    pub reconnected: u64,
+    /// Health checks, ever.
+    pub checks_passed: u64,
+    pub checks_failed: u64,
     /// Time spent on connecting, over `created`.
     pub connect_time: Duration,
     /// Time connections spent idle before they were used again, over `hits`.
@@ -99,6 +107,9 @@ impl<C: Clone, T: Clone> Core<C, T> {
             lost: self.counters.lost,
             refusals: self.counters.refusals,
             acquire_timeouts: self.counters.acquire_timeouts,
+            reconnected: self.counters.reconnected,
+            checks_passed: self.counters.checks_passed,
+            checks_failed: self.counters.checks_failed,
             connect_time: self.counters.connect_time,
             idle_time: self.counters.idle_time,
             last_cleanup: self.counters.last_cleanup,

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Action, ConnectionId, Core};
+use super::{Action, ConnectionId, Core, Mode};
 use crate::error::{Error, Phase, Reached};
 use crate::events::{Event, EventKind};
 use crate::pool::key::Key;
@@ -23,8 +23,13 @@ impl<C: Clone, T: Clone> Core<C, T> {
         if cleaned > 0 {
             self.note_cleanup(cleaned);
         }
+        self.start_checks(now);
         for key in self.paused(now) {
             self.dispatch(&key, now);
+        }
+        let empty = self.entries.iter().filter(|(_, entry)| entry.is_empty()).map(|(key, _)| key.clone());
+        for key in empty.collect::<Vec<_>>() {
+            self.forget_if_empty(&key, now);
         }
         self.next_look(now)
     }
@@ -49,6 +54,9 @@ impl<C: Clone, T: Clone> Core<C, T> {
     pub fn close_all(&mut self, now: Instant) {
         let refusal = Error::PoolClosed { phase: Phase::Queue, reached: Reached::No };
         for entry in self.entries.values_mut() {
+            entry.warm = 0;
+            // Closed on purpose: none is to be kept ready until the next success.
+            entry.proven = false;
             let rejected = entry.queue.drain().map(|(place, _)| place.ticket());
             self.actions.extend(rejected.map(|ticket| Action::Reject { ticket, error: refusal.clone() }));
         }
@@ -57,19 +65,19 @@ impl<C: Clone, T: Clone> Core<C, T> {
         for key in &keys {
             self.abandon_dials(key);
             self.close_slots(key, now);
-            self.forget_if_empty(key);
+            self.forget_if_empty(key, now);
         }
     }
 
     /// As [`close_all`](Self::close_all), and nobody may acquire any more.
     pub fn shut_down(&mut self, now: Instant) {
-        self.shut = true;
+        self.mode = Mode::Shut;
         self.close_all(now);
     }
 
     /// Nobody may acquire any more, idle connections close, busy ones finish what they do.
     pub fn shut_down_gently(&mut self, now: Instant) {
-        self.shut = true;
+        self.mode = Mode::Shut;
         let slots: Vec<(Key, ConnectionId)> = self
             .entries
             .iter()
@@ -78,6 +86,11 @@ impl<C: Clone, T: Clone> Core<C, T> {
         for (key, id) in slots {
             self.retire(&key, id, CloseReason::Removed, now);
         }
+    }
+
+    pub fn is_closing(&self) -> bool {
+        let mut slots = self.entries.values().flat_map(|entry| &entry.slots);
+        slots.any(|slot| matches!(slot.state, SlotState::Closing(_)))
     }
 
     fn abandon_dials(&mut self, key: &Key) {
@@ -107,10 +120,12 @@ impl<C: Clone, T: Clone> Core<C, T> {
     fn due(&self, now: Instant) -> Vec<(Key, ConnectionId, CloseReason)> {
         let mut due = Vec::new();
         for (key, entry) in &self.entries {
+            let mut idle = entry.slots.iter().filter(|slot| slot.is_idle()).count();
             for slot in &entry.slots {
-                if let Some((at, reason)) = slot.deadline(entry.config.idle_timeout)
-                    && at <= now
-                {
+                let Some((at, reason)) = slot.deadline(entry.config.idle_timeout) else { continue };
+                let kept = reason == CloseReason::IdleTimeout && idle <= entry.config.min_idle;
+                if at <= now && !kept {
+                    idle -= usize::from(slot.is_idle());
                     due.push((key.clone(), slot.id, reason));
                 }
             }
@@ -123,7 +138,7 @@ impl<C: Clone, T: Clone> Core<C, T> {
         let passed = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         self.entries
             .iter()
-            .filter(|(_, entry)| !entry.queue.is_empty())
+            .filter(|(_, entry)| !entry.queue.is_empty() || entry.keeps_trying())
             .filter(|(_, entry)| passed(entry.redial_at) || entry.slots.iter().any(|slot| passed(slot.cool_until)))
             .map(|(key, _)| key.clone())
             .collect()
@@ -137,8 +152,11 @@ impl<C: Clone, T: Clone> Core<C, T> {
                 if let Some((at, _)) = slot.deadline(entry.config.idle_timeout) {
                     consider(at.max(now + GRANULARITY));
                 }
+                if let Some(health) = slot.health.filter(|_| slot.is_ready() && !slot.checking) {
+                    consider(health.due().max(now + GRANULARITY));
+                }
             }
-            if !entry.queue.is_empty() {
+            if !entry.queue.is_empty() || entry.keeps_trying() {
                 let pauses = entry.slots.iter().filter_map(|slot| slot.cool_until).chain(entry.redial_at);
                 pauses.filter(|at| *at > now).for_each(&mut consider);
             }

@@ -17,8 +17,9 @@ use super::identity;
 use super::known_hosts::{KnownHosts, host_name};
 use super::quick_ack::QuickAck;
 use super::target::{HostKeyChecking, KeepAlive, SshTarget};
+use crate::command::ExitStatus;
 use crate::error::{Cause, Error, Phase, Reached};
-use crate::transport::{Connection, OpenError, Transport};
+use crate::transport::{Channel, ChannelEvent, ChannelWriter, Connection, OpenError, Transport};
 
 /// Room for a command's output that the reader has not taken yet, per channel.
 const WINDOW: u32 = 2 * 1024 * 1024;
@@ -66,7 +67,8 @@ async fn establish(target: &Arc<SshTarget>, phase: &Mutex<Phase>) -> Result<SshC
     *phase.lock() = Phase::Dial;
     let address = format!("{}:{}", target.host, target.port);
     let stream = dial(&target.host, target.port).await?;
-    let unusable = |error: std::io::Error| Error::Handshake { address: address.clone(), source: Arc::new(error) };
+    let unusable =
+        |error: std::io::Error| Error::Handshake { address: address.clone(), dropped: false, source: Arc::new(error) };
     let (stream, cutter) = Cutter::attach(stream).map_err(unusable)?;
     if let Some(KeepAlive { interval, count_max }) = target.keep_alive {
         let silence = interval.saturating_mul(u32::try_from(count_max).unwrap_or(u32::MAX));
@@ -139,8 +141,21 @@ fn handshake_error(address: &str, refusal: Option<Error>, end: &watch::Receiver<
             theirs: theirs.join(", "),
         };
     }
+    let dropped = hung_up(&error);
     let source = last_words(end).unwrap_or_else(|| Arc::new(error));
-    Error::Handshake { address: address.to_owned(), source }
+    Error::Handshake { address: address.to_owned(), dropped, source }
+}
+
+/// The line ended before the handshake said anything else.
+fn hung_up(error: &russh::Error) -> bool {
+    use std::io::ErrorKind as Io;
+    match error {
+        russh::Error::HUP | russh::Error::Disconnect => true,
+        russh::Error::IO(error) => {
+            matches!(error.kind(), Io::UnexpectedEof | Io::ConnectionReset | Io::ConnectionAborted | Io::BrokenPipe)
+        }
+        _ => false,
+    }
 }
 
 /// What the server or the line said when the connection ended says more than that it has ended.
@@ -196,6 +211,30 @@ impl Connection for SshConnection {
             return None;
         }
         Some(self.lost(Phase::Run, None))
+    }
+
+    async fn check(&self, command: Option<&str>) -> Result<(), Error> {
+        let lost = |error: russh::Error| self.lost(Phase::Run, Some(Arc::new(error)));
+        let Some(command) = command else {
+            return self.handle.send_ping().await.map_err(lost);
+        };
+        let mut channel = match self.open().await {
+            Ok(channel) => channel,
+            Err(OpenError::Refused(reason)) => return Err(Error::ChannelRefused { reason }),
+            Err(OpenError::Lost(error)) => return Err(error),
+        };
+        let writer = channel.writer();
+        writer.exec(command.into()).await?;
+        writer.eof().await?;
+        let mut healthy = false;
+        while let Some(event) = channel.next().await {
+            match event {
+                ChannelEvent::Exited(status) => healthy = status == ExitStatus::Code(0),
+                ChannelEvent::Closed => break,
+                _ => {}
+            }
+        }
+        if healthy { Ok(()) } else { Err(Error::HealthCheckFailed) }
     }
 
     fn is_closed(&self) -> bool {
