@@ -1,3 +1,4 @@
+import type { SSHTarget } from '../types'
 import type { SSHAdapterConfig } from '../adapters/ssh/config'
 import type { Core, EngineLike, ExecutionEngineConfig } from './core'
 import { type CarryOver, type XecEngine, wrapEngine } from './engine'
@@ -6,6 +7,12 @@ import { coreShapes } from './shapes'
 
 export type { EngineLike, ExecutionEngineConfig, Installation, XecEngine }
 export type { NamedAdapter } from './engine'
+
+declare module '@xec-sh/core' {
+  /** What `$.ssh({...})` takes besides core's own options once `install` was called. */
+  interface SSHAdapterOptions extends Pick<SSHTarget, 'hostKeyChecking' | 'knownHostsPath' | 'poolConfig'
+    | 'controlMaster' | 'controlPath' | 'controlPersist'> {}
+}
 
 /** The drop-in for one @xec-sh/core. */
 export interface Xec {
