@@ -16,7 +16,7 @@ beforeEach(() => { adapter = new SSHAdapter() })
 afterEach(async () => { await adapter.dispose() })
 
 const command = (line: string, extra: Partial<AdapterCommand> = {}): AdapterCommand =>
-  ({ command: line, adapterOptions: { type: 'ssh', ...server.target() } as AdapterCommand['adapterOptions'] & object, ...extra })
+  ({ command: line, adapterOptions: { type: 'ssh', ...server.target() }, ...extra })
 
 const run = (line: string, extra: Partial<AdapterCommand> = {}): ReturnType<SSHAdapter['execute']> =>
   adapter.execute(command(line, extra))
@@ -181,7 +181,7 @@ describe('errors', () => {
     ['option that comes later', { jumpHost: 'bastion' }, 'invalid-usage', 'ENOTSUP'],
   ])('%s is a ConnectionError with its kind', async (_name, extra, kind, code) => {
     const target = server.target(extra)
-    const error = await failure(ConnectionError, adapter.execute({ command: 'true', adapterOptions: { type: 'ssh', ...target } as never }))
+    const error = await failure(ConnectionError, adapter.execute({ command: 'true', adapterOptions: { type: 'ssh', ...target } }))
     expect(error).toMatchObject({ code: 'CONNECTION_FAILED', kind, host: target.host, originalError: { code } })
     expect(error.message).toMatch(new RegExp(`^Failed to connect to ${target.host}: `))
     expect(error.cause).toBe(error.originalError)
@@ -266,7 +266,7 @@ describe('life', () => {
   it('defaultConnectOptions fill in what a target leaves out', async () => {
     const { username, privateKey, ...rest } = server.target()
     adapter.updateConfig({ defaultConnectOptions: { username, privateKey, readyTimeout: 5_000 } })
-    const result = await adapter.execute({ command: 'id -un', adapterOptions: { type: 'ssh', ...rest } as never })
+    const result = await adapter.execute({ command: 'id -un', adapterOptions: { type: 'ssh', ...rest } })
     expect(result.text()).toBe(username)
   })
 })
