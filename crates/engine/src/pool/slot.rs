@@ -73,6 +73,8 @@ pub struct Slot<C> {
     /// No permits before this: the server just refused a channel that it will soon have room for.
     pub cool_until: Option<Instant>,
     pub refusals_in_a_row: u32,
+    /// Those among them that came while no other channel was open.
+    pub lone_refusals: u32,
     /// When it is too old, jitter included.
     pub expires: Option<Instant>,
 }

@@ -87,14 +87,29 @@ struct Entry<C, T> {
     slots: Vec<Slot<C>>,
     dials: usize,
     queue: WaitQueue<Waiter>,
-    /// The channel limit that this key's connections have learned.
-    learned: usize,
+    /// The channel limit that this key's connections have learned, if the server has shown one.
+    learned: Option<usize>,
     /// Growth dials that failed in a row while a live connection existed.
     dial_failures: u32,
     redial_at: Option<Instant>,
     last_dial_error: Option<Error>,
     /// Already in the list of keys that wait for room.
     starved: bool,
+    /// Its waiters have been told that the pool is full.
+    told_full: bool,
+}
+
+impl<C, T> Entry<C, T> {
+    /// Channels to expect of a new connection.
+    fn channels_each(&self) -> usize {
+        let ceiling = if self.config.enabled { self.config.channels_per_connection } else { 1 };
+        self.learned.map_or(ceiling, |learned| learned.min(ceiling)).max(1)
+    }
+
+    /// Something hands out permits, or will when its handshake is done.
+    fn is_served(&self) -> bool {
+        self.dials > 0 || self.slots.iter().any(Slot::is_ready)
+    }
 }
 
 struct Waiter {

@@ -19,6 +19,8 @@ impl<C: Clone, T: Clone> Core<C, T> {
         let cleaned = due.len();
         for (key, id, reason) in due {
             self.retire(&key, id, reason, now);
+            // Who waits for a connection that has become too old may need another one.
+            self.dispatch(&key, now);
         }
         if cleaned > 0 {
             self.note_cleanup(cleaned);
@@ -49,6 +51,7 @@ impl<C: Clone, T: Clone> Core<C, T> {
     pub fn close_all(&mut self, now: Instant) {
         let refusal = Error::PoolClosed { phase: Phase::Queue, reached: Reached::No };
         for entry in self.entries.values_mut() {
+            entry.starved = false;
             let rejected = entry.queue.drain().map(|(place, _)| place.ticket());
             self.actions.extend(rejected.map(|ticket| Action::Reject { ticket, error: refusal.clone() }));
         }
@@ -70,6 +73,12 @@ impl<C: Clone, T: Clone> Core<C, T> {
     /// Nobody may acquire any more, idle connections close, busy ones finish what they do.
     pub fn shut_down_gently(&mut self, now: Instant) {
         self.shut = true;
+        // Whoever waited for one of these has left: the pool is gone.
+        let dialing: Vec<Key> = self.dials.values().map(|dial| dial.key.clone()).collect();
+        for key in &dialing {
+            self.abandon_dials(key);
+            self.forget_if_empty(key);
+        }
         let slots: Vec<(Key, ConnectionId)> = self
             .entries
             .iter()
@@ -87,7 +96,6 @@ impl<C: Clone, T: Clone> Core<C, T> {
             self.give_back_room(key);
             if let Some(entry) = self.entries.get_mut(key) {
                 entry.dials = entry.dials.saturating_sub(1);
-                entry.starved = false;
             }
             if let Some(host) = self.hosts.get_mut(key.endpoint()) {
                 host.dialing = host.dialing.saturating_sub(1);
