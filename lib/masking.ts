@@ -18,7 +18,7 @@ const SECRET_NAME = String.raw`(?:[\w-]{0,40}(?:passwd|password|passphrase|secre
 // Repetitions are bounded so that no text, however odd, makes a rule slow.
 const RULES: readonly Rule[] = [
   // Whole private keys, whatever their type.
-  { pattern: /(-----BEGIN [A-Z ]*PRIVATE KEY-----)[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g, replacement: `$1${MASK}` },
+  { pattern: /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g, replacement: MASK },
   // scheme://user:secret@host
   { pattern: /(\b[a-z][a-z0-9+.-]{0,20}:\/\/[^\s/:@]{0,200}:)[^\s/@]+(?=@)/gi, replacement: `$1${MASK}` },
   // Authorization: Bearer xyz

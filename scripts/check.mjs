@@ -9,7 +9,7 @@ await main(async () => {
   const results = []
   for (const [name, work] of Object.entries(STEPS)) results.push(await attempt(name, work))
   say()
-  for (const result of results) say(`${result.ok ? green('✔') : red('✘')} ${result.name.padEnd(26)}${elapsed(result.time).padStart(12)}  ${result.note ?? ''}`)
+  for (const result of results) say(`${result.ok ? green('✔') : red('✘')} ${result.name.padEnd(26)}${elapsed(result.time).padStart(12)}  ${typeof result.note === 'string' ? result.note : ''}`)
   return results.every((result) => result.ok) ? 0 : 1
 })
 

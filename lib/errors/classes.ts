@@ -6,7 +6,7 @@ export class CommandFailedError extends XecNativeError {
   /** Not enumerable: it holds the output. */
   declare readonly result: CommandResult<string | Buffer>
   readonly exitCode: number
-  readonly signal?: string
+  declare readonly signal?: string
 
   constructor(command: string, result: CommandResult<string | Buffer>) {
     super({
@@ -27,7 +27,7 @@ function ending(result: CommandResult<string | Buffer>): string {
 /** Something took longer than allowed; `phase` says what. */
 export class TimeoutExceededError extends XecNativeError {
   /** The limit in milliseconds, where one number applies. */
-  readonly limit?: number
+  declare readonly limit?: number
 
   constructor(fields: ErrorFields) {
     super(fields)
@@ -37,8 +37,8 @@ export class TimeoutExceededError extends XecNativeError {
 
 /** stdout or stderr grew beyond `maxBuffer`. What fitted is in `stdout` and `stderr`. */
 export class MaxBufferError extends XecNativeError {
-  readonly limit?: number
-  readonly stream?: 'stdout' | 'stderr'
+  declare readonly limit?: number
+  declare readonly stream?: 'stdout' | 'stderr'
 
   constructor(fields: ErrorFields) {
     super(fields)

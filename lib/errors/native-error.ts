@@ -21,13 +21,14 @@ export interface ErrorFields {
 export class XecNativeError extends Error {
   readonly code: string
   readonly kind: FailureKind
-  readonly phase?: FailurePhase
-  readonly host?: string
-  readonly port?: number
+  declare readonly phase?: FailurePhase
+  declare readonly host?: string
+  declare readonly port?: number
+  // `declare`: a field that is not known is absent, not undefined.
   /** The command, secrets masked. */
-  readonly command?: string
+  declare readonly command?: string
   /** Did the command reach the server? Absent when nobody can know. */
-  readonly reached?: boolean
+  declare readonly reached?: boolean
   /** What had arrived before it went wrong. Not enumerable, so that logging an error does not print output. */
   declare readonly stdout?: string | Buffer
   declare readonly stderr?: string | Buffer

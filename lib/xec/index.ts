@@ -1,3 +1,4 @@
+import type { SSHTarget } from '../types'
 import type { SSHAdapterConfig } from '../adapters/ssh/config'
 import type { Core, EngineLike, ExecutionEngineConfig } from './core'
 import { type CarryOver, type XecEngine, wrapEngine } from './engine'
@@ -7,17 +8,29 @@ import { coreShapes } from './shapes'
 export type { EngineLike, ExecutionEngineConfig, Installation, XecEngine }
 export type { NamedAdapter } from './engine'
 
+declare module '@xec-sh/core' {
+  /** What `$.ssh({...})` takes besides core's own options once `install` was called. */
+  interface SSHAdapterOptions {
+    hostKeyChecking?: SSHTarget['hostKeyChecking']
+    knownHostsPath?: SSHTarget['knownHostsPath']
+    poolConfig?: SSHTarget['poolConfig']
+    controlMaster?: SSHTarget['controlMaster']
+    controlPath?: SSHTarget['controlPath']
+    controlPersist?: SSHTarget['controlPersist']
+  }
+}
+
 /** The drop-in for one @xec-sh/core. */
 export interface Xec {
   /**
    * Makes an engine's SSH commands run through Rust. Calling it again changes nothing but the given options.
    * Needed again after core's `configure()` or `dispose()`, which throw every registered adapter away.
    */
-  install(engine: EngineLike, config?: SSHAdapterConfig): Installation
+  readonly install: (engine: EngineLike, config?: SSHAdapterConfig) => Installation
   /** Brings back the adapter that was there before; does nothing when there is none of ours. */
-  uninstall(engine: EngineLike): Promise<void>
+  readonly uninstall: (engine: EngineLike) => Promise<void>
   /** A new engine of core with our adapter in it. */
-  createEngine(config?: ExecutionEngineConfig): XecEngine
+  readonly createEngine: (config?: ExecutionEngineConfig) => XecEngine
   /** An engine made by `createEngine()`, independent of core's own `$`. */
   readonly $: XecEngine
 }

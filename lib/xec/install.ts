@@ -9,7 +9,7 @@ export interface Installation {
   /** The adapter that now runs the engine's SSH commands; its events are `ssh:connect` and the like. */
   readonly adapter: SSHAdapter
   /** Brings back the adapter that was there before. */
-  uninstall(): Promise<void>
+  readonly uninstall: () => Promise<void>
 }
 
 export class Installer {

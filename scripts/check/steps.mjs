@@ -60,7 +60,8 @@ export const STEPS = {
   'TypeScript': () => npmScript('typecheck'),
   'eslint': () => npmScript('lint'),
   'clippy': () => cargo('clippy', ...ENGINE, '--all-targets', '--', '-D', 'warnings'),
-  'cargo doc': () => must('cargo', ['doc', ...ENGINE, '--no-deps'], { cwd: root, env: { RUSTDOCFLAGS: '-D warnings' } }),
+  // Private items too: the engine's readers are its developers.
+  'cargo doc': () => must('cargo', ['doc', ...ENGINE, '--no-deps', '--document-private-items'], { cwd: root, env: { RUSTDOCFLAGS: '-D warnings' } }),
   'unused dependencies': unusedDependencies,
   'licenses, bans, sources': licensesAndBans,
   'advisories': advisories,

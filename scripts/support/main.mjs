@@ -2,6 +2,9 @@
 import { CommandFailed } from './run.mjs'
 import { fail } from './terminal.mjs'
 
+// Some programs colour their output even where nobody sees it, and fill CI's log with escape codes.
+if (process.stdout.isTTY !== true && process.env.FORCE_COLOR === undefined) process.env.NO_COLOR ??= '1'
+
 /** Runs a script's work; a number it returns is the exit code. An error we foresaw needs no stack trace. */
 export async function main(work) {
   try {

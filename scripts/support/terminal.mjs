@@ -1,5 +1,11 @@
 // What the scripts say to a person: colours only where they are wanted, plain lines everywhere else.
 
+// Whoever reads us through a pipe may stop reading: that is their right, and no error.
+process.stdout.on('error', (error) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit()
+})
+
 const wantsColour = (stream) =>
   process.env.NO_COLOR === undefined && (process.env.FORCE_COLOR !== undefined || stream.isTTY === true)
 

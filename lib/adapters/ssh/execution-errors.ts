@@ -15,7 +15,7 @@ export class ExecutionError extends Error {
 export class CommandError extends ExecutionError {
   readonly command: string
   readonly exitCode: number
-  readonly signal?: string
+  declare readonly signal?: string
   readonly stdout: string
   readonly stderr: string
   readonly duration: number

@@ -56,9 +56,9 @@ export class NativeExecutionResult implements ExecutionResult {
   readonly stderr: string
   declare readonly stdall: string
   readonly exitCode: number
-  readonly signal?: string
+  declare readonly signal?: string
   readonly ok: boolean
-  readonly cause?: string
+  declare readonly cause?: string
   readonly command: string
   readonly duration: number
   readonly startedAt: Date

@@ -50,6 +50,7 @@ function isAboutTarget(error: XecNativeError): boolean {
 function detailed(error: Error, native: XecNativeError): Error {
   const { kind, phase, reached } = native
   for (const [name, value] of Object.entries({ kind, phase, reached })) {
+    if (value === undefined) continue
     Object.defineProperty(error, name, { value, enumerable: true, configurable: true, writable: true })
   }
   Object.defineProperty(error, 'cause', { value: native, enumerable: false, configurable: true, writable: true })

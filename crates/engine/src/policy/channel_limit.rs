@@ -52,6 +52,12 @@ impl ChannelLimit {
         self.current.saturating_sub(self.held_back).max(1)
     }
 
+    /// The limit the server has shown to have, for sister connections; `None` while it has shown none. What is only held
+    /// back for now does not count.
+    pub fn learned(&self) -> Option<usize> {
+        (self.current < self.ceiling).then_some(self.current)
+    }
+
     /// The server refused a channel while `others` were open.
     pub fn on_refused(&mut self, others: usize) -> RefusalVerdict {
         if others < self.proven && self.late < MAX_LATE {

@@ -105,7 +105,7 @@ impl<T: Transport> Pool<T> {
         let place = permit.place();
         // Listening before the refusal is told, so that an answer given at once is not lost.
         let waiting = Waiting::new(Arc::clone(&self.inner), request.key.clone(), place);
-        match permit.refused() {
+        match permit.refused(request) {
             Refusal::Requeued => Some(waiting.outcome(request.config.acquire_timeout).await),
             Refusal::GiveUp => None,
         }
@@ -114,7 +114,7 @@ impl<T: Transport> Pool<T> {
     /// As [`acquire_again`](Self::acquire_again), for a connection that turned out to be dead before the channel was open.
     pub async fn acquire_instead(&self, permit: Permit<T>, request: &Request<T>) -> Result<Permit<T>, Error> {
         let waiting = Waiting::new(Arc::clone(&self.inner), request.key.clone(), permit.place());
-        permit.replaced();
+        permit.replaced(request);
         waiting.outcome(request.config.acquire_timeout).await
     }
 

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::core::{ConnectionId, Grant, Refusal};
-use super::driver::{ConnectionOf, Inner};
+use super::driver::{ConnectionOf, Inner, Request};
 use super::key::Key;
 use super::queue::Place;
 use super::slot::{CloseReason, Fate};
@@ -63,9 +63,10 @@ impl<T: Transport> Permit<T> {
     }
 
     /// The server refused the channel.
-    pub(super) fn refused(mut self) -> Refusal {
+    pub(super) fn refused(mut self, request: &Request<T>) -> Refusal {
         self.returned = true;
-        self.inner.update(|core, now| core.refused(&self.key, self.id, self.place, now))
+        let limits = (&request.target, &request.config);
+        self.inner.update(|core, now| core.refused(&self.key, self.id, self.place, limits, now))
     }
 
     /// The server did not close the channel in time: its slot there may be taken for good.
@@ -81,9 +82,10 @@ impl<T: Transport> Permit<T> {
     }
 
     /// The connection turned out to be dead before a channel was open: its place in the queue is taken again.
-    pub(super) fn replaced(mut self) {
+    pub(super) fn replaced(mut self, request: &Request<T>) {
         self.returned = true;
-        self.inner.update(|core, now| core.replace(&self.key, self.id, self.place, now));
+        let limits = (&request.target, &request.config);
+        self.inner.update(|core, now| core.replace(&self.key, self.id, self.place, limits, now));
     }
 }
 

@@ -76,6 +76,8 @@ pub struct Slot<C> {
     /// No permits before this: the server just refused a channel that it will soon have room for.
     pub cool_until: Option<Instant>,
     pub refusals_in_a_row: u32,
+    /// Those among them that came while no other channel was open.
+    pub lone_refusals: u32,
     /// Its record of health checks, where they are on.
     pub health: Option<Health>,
     /// A health check is under way.

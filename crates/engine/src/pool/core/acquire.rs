@@ -67,6 +67,13 @@ impl<C: Clone, T: Clone> Core<C, T> {
 
     /// Serves the queue's front while permits last, then sees whether more connections are needed.
     pub(super) fn dispatch(&mut self, key: &Key, now: Instant) {
+        self.serve(key, now);
+        self.plan_dials(key, now);
+        self.forget_if_empty(key, now);
+    }
+
+    /// Serves the queue's front while permits last.
+    pub(super) fn serve(&mut self, key: &Key, now: Instant) {
         while self.entries.get(key).is_some_and(|entry| !entry.queue.is_empty()) {
             // The place is filled in once it is known that there is a permit to go with it.
             let Some(mut grant) = self.take_permit(key, Place::new(0, 0), now) else { break };
@@ -77,8 +84,20 @@ impl<C: Clone, T: Clone> Core<C, T> {
             grant.connect = self.connect_share(key, &grant, &waiter);
             self.actions.push(Action::Grant { key: key.clone(), grant });
         }
-        self.plan_dials(key, now);
-        self.forget_if_empty(key, now);
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.told_full &= !entry.queue.is_empty();
+        }
+    }
+
+    /// A caller goes back to the place it had. Its key may have been forgotten meanwhile, with its last connection; and
+    /// after shutdown nobody would come to serve it.
+    pub(super) fn requeue(&mut self, key: &Key, target: &T, config: &Arc<HostConfig>, place: Place, now: Instant) {
+        if self.mode == Mode::Shut {
+            let error = Error::PoolClosed { phase: Phase::Queue, reached: Reached::No };
+            self.actions.push(Action::Reject { ticket: place.ticket(), error });
+            return;
+        }
+        self.entry(key, target, config).queue.push(place, Waiter { since: now });
     }
 
     pub(super) fn enqueue(&mut self, key: &Key, place: Place, now: Instant) {
@@ -99,7 +118,7 @@ impl<C: Clone, T: Clone> Core<C, T> {
             slots: Vec::new(),
             dials: 0,
             queue: WaitQueue::default(),
-            learned: config.channels_per_connection,
+            learned: None,
             dial_failures: 0,
             throttled: 0,
             proven: false,
@@ -107,8 +126,10 @@ impl<C: Clone, T: Clone> Core<C, T> {
             breaker: Breaker::default(),
             warm: 0,
             redial_at: None,
+            growth_paused_until: None,
             last_dial_error: None,
             starved: false,
+            told_full: false,
         });
         entry.target.get_or_insert_with(|| target.clone());
         if !Arc::ptr_eq(&entry.config, config) {
@@ -185,10 +206,9 @@ impl<C: Clone, T: Clone> Core<C, T> {
     /// Every permit there could be, on live connections and on those the limits still allow, is taken or spoken for.
     fn is_exhausted(&self, key: &Key) -> bool {
         let Some(entry) = self.entries.get(key) else { return false };
-        let per_connection = if entry.config.enabled { entry.learned } else { 1 };
         let live: usize = entry.slots.iter().filter(|slot| slot.is_ready()).map(|slot| slot.limit.current()).sum();
         let taken: usize = entry.slots.iter().filter(|slot| slot.is_ready()).map(|slot| slot.active).sum();
-        let coming = (entry.dials + self.room_left(key)) * per_connection;
+        let coming = (entry.dials + self.room_left(key)) * entry.channels_each();
         taken + entry.queue.len() >= live + coming
     }
 }

@@ -1,3 +1,5 @@
+use std::collections::VecDeque;
+
 use tokio::time::Instant;
 
 use super::{Action, Core, Dial, DialId, Entry, Host, Mode};
@@ -29,7 +31,9 @@ impl<C: Clone, T: Clone> Core<C, T> {
                 Room::Yes => self.start_dial(key, now),
                 Room::Handshakes => return self.starve(key),
                 full => {
-                    self.make_room(key, full == Room::PoolFull, now);
+                    if !self.make_room(key, full == Room::PoolFull, now) {
+                        self.tell_full(key);
+                    }
                     return self.starve(key);
                 }
             }
@@ -42,13 +46,14 @@ impl<C: Clone, T: Clone> Core<C, T> {
         self.note_connected(&key);
         let entry = self.entries.get_mut(&key)?;
         let ceiling = if entry.config.enabled { entry.config.channels_per_connection } else { 1 };
+        let pooling = entry.config.enabled;
         entry.slots.push(Slot {
             id,
             connection,
             state: SlotState::Ready,
             fate: Fate::default(),
             active: 0,
-            limit: ChannelLimit::new(ceiling, entry.learned),
+            limit: ChannelLimit::new(ceiling, entry.channels_each()),
             dialed_at: started,
             created: now,
             last_used: now,
@@ -56,6 +61,7 @@ impl<C: Clone, T: Clone> Core<C, T> {
             errors: 0,
             cool_until: None,
             refusals_in_a_row: 0,
+            lone_refusals: 0,
             health: entry.config.health.as_ref().map(|health| Health::new(health.interval, now)),
             checking: false,
             expires: entry.config.max_lifetime.map(|life| now + attenuated(life, id)),
@@ -65,9 +71,16 @@ impl<C: Clone, T: Clone> Core<C, T> {
         self.counters.connect_time += took;
         self.deadline_moved = true;
         self.emit(EventKind::ConnectionCreated, &key, |event| event.connection(id).duration(took));
-        self.dispatch(&key, now);
+        self.serve(&key, now);
+        if self.mode == Mode::Shut {
+            self.retire(&key, id, CloseReason::Removed, now);
+        } else if !pooling && self.slot_mut(&key, id).is_some_and(|slot| slot.is_idle()) {
+            // The caller it was made for has left.
+            self.retire(&key, id, CloseReason::PoolingDisabled, now);
+        }
         self.retire_if_draining(&key, id, now);
         self.feed_starved(now);
+        self.dispatch(&key, now);
         Some(id)
     }
 
@@ -78,8 +91,8 @@ impl<C: Clone, T: Clone> Core<C, T> {
         let took = now.saturating_duration_since(started);
         self.emit(EventKind::ConnectionFailed, &key, |event| event.duration(took).error(error.clone()));
         self.after_failure(&key, error, now);
-        self.dispatch(&key, now);
         self.feed_starved(now);
+        self.dispatch(&key, now);
     }
 
     /// What a caller of this key that is still waiting is waiting for.
@@ -92,26 +105,49 @@ impl<C: Clone, T: Clone> Core<C, T> {
 
     /// Room appeared, or may appear by evicting something that has just become idle: ask again for all who lacked it.
     pub(super) fn feed_starved(&mut self, now: Instant) {
-        for _ in 0..self.starved.len() {
-            let Some(key) = self.starved.pop_front() else { return };
-            if let Some(entry) = self.entries.get_mut(&key) {
-                entry.starved = false;
-            }
+        // Whoever gets a connection and wants another one goes behind those who got none.
+        let mut insatiable = VecDeque::new();
+        for key in std::mem::take(&mut self.starved) {
+            let Some(entry) = self.entries.get_mut(&key) else { continue };
+            entry.starved = false;
+            let dials = entry.dials;
             self.plan_dials(&key, now);
+            let got_one = self.entries.get(&key).is_some_and(|entry| entry.dials > dials);
+            if got_one && self.starved.back() == Some(&key) {
+                insatiable.extend(self.starved.pop_back());
+            }
         }
+        self.starved.append(&mut insatiable);
     }
 
-    /// Connections that the limits would still allow for this key.
+    /// Connections that the limits would still allow for this key, in the place of idle ones of other keys if need be.
     pub(super) fn room_left(&self, key: &Key) -> usize {
         let Some(entry) = self.entries.get(key) else { return 0 };
         let on_host = self.hosts.get(key.endpoint()).map_or(0, |host| host.count);
-        let for_host = entry.config.max_connections.saturating_sub(on_host);
-        for_host.min(self.config.max_total_connections.saturating_sub(self.total))
+        let for_host = (entry.config.max_connections + self.soon_free(key, false)).saturating_sub(on_host);
+        let in_pool = (self.config.max_total_connections + self.soon_free(key, true)).saturating_sub(self.total);
+        for_host.min(in_pool)
+    }
+
+    /// Connections in this scope that are closing, or would be closed to make room for this key.
+    fn soon_free(&self, key: &Key, whole_pool: bool) -> usize {
+        let goes = |other: &Key, slot: &Slot<C>| match slot.state {
+            SlotState::Closing(_) => true,
+            SlotState::Ready => other != key && slot.is_idle(),
+            SlotState::Retiring(_) => false,
+        };
+        self.scope(key, whole_pool)
+            .filter_map(|other| self.entries.get(other).map(|entry| (other, entry)))
+            .map(|(other, entry)| entry.slots.iter().filter(|slot| goes(other, slot)).count())
+            .sum()
     }
 
     fn wants_dial(&self, key: &Key, now: Instant) -> bool {
         let Some(entry) = self.entries.get(key) else { return false };
-        if self.mode == Mode::Shut || entry.redial_at.is_some_and(|at| at > now) {
+        let in_future = |at: Option<Instant>| at.is_some_and(|at| at > now);
+        // The pause after a failed addition is not for a key that nothing serves any more.
+        let has_some = entry.is_served() || entry.dials > 0;
+        if self.mode == Mode::Shut || in_future(entry.redial_at) || (has_some && in_future(entry.growth_paused_until)) {
             return false;
         }
         entry.dials < self.wanted_by_waiters(entry) || (self.mode == Mode::Open && wants_spare(entry))
@@ -125,7 +161,7 @@ impl<C: Clone, T: Clone> Core<C, T> {
             // One at a time: callers are being served meanwhile, or there is trouble to be careful with.
             waiting.min(1)
         } else {
-            waiting.div_ceil(entry.learned.max(1))
+            waiting.div_ceil(entry.channels_each())
         }
     }
 
@@ -154,6 +190,7 @@ impl<C: Clone, T: Clone> Core<C, T> {
         entry.breaker.on_attempt();
         let again = (entry.lost || entry.dial_failures > 0) && !entry.is_served();
         let attempt = entry.dial_failures.saturating_add(1);
+        entry.told_full = false;
         if let Some(host) = self.hosts.get_mut(key.endpoint()) {
             host.count += 1;
             host.dialing += 1;
@@ -187,17 +224,20 @@ impl<C: Clone, T: Clone> Core<C, T> {
         }
     }
 
-    /// The limits are reached. An idle connection of another key makes room; failing that, a key that has none of its own
-    /// gets the least loaded connection of the others retired, so that nobody waits for ever behind a busy neighbour.
-    fn make_room(&mut self, key: &Key, whole_pool: bool, now: Instant) {
-        let has_own = self.entries.get(key).is_some_and(|entry| entry.dials > 0 || !entry.slots.is_empty());
-        if !self.scope(key, whole_pool).any(|other| other != key && self.has_slots(other)) {
-            // All of the room is this key's own: the ordinary "full".
+    /// Once for those who wait: as long as nothing changes it is no news.
+    fn tell_full(&mut self, key: &Key) {
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        if !std::mem::replace(&mut entry.told_full, true) {
             self.emit(EventKind::PoolFull, key, |event| event);
-            return;
         }
-        if self.room_is_coming(key, whole_pool) {
-            return;
+    }
+
+    /// The limits are reached. An idle connection of another key makes room; failing that, a key that nothing serves gets
+    /// the least loaded connection of the others retired, so that nobody waits for ever behind a busy neighbour. Answers
+    /// whether room is coming.
+    fn make_room(&mut self, key: &Key, whole_pool: bool, now: Instant) -> bool {
+        if self.any_in_scope(key, whole_pool, |state| matches!(state, SlotState::Closing(_))) {
+            return true;
         }
         let candidate = |idle_only: bool| {
             self.scope(key, whole_pool)
@@ -212,11 +252,15 @@ impl<C: Clone, T: Clone> Core<C, T> {
                 .min_by_key(|(_, _, slot)| (slot.active, slot.last_used))
                 .map(|(other, _, slot)| (other.clone(), slot.id))
         };
-        let victim = candidate(true).or_else(|| if has_own { None } else { candidate(false) });
-        match victim {
-            Some((other, id)) => self.retire(&other, id, CloseReason::Evicted, now),
-            None => self.emit(EventKind::PoolFull, key, |event| event),
-        }
+        let evicting = |state| state == SlotState::Retiring(CloseReason::Evicted);
+        let victim = candidate(true).or_else(|| {
+            let served = self.entries.get(key).is_some_and(Entry::is_served);
+            // One at a time: a connection retired for other reasons may be busy for hours, but this one is for us.
+            if served || self.any_in_scope(key, whole_pool, evicting) { None } else { candidate(false) }
+        });
+        let Some((other, id)) = victim else { return false };
+        self.retire(&other, id, CloseReason::Evicted, now);
+        true
     }
 
     fn scope<'a>(&'a self, key: &Key, whole_pool: bool) -> Box<dyn Iterator<Item = &'a Key> + 'a> {
@@ -226,15 +270,10 @@ impl<C: Clone, T: Clone> Core<C, T> {
         Box::new(self.hosts.get(key.endpoint()).into_iter().flat_map(|host| host.keys.iter()))
     }
 
-    fn has_slots(&self, key: &Key) -> bool {
-        self.entries.get(key).is_some_and(|entry| !entry.slots.is_empty())
-    }
-
-    /// Something in this scope is already on its way out.
-    fn room_is_coming(&self, key: &Key, whole_pool: bool) -> bool {
+    fn any_in_scope(&self, key: &Key, whole_pool: bool, is: impl Fn(SlotState) -> bool) -> bool {
         self.scope(key, whole_pool)
             .filter_map(|other| self.entries.get(other))
-            .any(|entry| entry.slots.iter().any(|slot| !slot.is_ready()))
+            .any(|entry| entry.slots.iter().any(|slot| is(slot.state)))
     }
 }
 

@@ -103,8 +103,8 @@ struct Entry<C, T> {
     slots: Vec<Slot<C>>,
     dials: usize,
     queue: WaitQueue<Waiter>,
-    /// The channel limit that this key's connections have learned.
-    learned: usize,
+    /// The channel limit that this key's connections have learned, if the server has shown one.
+    learned: Option<usize>,
     /// Dials that failed in a row.
     dial_failures: u32,
     /// How many of those were hung up on by a server that has enough newcomers.
@@ -116,18 +116,29 @@ struct Entry<C, T> {
     breaker: Breaker,
     /// Connections a warm-up wants.
     warm: usize,
+    /// Nothing serves the key, and the next attempt is at this time.
     redial_at: Option<Instant>,
+    /// Something serves the key; no attempt to add to it before this time.
+    growth_paused_until: Option<Instant>,
     last_dial_error: Option<Error>,
     /// Already in the list of keys that wait for room.
     starved: bool,
+    /// Its waiters have been told that the pool is full.
+    told_full: bool,
 }
 
 impl<C, T> Entry<C, T> {
+    /// Channels to expect of a new connection.
+    fn channels_each(&self) -> usize {
+        let ceiling = if self.config.enabled { self.config.channels_per_connection } else { 1 };
+        self.learned.map_or(ceiling, |learned| learned.min(ceiling)).max(1)
+    }
+
     fn is_empty(&self) -> bool {
         self.slots.is_empty() && self.dials == 0 && self.queue.is_empty()
     }
 
-    /// Something can be handed out, or will be when it is free.
+    /// Something hands out permits, if not at this moment.
     fn is_served(&self) -> bool {
         self.slots.iter().any(Slot::is_ready)
     }

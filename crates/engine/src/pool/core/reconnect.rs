@@ -46,6 +46,7 @@ impl<C: Clone, T: Clone> Core<C, T> {
         entry.dial_failures = 0;
         entry.throttled = 0;
         entry.redial_at = None;
+        entry.growth_paused_until = None;
         entry.last_dial_error = None;
         entry.proven = true;
         entry.lost = false;
@@ -73,7 +74,7 @@ impl<C: Clone, T: Clone> Core<C, T> {
             DialFailure::Ours | DialFailure::Throttled => false,
         };
         if entry.is_served() || entry.dials > 0 {
-            entry.redial_at = Some(now + GROWTH_BACKOFF.ceiling(entry.dial_failures));
+            entry.growth_paused_until = Some(now + GROWTH_BACKOFF.ceiling(entry.dial_failures));
             self.deadline_moved = true;
             return;
         }

@@ -1,18 +1,20 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{ConnectionId, Core, Waiter};
+use super::{ConnectionId, Core};
 use crate::error::Error;
 use crate::events::EventKind;
 use crate::policy::{Backoff, RefusalVerdict};
+use crate::pool::config::HostConfig;
 use crate::pool::key::Key;
 use crate::pool::queue::Place;
 use crate::pool::slot::{CloseReason, SlotState};
 
 /// For a server that is late in freeing a slot: ask again in a moment.
 const REFUSAL_BACKOFF: Backoff = Backoff::exponential(Duration::from_millis(2), Duration::from_millis(100));
-/// Refusals in a row, the last one while no channel was open at all, after which the server is believed.
+/// Refusals while no channel was open at all, without a success in between, after which the server is believed.
 const MAX_LONE_REFUSALS: u32 = 8;
 
 /// What becomes of a caller whose channel the server refused.
@@ -31,8 +33,12 @@ impl<C: Clone, T: Clone> Core<C, T> {
         let contended = !entry.queue.is_empty();
         let Some(slot) = entry.slots.iter_mut().find(|slot| slot.id == id) else { return };
         slot.refusals_in_a_row = 0;
+        slot.lone_refusals = 0;
+        let learned = slot.limit.learned();
         slot.limit.on_ended(slot.active, contended);
-        entry.learned = slot.limit.current();
+        if slot.limit.learned() != learned {
+            entry.learned = slot.limit.learned();
+        }
         self.return_permit(key, id, now);
     }
 
@@ -43,7 +49,14 @@ impl<C: Clone, T: Clone> Core<C, T> {
 
     /// The server refused a channel, which proves that the command never ran. The connection's limit falls and the caller
     /// goes back to the front of the queue.
-    pub fn refused(&mut self, key: &Key, id: ConnectionId, place: Place, now: Instant) -> Refusal {
+    pub fn refused(
+        &mut self,
+        key: &Key,
+        id: ConnectionId,
+        place: Place,
+        (target, config): (&T, &Arc<HostConfig>),
+        now: Instant,
+    ) -> Refusal {
         self.counters.refusals += 1;
         let mut verdict = Refusal::Requeued;
         if let Some(entry) = self.entries.get_mut(key)
@@ -52,21 +65,23 @@ impl<C: Clone, T: Clone> Core<C, T> {
             let others = slot.active.saturating_sub(1);
             let lowered = slot.limit.on_refused(others) == RefusalVerdict::Lowered;
             slot.errors += 1;
-            slot.refusals_in_a_row += 1;
-            entry.learned = slot.limit.current();
+            // Channels that were asked for together are refused together: that is one refusal, not many.
+            slot.refusals_in_a_row += u32::from(slot.cool_until.is_none_or(|until| until <= now));
+            slot.lone_refusals += u32::from(others == 0);
+            entry.learned = slot.limit.learned();
             // With others open and a lower limit, the next permit comes when one of them ends. Else only time helps.
             if others == 0 || !lowered {
                 slot.cool_until = Some(now + REFUSAL_BACKOFF.ceiling(slot.refusals_in_a_row));
                 self.deadline_moved = true;
             }
-            if others == 0 && slot.refusals_in_a_row >= MAX_LONE_REFUSALS {
+            if slot.lone_refusals >= MAX_LONE_REFUSALS {
                 verdict = Refusal::GiveUp;
             }
         }
         if verdict == Refusal::GiveUp {
             self.retire(key, id, CloseReason::ChannelsRefused, now);
-        } else if let Some(entry) = self.entries.get_mut(key) {
-            entry.queue.push(place, Waiter { since: now });
+        } else {
+            self.requeue(key, target, config, place, now);
         }
         self.return_permit(key, id, now);
         verdict
@@ -82,10 +97,15 @@ impl<C: Clone, T: Clone> Core<C, T> {
     }
 
     /// The connection was dead before the channel opened: the caller waits for another one, at the place it had.
-    pub fn replace(&mut self, key: &Key, id: ConnectionId, place: Place, now: Instant) {
-        if let Some(entry) = self.entries.get_mut(key) {
-            entry.queue.push(place, Waiter { since: now });
-        }
+    pub fn replace(
+        &mut self,
+        key: &Key,
+        id: ConnectionId,
+        place: Place,
+        (target, config): (&T, &Arc<HostConfig>),
+        now: Instant,
+    ) {
+        self.requeue(key, target, config, place, now);
         self.suspect(key, id, now);
     }
 
@@ -123,8 +143,9 @@ impl<C: Clone, T: Clone> Core<C, T> {
         self.give_back_room(key);
         let lived = now.saturating_duration_since(slot.created);
         self.emit(EventKind::ConnectionClosed, key, |event| event.connection(id).reason(reason).duration(lived));
-        self.dispatch(key, now);
+        // Those who waited for this room before the key that had it, or a busy key would keep it for ever.
         self.feed_starved(now);
+        self.dispatch(key, now);
     }
 
     fn return_permit(&mut self, key: &Key, id: ConnectionId, now: Instant) {

@@ -19,6 +19,8 @@ impl<C: Clone, T: Clone> Core<C, T> {
         let cleaned = due.len();
         for (key, id, reason) in due {
             self.retire(&key, id, reason, now);
+            // Who waits for a connection that has become too old may need another one.
+            self.dispatch(&key, now);
         }
         if cleaned > 0 {
             self.note_cleanup(cleaned);
@@ -57,6 +59,7 @@ impl<C: Clone, T: Clone> Core<C, T> {
             entry.warm = 0;
             // Closed on purpose: none is to be kept ready until the next success.
             entry.proven = false;
+            entry.starved = false;
             let rejected = entry.queue.drain().map(|(place, _)| place.ticket());
             self.actions.extend(rejected.map(|ticket| Action::Reject { ticket, error: refusal.clone() }));
         }
@@ -78,6 +81,12 @@ impl<C: Clone, T: Clone> Core<C, T> {
     /// Nobody may acquire any more, idle connections close, busy ones finish what they do.
     pub fn shut_down_gently(&mut self, now: Instant) {
         self.mode = Mode::Shut;
+        // Whoever waited for one of these has left: the pool is gone.
+        let dialing: Vec<Key> = self.dials.values().map(|dial| dial.key.clone()).collect();
+        for key in &dialing {
+            self.abandon_dials(key);
+            self.forget_if_empty(key, now);
+        }
         let slots: Vec<(Key, ConnectionId)> = self
             .entries
             .iter()
@@ -100,7 +109,6 @@ impl<C: Clone, T: Clone> Core<C, T> {
             self.give_back_room(key);
             if let Some(entry) = self.entries.get_mut(key) {
                 entry.dials = entry.dials.saturating_sub(1);
-                entry.starved = false;
             }
             if let Some(host) = self.hosts.get_mut(key.endpoint()) {
                 host.dialing = host.dialing.saturating_sub(1);
@@ -139,7 +147,11 @@ impl<C: Clone, T: Clone> Core<C, T> {
         self.entries
             .iter()
             .filter(|(_, entry)| !entry.queue.is_empty() || entry.keeps_trying())
-            .filter(|(_, entry)| passed(entry.redial_at) || entry.slots.iter().any(|slot| passed(slot.cool_until)))
+            .filter(|(_, entry)| {
+                passed(entry.redial_at)
+                    || passed(entry.growth_paused_until)
+                    || entry.slots.iter().any(|slot| passed(slot.cool_until))
+            })
             .map(|(key, _)| key.clone())
             .collect()
     }
@@ -149,7 +161,8 @@ impl<C: Clone, T: Clone> Core<C, T> {
         let mut consider = |at: Instant| next = Some(next.map_or(at, |next| next.min(at)));
         for entry in self.entries.values() {
             for slot in &entry.slots {
-                if let Some((at, _)) = slot.deadline(entry.config.idle_timeout) {
+                // One that is past and was not acted on is of a connection that is to be kept.
+                if let Some((at, _)) = slot.deadline(entry.config.idle_timeout).filter(|(at, _)| *at > now) {
                     consider(at.max(now + GRANULARITY));
                 }
                 if let Some(health) = slot.health.filter(|_| slot.is_ready() && !slot.checking) {
@@ -157,7 +170,12 @@ impl<C: Clone, T: Clone> Core<C, T> {
                 }
             }
             if !entry.queue.is_empty() || entry.keeps_trying() {
-                let pauses = entry.slots.iter().filter_map(|slot| slot.cool_until).chain(entry.redial_at);
+                let pauses = entry
+                    .slots
+                    .iter()
+                    .filter_map(|slot| slot.cool_until)
+                    .chain(entry.redial_at)
+                    .chain(entry.growth_paused_until);
                 pauses.filter(|at| *at > now).for_each(&mut consider);
             }
         }

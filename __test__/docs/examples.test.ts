@@ -1,0 +1,79 @@
+import { readFileSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { OpenSSHServer, TEST_USER } from '../support/openssh'
+import { runNode } from '../support/run-script'
+
+const root = join(__dirname, '../..')
+const examples = readdirSync(join(root, 'examples')).filter((name) => name.endsWith('.mjs'))
+
+/** What each example prints. `$HOST` stands for the server's address. */
+const OUTPUT: Record<string, string[]> = {
+  'run.mjs': [`hello from ${TEST_USER}`, 'apple 0', 'false true', '137 SIGKILL', 'true'],
+  'errors.mjs': [
+    'exit 3',
+    'ENOTFOUND connection-refused in dial, reached: false',
+    'ETIMEDOUT timeout in run, reached: true',
+    'EMAXBUFFER unknown in run, reached: true',
+    'EINVAL_OPTION invalid-usage in the call, reached: false',
+  ],
+  'abort.mjs': ['AbortError ABORT_ERR no longer needed'],
+  'events.mjs': [
+    'created 127.0.0.1 true', 'reused 127.0.0.1',
+    '{ totalConnections: 1, idleConnections: 1, poolHits: 1, poolMisses: 1 }', 'closed 127.0.0.1 pool_removal',
+  ],
+  'limits.mjs': ['true true', '0'],
+  'adapter.mjs': ['connected to 127.0.0.1', 'one argument; not two', '7', '1'],
+  'drop-in.mjs': ['quoted; as before', '3 false', 'true', 'execute 127.0.0.1 true'],
+  'engine.mjs': ['over the shared pool', 'over a pool of its own', '1'],
+}
+
+let server: OpenSSHServer
+
+beforeAll(async () => { server = await OpenSSHServer.start() })
+afterAll(async () => { await server.stop() })
+
+describe('examples', () => {
+  it('each one has its output written down here', () => {
+    expect(Object.keys(OUTPUT).sort()).toEqual(examples.sort())
+  })
+
+  it.each(Object.keys(OUTPUT))('%s', async (name) => {
+    const { code, stdout, stderr } = await runNode([join(root, 'examples', name)], {
+      SSH_TARGET: `${TEST_USER}@127.0.0.1:${server.port}`, SSH_KEY: server.userKey.path, SSH_KNOWN_HOSTS: server.knownHosts,
+    })
+    expect({ code, lines: stdout.trimEnd().split('\n'), stderr }).toEqual({ code: 0, lines: OUTPUT[name], stderr: '' })
+  })
+})
+
+const documents = ['api.md', 'errors.md', 'guides/drop-in.md']
+
+/** Fenced blocks that say which region of which example they show: ```js file=examples/x.mjs region=y */
+const FENCE = /^```js file=(\S+) region=(\S+)\n([\s\S]*?)^```/gm
+
+describe('documents show the examples as they are', () => {
+  it.each(documents)('%s', (name) => {
+    const text = readFileSync(join(root, 'docs', name), 'utf8')
+    for (const [, file = '', region = '', shown] of text.matchAll(FENCE)) {
+      expect(`${file}#${region}\n${shown ?? ''}`).toBe(`${file}#${region}\n${regionOf(file, region)}`)
+    }
+  })
+
+  it('every JavaScript block comes from an example', () => {
+    const loose = documents.flatMap((name) => readFileSync(join(root, 'docs', name), 'utf8').split('\n')
+      .filter((line) => /^```(js|javascript|ts|typescript)/.test(line) && !/^```js file=\S+ region=\S+$/.test(line)))
+    expect(loose).toEqual([])
+  })
+
+  it('there are such blocks', () => {
+    const count = documents.map((name) => [...readFileSync(join(root, 'docs', name), 'utf8').matchAll(FENCE)].length)
+    expect(Math.min(...count)).toBeGreaterThan(0)
+  })
+})
+
+function regionOf(file: string, region: string): string {
+  const text = readFileSync(join(root, file), 'utf8')
+  const found = new RegExp(`^// #region ${region}\\n([\\s\\S]*?)^// #endregion`, 'm').exec(text)
+  if (found?.[1] === undefined) throw new Error(`${file} has no region ${region}`)
+  return found[1]
+}
