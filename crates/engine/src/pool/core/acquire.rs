@@ -122,7 +122,7 @@ impl<C: Clone, T: Clone> Core<C, T> {
             dial_failures: 0,
             throttled: 0,
             proven: false,
-            lost: false,
+            lost: None,
             breaker: Breaker::default(),
             warm: 0,
             redial_at: None,

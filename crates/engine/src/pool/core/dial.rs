@@ -188,7 +188,7 @@ impl<C: Clone, T: Clone> Core<C, T> {
         let Some(target) = entry.target.clone() else { return };
         entry.dials += 1;
         entry.breaker.on_attempt();
-        let again = (entry.lost || entry.dial_failures > 0) && !entry.is_served();
+        let again = (entry.lost.is_some() || entry.dial_failures > 0) && !entry.is_served();
         let attempt = entry.dial_failures.saturating_add(1);
         entry.told_full = false;
         if let Some(host) = self.hosts.get_mut(key.endpoint()) {

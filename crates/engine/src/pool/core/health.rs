@@ -71,7 +71,7 @@ impl<C: Clone, T: Clone> Core<C, T> {
         self.retire(key, id, CloseReason::Unhealthy, now);
         if let Some(entry) = self.entries.get_mut(key) {
             let ready = entry.slots.iter().filter(|slot| slot.is_ready()).count();
-            entry.lost = ready == 0;
+            entry.lost = (ready == 0).then_some(now);
             entry.warm = entry.warm.max(ready + 1);
         }
     }

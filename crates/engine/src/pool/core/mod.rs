@@ -111,8 +111,8 @@ struct Entry<C, T> {
     throttled: u32,
     /// A connection has succeeded before: its server is there, as a rule.
     proven: bool,
-    /// The last connection ended by itself, and none has been made since.
-    lost: bool,
+    /// When the last connection ended by itself; `None` once another one has been made.
+    lost: Option<Instant>,
     breaker: Breaker,
     /// Connections a warm-up wants.
     warm: usize,
@@ -167,6 +167,9 @@ struct Host {
     handshakes: usize,
     keys: Vec<Key>,
 }
+
+/// How long a lost connection makes the next caller patient.
+const REMEMBER_LOST: Duration = Duration::from_secs(300);
 
 /// Who may still ask for permits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -249,7 +252,9 @@ impl<C: Clone, T: Clone> Core<C, T> {
             return;
         }
         entry.target = None;
-        if !entry.breaker.is_pristine(now) {
+        // For a while it matters that there was a connection: its server is worth waiting for.
+        let recently_lost = entry.lost.is_some_and(|at| at + REMEMBER_LOST > now);
+        if recently_lost || !entry.breaker.is_pristine(now) {
             return;
         }
         self.entries.remove(key);

@@ -42,14 +42,14 @@ impl<C: Clone, T: Clone> Core<C, T> {
             host.handshakes = (host.handshakes + 1) % most.max(1);
         }
         let Some(entry) = self.entries.get_mut(key) else { return };
-        let reconnected = entry.lost || (entry.dial_failures > 0 && !entry.is_served());
+        let reconnected = entry.lost.is_some() || (entry.dial_failures > 0 && !entry.is_served());
         entry.dial_failures = 0;
         entry.throttled = 0;
         entry.redial_at = None;
         entry.growth_paused_until = None;
         entry.last_dial_error = None;
         entry.proven = true;
-        entry.lost = false;
+        entry.lost = None;
         entry.breaker = Breaker::default();
         if reconnected {
             self.counters.reconnected += 1;

@@ -138,7 +138,9 @@ impl<C: Clone, T: Clone> Core<C, T> {
             SlotState::Ready => CloseReason::Dead,
             SlotState::Retiring(reason) | SlotState::Closing(reason) => reason,
         };
-        entry.lost |= reason == CloseReason::Dead && !entry.is_served();
+        if reason == CloseReason::Dead && !entry.is_served() {
+            entry.lost = Some(now);
+        }
         self.counters.closed += 1;
         self.give_back_room(key);
         let lived = now.saturating_duration_since(slot.created);
