@@ -18,14 +18,10 @@ afterEach(async () => {
   await server.stop()
 })
 
-const running = (commands = 1): Promise<void> =>
-  until('the commands run', () => pool.getStats().activeChannels === commands)
-
 describe('the server dies during a command', () => {
   it('rejects with connection-lost, never with an exit code', async () => {
     const lost = failureOf(pool.exec(server.target(), 'echo begun; sleep 300'))
-    await running()
-    await pool.exec(server.target(), 'sleep 0.2')
+    await server.runs('sleep')
     expect(server.killConnections()).toBeGreaterThan(0)
     const error = await lost
     expect(error).toBeInstanceOf(ConnectionLostError)
@@ -34,7 +30,7 @@ describe('the server dies during a command', () => {
 
   it('every command on that connection learns it', async () => {
     const lost = Array.from({ length: 5 }, () => failureOf(pool.exec(server.target({ poolConfig: { maxConnections: 1 } }), 'sleep 300')))
-    await running(5)
+    await server.runs('sleep', 5)
     server.killConnections()
     const errors = await Promise.all(lost)
     expect(errors.map(({ code }) => code)).toEqual(Array(5).fill('ECONNLOST'))
@@ -45,7 +41,7 @@ describe('the server dies during a command', () => {
     pool.on('connection:created', () => events.push('created'))
     pool.on('connection:error', (_host, error) => events.push(error.code))
     const lost = failureOf(pool.exec(server.target(), 'sleep 300'))
-    await running()
+    await server.runs('sleep')
     server.killConnections()
     await lost
     expect(await pool.exec(server.target(), 'echo again')).toMatchObject({ stdout: 'again\n', exitCode: 0 })

@@ -54,7 +54,7 @@ describe('timeout', () => {
     const narrow = new SSHConnectionPool({ maxConnections: 1, channelsPerConnection: 1 })
     const blocker = new AbortController()
     const blocked = failureOf(narrow.exec(server.target(), 'sleep 300', { signal: blocker.signal }))
-    await until('the blocker runs', () => narrow.getStats().activeChannels === 1)
+    await server.runs('sleep')
     const error = await failureOf(narrow.exec(server.target(), 'echo never', { timeout: 200 }))
     expect(error).toMatchObject({ code: 'ETIMEDOUT', phase: 'queue', reached: false })
     blocker.abort()
@@ -71,9 +71,9 @@ describe('abort', () => {
   it('rejects with the reason and stops the remote process', async () => {
     const controller = new AbortController()
     const running = failureOf(pool.exec(server.target(), SLEEPER, { signal: controller.signal }))
-    await until('the command runs', () => pool.getStats().activeChannels === 1)
-    // Its first line has to be here before it is stopped, or there is no process id to look for.
-    await pool.exec(server.target(), 'sleep 0.2')
+    await server.runs('sleep')
+    // One more round trip: its process id has to be here before it is stopped.
+    await pool.exec(server.target(), 'true')
     const reason = new Error('changed my mind')
     controller.abort(reason)
     const error = await running
@@ -115,7 +115,7 @@ describe('abort', () => {
     const controller = new AbortController()
     const neighbour = pool.exec(server.target(), 'sleep 0.5; echo still here')
     const aborted = failureOf(pool.exec(server.target(), SLEEPER, { signal: controller.signal }))
-    await until('both run', () => pool.getStats().activeChannels === 2)
+    await server.runs('sleep', 2)
     controller.abort()
     await aborted
     expect(await neighbour).toMatchObject({ stdout: 'still here\n', exitCode: 0 })

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import type { SSHTarget } from '../../index.mjs'
 import { type KeyPair, generateKey } from './keys'
 import { freePort } from './ports'
-import { descendants } from './processes'
+import { descendants, isRunning, programOf } from './processes'
 import { until } from './wait'
 
 export const TEST_USER = process.env['XEC_TEST_USER'] ?? 'xectest'
@@ -87,6 +87,12 @@ export class OpenSSHServer {
       most = Math.max(most, open.size)
     }
     return most
+  }
+
+  /** Waits until so many processes of a program run in the server's sessions: only then have those commands begun. */
+  async runs(program: string, count = 1): Promise<void> {
+    await until(`${count} × ${program} run on the server`, () =>
+      descendants(this.#pid).filter((pid) => programOf(pid) === program && isRunning(pid)).length === count)
   }
 
   /** Ends the processes that serve the open connections, as a crash would. New connections are still accepted. */

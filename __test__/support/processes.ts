@@ -28,6 +28,17 @@ export function isRunning(pid: number): boolean {
   return found !== undefined && found.state !== 'Z' && found.state !== 'X'
 }
 
+/** The program a process runs, without its directory. Empty for one that is gone. */
+export function programOf(pid: number): string {
+  try {
+    const [path = ''] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+    return path.slice(path.lastIndexOf('/') + 1)
+  } catch (error) {
+    if (isGone(error)) return ''
+    throw error
+  }
+}
+
 /** Children, their children, and so on. */
 export function descendants(pid: number): number[] {
   const parents = new Map<number, number>()

@@ -41,14 +41,10 @@ const run = (command: string, extra: Partial<core.Command> = {}): Promise<core.E
 const rejection = (promise: Promise<unknown>): Promise<unknown> =>
   promise.then((value) => { throw new Error(`it resolved: ${JSON.stringify(value)}`) }, (error: unknown) => error)
 
-const busy = (channels: number): Promise<void> =>
-  until(`${channels} commands run`, () => SSHConnectionPool.getInstance().getStats().activeChannels === channels)
-
 describe('defects of core\'s SSH adapter that are gone', () => {
   it('1: a connection lost during a command is an error, not exit 0', async () => {
     const lost = rejection(run('echo begun; sleep 300'))
-    await busy(1)
-    await run('sleep 0.2')
+    await server.runs('sleep')
     server.killConnections()
     expect(await lost).toMatchObject({ kind: 'connection-lost', reached: true })
     expect(await run('echo back')).toMatchObject({ stdout: 'back\n', ok: true })
@@ -67,7 +63,7 @@ describe('defects of core\'s SSH adapter that are gone', () => {
 
   it('4: closing idle connections never cuts a running command', async () => {
     const running = run('sleep 0.4; echo whole')
-    await busy(1)
+    await server.runs('sleep')
     await SSHConnectionPool.getInstance().closeIdleConnections()
     expect(await running).toMatchObject({ stdout: 'whole\n', ok: true })
   })
@@ -75,8 +71,9 @@ describe('defects of core\'s SSH adapter that are gone', () => {
   it('5: abort stops the remote process', async () => {
     const controller = new AbortController()
     const aborted = run('echo $$; exec sleep 300', { signal: controller.signal, nothrow: true })
-    await busy(1)
-    await run('sleep 0.2')
+    await server.runs('sleep')
+    // One more round trip: its process id has to be here before it is stopped.
+    await run('true')
     controller.abort()
     const { stdout, exitCode, ok } = await aborted
     expect([exitCode, ok]).toEqual([143, false])

@@ -29,11 +29,16 @@ export interface PoolEvents {
   'connection:error': [host: string, error: XecNativeError, info: PoolEventInfo]
   /** A command has to wait because all allowed connections are busy. */
   'pool:full': [host: string, info: PoolEventInfo]
-  /** A connection became free; how long it had been busy. */
+  /** A connection's idle time is over, because it was used again or closed; how long it was. */
   'connection:idle': [host: string, duration: number, info: PoolEventInfo]
-  'acquire': [host: string, waited: number, info: PoolEventInfo]
+  /** A command got its turn. */
+  'acquire': [host: string, info: PoolEventInfo]
+  /** A command begins to wait. */
   'queue': [host: string, info: PoolEventInfo]
+  /** A connection takes no new commands. */
   'retire': [host: string, reason: string, info: PoolEventInfo]
+  /** Idle or old connections were closed. */
   'cleanup': [cleaned: number, remaining: number, info: PoolEventInfo]
+  /** Reserved for `drain()`; not emitted yet. */
   'drain': [info: PoolEventInfo]
 }

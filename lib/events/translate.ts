@@ -24,7 +24,7 @@ const ARGUMENTS: { [K in PoolEventName]: Arguments<K> } = {
   'connection:error': withError,
   'pool:full': hostOnly,
   'connection:idle': withDuration,
-  'acquire': withDuration,
+  'acquire': hostOnly,
   'queue': hostOnly,
   'retire': withReason,
   'cleanup': (record, info) => [record.count ?? 0, record.remaining ?? 0, info],

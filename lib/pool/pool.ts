@@ -26,6 +26,7 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
   readonly #native: NativePool
   readonly #settings: ReturnType<typeof poolSettings>
   readonly #rules = new HostRules()
+  #commandsRun = 0
 
   /** The pool that the whole program shares, made on first use with the default options. */
   static getInstance(): SSHConnectionPool {
@@ -63,7 +64,7 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
   }
 
   getStats(): PoolStats {
-    return poolStats(this.#native.stats())
+    return poolStats(this.#native.stats(), this.#commandsRun)
   }
 
   getConnections(): ConnectionInfo[] {
@@ -104,7 +105,9 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
     try {
       const stdin = await readStdin(options.stdin, options.signal)
       const settings = this.#rules.settingsFor(target.host, this.#settings.host, target.poolConfig)
-      return await this.#native.exec(targetSpec(target, settings), commandSpec(command, options, stdin), link.token)
+      const outcome = await this.#native.exec(targetSpec(target, settings), commandSpec(command, options, stdin), link.token)
+      if (outcome.output !== undefined) this.#commandsRun += 1
+      return outcome
     } finally {
       link.unlink()
       this.deliverEvents()

@@ -1,10 +1,12 @@
 import type { ConnectionSnapshot, StatsSnapshot } from '../binding'
 import type { ConnectionInfo, PoolStats } from '../types'
 
-export function poolStats(snapshot: StatsSnapshot): PoolStats {
+/** The engine counts permits, of which a command may take several when channels are refused; callers ask for commands. */
+export function poolStats(snapshot: StatsSnapshot, commandsRun: number): PoolStats {
   const { connectTimeTotal, idleTimeTotal, lastCleanup, ...counters } = snapshot
   return {
     ...counters,
+    commandsRun,
     averageConnectionTime: ratio(connectTimeTotal, snapshot.connectionsCreated),
     averageIdleTime: ratio(idleTimeTotal, snapshot.connectionsReused),
     poolEfficiency: ratio(snapshot.poolHits, snapshot.poolHits + snapshot.poolMisses),

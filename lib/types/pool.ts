@@ -94,6 +94,7 @@ export interface PoolStats {
   acquireTimeouts: number
   /** Channels the server refused; each was tried again without the caller noticing. */
   channelRefusals: number
+  /** Commands that ran to their end, whatever their exit code. */
   commandsRun: number
   /** Events thrown away because nobody fetched them in time. */
   eventsDropped: number
