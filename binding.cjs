@@ -837,4 +837,5 @@ module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __n
 module.exports = nativeBinding
 module.exports.CancelToken = nativeBinding.CancelToken
 module.exports.NativePool = nativeBinding.NativePool
+module.exports.histogramBounds = nativeBinding.histogramBounds
 module.exports.version = nativeBinding.version

@@ -21,7 +21,19 @@ export declare class NativePool {
   /** Runs a command. The promise resolves whatever happens; a failure is in the record. */
   exec(target: TargetSpec, command: CommandSpec, cancel?: CancelToken | undefined | null): Promise<ExecOutcome>
   stats(): StatsSnapshot
+  metrics(): MetricsSnapshot
+  /** Forgets all durations recorded so far. */
+  resetMetrics(): void
   connections(): Array<ConnectionSnapshot>
+  /** Makes connections ahead of need until `count` are ready. */
+  warmUp(target: TargetSpec, count: number): Promise<WarmUpRecord>
+  /** Retires the connections of one target; busy ones finish what they do. Answers how many. */
+  remove(target: TargetSpec): number
+  /**
+   * Lets commands finish and nobody new in; after `limit` milliseconds cuts what is left. Resolves to whether nothing
+   * had to be cut. The pool can be used again.
+   */
+  drain(limit?: number | undefined | null): Promise<boolean>
   /** Closes connections that no command uses; resolves to how many. */
   closeIdle(): Promise<number>
   /** Cuts every connection. The pool can be used again. */
@@ -87,6 +99,8 @@ export interface EventRecord {
   duration?: number
   reason?: string
   failure?: FailureRecord
+  /** `connection:reconnecting`: from 1. */
+  attempt?: number
   /** `cleanup`: connections closed and left. */
   count?: number
   remaining?: number
@@ -120,6 +134,30 @@ export interface FailureRecord {
   limit?: number
 }
 
+/** How idle connections are judged. */
+export interface HealthSettings {
+  interval: number
+  timeout: number
+  /** Must exit with 0; absent = a ping of the protocol. */
+  command?: string
+  failureThreshold: number
+}
+
+/** The bounds that `cumulative` counts up to, in milliseconds. */
+export declare function histogramBounds(): Array<number>
+
+/** Durations in milliseconds. Quantiles are up to a fifth too high. */
+export interface HistogramRecord {
+  count: number
+  sum: number
+  max: number
+  p50: number
+  p90: number
+  p99: number
+  /** How many were at most as long as the bound of the same index in `histogramBounds()`. */
+  cumulative: Array<number>
+}
+
 /** Limits of one host. Milliseconds and counts; 0 where the field says so. */
 export interface HostSettings {
   enabled: boolean
@@ -138,6 +176,18 @@ export interface HostSettings {
   keepAlive: boolean
   keepAliveInterval: number
   keepAliveCountMax: number
+  /** Idle connections to keep ready. */
+  minIdle: number
+  reconnect: ReconnectSettings
+  healthCheck?: HealthSettings
+}
+
+/** See `Metrics` in the engine for what each one measures. */
+export interface MetricsSnapshot {
+  connect: HistogramRecord
+  wait: HistogramRecord
+  run: HistogramRecord
+  idle: HistogramRecord
 }
 
 /** A command that ended by itself. Times are fractional milliseconds. */
@@ -161,6 +211,18 @@ export interface PoolSettings {
   cleanupInterval: number
 }
 
+/** What to do when the server cannot be reached, or is lost. */
+export interface ReconnectSettings {
+  /** Attempts after the first; 0 = none. */
+  maxRetries: number
+  initialDelay: number
+  maxDelay: number
+  /** `exponential`, `linear` or `fixed`. */
+  backoff: string
+  /** Also where no connection has succeeded yet. */
+  first: boolean
+}
+
 /** The pool at one moment; see `PoolStats` in the engine for what each figure counts. */
 export interface StatsSnapshot {
   totalConnections: number
@@ -178,7 +240,10 @@ export interface StatsSnapshot {
   connectionsLost: number
   acquireTimeouts: number
   channelRefusals: number
-  commandsRun: number
+  permitsGranted: number
+  reconnections: number
+  healthChecksPassed: number
+  healthCheckFailures: number
   eventsDropped: number
   /** Milliseconds, over all connections made. */
   connectTimeTotal: number
@@ -206,3 +271,9 @@ export interface TargetSpec {
 
 /** The version of the native part. */
 export declare function version(): string
+
+/** How a warm-up ended: the connections that are ready, and why there are not more. */
+export interface WarmUpRecord {
+  ready: number
+  failure?: FailureRecord
+}

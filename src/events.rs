@@ -23,6 +23,8 @@ pub struct EventRecord {
     pub duration: Option<f64>,
     pub reason: Option<String>,
     pub failure: Option<FailureRecord>,
+    /// `connection:reconnecting`: from 1.
+    pub attempt: Option<u32>,
     /// `cleanup`: connections closed and left.
     pub count: Option<u32>,
     pub remaining: Option<u32>,
@@ -44,6 +46,7 @@ impl From<Event> for EventRecord {
             connection: event.connection.unwrap_or(0) as f64,
             duration: event.duration.map(millis),
             reason: event.reason.map(|reason| reason.as_str().to_owned()),
+            attempt: event.attempt,
             count: event.cleaned.map(|(cleaned, _)| cleaned as u32),
             remaining: event.cleaned.map(|(_, remaining)| remaining as u32),
         }

@@ -11,7 +11,8 @@ use napi::bindgen_prelude::{Buffer, Either};
 use napi::{Error, Result, Status};
 use napi_derive::napi;
 use xec_engine::command::Command;
-use xec_engine::pool::{HostConfig, PoolConfig, WhenExhausted};
+use xec_engine::policy::{Backoff, Growth};
+use xec_engine::pool::{HealthConfig, HostConfig, PoolConfig, Reconnect, WhenExhausted};
 use xec_engine::transport::ssh::{HostKeyChecking, KeepAlive, KeySource, Secret, SshTarget};
 use zeroize::Zeroizing;
 
@@ -34,6 +35,33 @@ pub struct HostSettings {
     pub keep_alive: bool,
     pub keep_alive_interval: f64,
     pub keep_alive_count_max: u32,
+    /// Idle connections to keep ready.
+    pub min_idle: u32,
+    pub reconnect: ReconnectSettings,
+    pub health_check: Option<HealthSettings>,
+}
+
+/// What to do when the server cannot be reached, or is lost.
+#[napi(object)]
+pub struct ReconnectSettings {
+    /// Attempts after the first; 0 = none.
+    pub max_retries: u32,
+    pub initial_delay: f64,
+    pub max_delay: f64,
+    /// `exponential`, `linear` or `fixed`.
+    pub backoff: String,
+    /// Also where no connection has succeeded yet.
+    pub first: bool,
+}
+
+/// How idle connections are judged.
+#[napi(object)]
+pub struct HealthSettings {
+    pub interval: f64,
+    pub timeout: f64,
+    /// Must exit with 0; absent = a ping of the protocol.
+    pub command: Option<String>,
+    pub failure_threshold: u32,
 }
 
 #[napi(object)]
@@ -103,7 +131,35 @@ impl HostSettings {
             max_queue: self.max_queue as usize,
             idle_timeout: unless_zero("idleTimeout", self.idle_timeout)?,
             max_lifetime: unless_zero("maxLifetime", self.max_lifetime)?,
+            min_idle: self.min_idle as usize,
+            reconnect: self.reconnect.policy()?,
+            health: self.health_check.as_ref().map(HealthSettings::policy).transpose()?,
         }))
+    }
+}
+
+impl ReconnectSettings {
+    fn policy(&self) -> Result<Reconnect> {
+        let growth = match self.backoff.as_str() {
+            "exponential" => Growth::Exponential,
+            "linear" => Growth::Linear,
+            "fixed" => Growth::Fixed,
+            _ => return Err(invalid("reconnect.backoff", "must be 'exponential', 'linear' or 'fixed'")),
+        };
+        let initial = duration("reconnect.initialDelay", self.initial_delay)?;
+        let max = duration("reconnect.maxDelay", self.max_delay)?;
+        Ok(Reconnect { max_retries: self.max_retries, backoff: Backoff { initial, max, growth }, first: self.first })
+    }
+}
+
+impl HealthSettings {
+    fn policy(&self) -> Result<HealthConfig> {
+        Ok(HealthConfig {
+            interval: duration("healthCheck.interval", self.interval)?,
+            timeout: duration("healthCheck.timeout", self.timeout)?,
+            command: self.command.as_deref().map(Into::into),
+            failure_threshold: self.failure_threshold,
+        })
     }
 }
 
@@ -198,7 +254,7 @@ fn count(value: u32) -> usize {
     value.max(1) as usize
 }
 
-fn duration(option: &str, milliseconds: f64) -> Result<Duration> {
+pub fn duration(option: &str, milliseconds: f64) -> Result<Duration> {
     Duration::try_from_secs_f64(milliseconds / 1000.0)
         .map_err(|_| invalid(option, "must be a number of milliseconds, not negative"))
 }

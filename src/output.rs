@@ -22,6 +22,13 @@ pub struct OutputRecord {
     pub duration: f64,
 }
 
+/// How a warm-up ended: the connections that are ready, and why there are not more.
+#[napi(object)]
+pub struct WarmUpRecord {
+    pub ready: u32,
+    pub failure: Option<FailureRecord>,
+}
+
 /// Exactly one of the two.
 #[napi(object)]
 pub struct ExecOutcome {

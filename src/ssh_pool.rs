@@ -12,10 +12,10 @@ use xec_engine::transport::ssh::SshTransport;
 use crate::cancel::CancelToken;
 use crate::events::EventRecord;
 use crate::failure::FailureRecord;
-use crate::options::{CommandSpec, ConnectSettings, PoolSettings, TargetSpec};
-use crate::output::{ExecOutcome, OutputRecord};
+use crate::options::{CommandSpec, ConnectSettings, PoolSettings, TargetSpec, duration};
+use crate::output::{ExecOutcome, OutputRecord, WarmUpRecord};
 use crate::runtime;
-use crate::stats::{ConnectionSnapshot, StatsSnapshot};
+use crate::stats::{ConnectionSnapshot, MetricsSnapshot, StatsSnapshot};
 
 /// A pool of SSH connections. When it is garbage-collected its idle connections close, and busy ones when they are done.
 #[napi]
@@ -46,15 +46,9 @@ impl NativePool {
         command: CommandSpec,
         cancel: Option<&CancelToken>,
     ) -> Result<Object<'env>> {
-        let (limits, connect) = match &target.settings {
-            Some(settings) => (settings.limits()?, settings.connect()?),
-            None => (Arc::clone(&self.limits), self.connect),
-        };
         let command = command.into_command()?;
-        let target = target.into_target(connect)?;
-        let (host, port) = (target.host.clone(), target.port);
-        let request =
-            Request { key: target.key(), target: Arc::new(target), config: limits, priority: command.priority };
+        let request = self.request(target, command.priority)?;
+        let (host, port) = (request.key.host().to_owned(), request.key.port());
         let cancel = cancel.map_or_else(Cancel::default, |token| token.cancel.clone());
         let running = exec(Arc::clone(&self.pool), request, command, cancel);
         runtime::promise(env, async move {
@@ -71,8 +65,46 @@ impl NativePool {
     }
 
     #[napi]
+    pub fn metrics(&self) -> MetricsSnapshot {
+        MetricsSnapshot::from(&**self.pool.metrics())
+    }
+
+    /// Forgets all durations recorded so far.
+    #[napi]
+    pub fn reset_metrics(&self) {
+        self.pool.metrics().reset();
+    }
+
+    #[napi]
     pub fn connections(&self) -> Vec<ConnectionSnapshot> {
         self.pool.connections().into_iter().map(Into::into).collect()
+    }
+
+    /// Makes connections ahead of need until `count` are ready.
+    #[napi(ts_return_type = "Promise<WarmUpRecord>")]
+    pub fn warm_up<'env>(&self, env: &'env Env, target: TargetSpec, count: u32) -> Result<Object<'env>> {
+        let request = self.request(target, 0)?;
+        let pool = Arc::clone(&self.pool);
+        runtime::promise(env, async move {
+            let (ready, error) = pool.warm_up(&request, count as usize).await;
+            let failure = error.map(|error| FailureRecord::new(&error, request.key.host(), request.key.port()));
+            WarmUpRecord { ready: ready as u32, failure }
+        })
+    }
+
+    /// Retires the connections of one target; busy ones finish what they do. Answers how many.
+    #[napi]
+    pub fn remove(&self, target: TargetSpec) -> Result<u32> {
+        Ok(self.pool.remove(&self.request(target, 0)?.key) as u32)
+    }
+
+    /// Lets commands finish and nobody new in; after `limit` milliseconds cuts what is left. Resolves to whether nothing
+    /// had to be cut. The pool can be used again.
+    #[napi(ts_return_type = "Promise<boolean>")]
+    pub fn drain<'env>(&self, env: &'env Env, limit: Option<f64>) -> Result<Object<'env>> {
+        let limit = limit.map(|limit| duration("timeout", limit)).transpose()?;
+        let pool = Arc::clone(&self.pool);
+        runtime::promise(env, async move { pool.drain(limit).await })
     }
 
     /// Closes connections that no command uses; resolves to how many.
@@ -119,5 +151,16 @@ impl NativePool {
     #[napi]
     pub fn drain_events(&self) -> Vec<EventRecord> {
         self.pool.events().drain().into_iter().map(Into::into).collect()
+    }
+}
+
+impl NativePool {
+    fn request(&self, target: TargetSpec, priority: i32) -> Result<Request<SshTransport>> {
+        let (limits, connect) = match &target.settings {
+            Some(settings) => (settings.limits()?, settings.connect()?),
+            None => (Arc::clone(&self.limits), self.connect),
+        };
+        let target = target.into_target(connect)?;
+        Ok(Request { key: target.key(), target: Arc::new(target), config: limits, priority })
     }
 }

@@ -1,6 +1,7 @@
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use napi_derive::napi;
+use xec_engine::metrics::{HistogramSnapshot, Metrics};
 use xec_engine::pool::{ConnectionInfo, PoolStats};
 
 use crate::events::epoch_millis;
@@ -24,7 +25,10 @@ pub struct StatsSnapshot {
     pub connections_lost: f64,
     pub acquire_timeouts: f64,
     pub channel_refusals: f64,
-    pub commands_run: f64,
+    pub permits_granted: f64,
+    pub reconnections: f64,
+    pub health_checks_passed: f64,
+    pub health_check_failures: f64,
     pub events_dropped: f64,
     /// Milliseconds, over all connections made.
     pub connect_time_total: f64,
@@ -52,11 +56,73 @@ impl StatsSnapshot {
             connections_lost: stats.lost as f64,
             acquire_timeouts: stats.acquire_timeouts as f64,
             channel_refusals: stats.refusals as f64,
-            commands_run: stats.permits as f64,
+            permits_granted: stats.permits as f64,
+            reconnections: stats.reconnected as f64,
+            health_checks_passed: stats.checks_passed as f64,
+            health_check_failures: stats.checks_failed as f64,
             events_dropped: events_dropped as f64,
             connect_time_total: millis(stats.connect_time),
             idle_time_total: millis(stats.idle_time),
             last_cleanup: stats.last_cleanup.map(epoch_millis),
+        }
+    }
+}
+
+/// Durations in milliseconds. Quantiles are up to a fifth too high.
+#[napi(object)]
+pub struct HistogramRecord {
+    pub count: f64,
+    pub sum: f64,
+    pub max: f64,
+    pub p50: f64,
+    pub p90: f64,
+    pub p99: f64,
+    /// How many were at most as long as the bound of the same index in `histogramBounds()`.
+    pub cumulative: Vec<f64>,
+}
+
+/// See `Metrics` in the engine for what each one measures.
+#[napi(object)]
+pub struct MetricsSnapshot {
+    pub connect: HistogramRecord,
+    pub wait: HistogramRecord,
+    pub run: HistogramRecord,
+    pub idle: HistogramRecord,
+}
+
+/// Bounds for cumulative counts, in milliseconds.
+const BOUNDS: [f64; 14] =
+    [1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0, 10_000.0, 60_000.0];
+
+/// The bounds that `cumulative` counts up to, in milliseconds.
+#[napi]
+pub fn histogram_bounds() -> Vec<f64> {
+    BOUNDS.to_vec()
+}
+
+impl From<&Metrics> for MetricsSnapshot {
+    fn from(metrics: &Metrics) -> Self {
+        Self {
+            connect: metrics.connect.snapshot().into(),
+            wait: metrics.wait.snapshot().into(),
+            run: metrics.run.snapshot().into(),
+            idle: metrics.idle.snapshot().into(),
+        }
+    }
+}
+
+impl From<HistogramSnapshot> for HistogramRecord {
+    fn from(histogram: HistogramSnapshot) -> Self {
+        let quantile = |q| millis(histogram.quantile(q));
+        let up_to = |bound: &f64| histogram.count_up_to(Duration::from_secs_f64(bound / 1000.0)) as f64;
+        Self {
+            count: histogram.count as f64,
+            sum: millis(histogram.sum),
+            max: millis(histogram.max),
+            p50: quantile(0.5),
+            p90: quantile(0.9),
+            p99: quantile(0.99),
+            cumulative: BOUNDS.iter().map(up_to).collect(),
         }
     }
 }

@@ -24,6 +24,7 @@ use super::permit::Permit;
 use super::queue::Place;
 use crate::error::{Cause, Error, Phase, Reached};
 use crate::events::EventBuffer;
+use crate::metrics::Metrics;
 use crate::transport::{Connection, Transport};
 
 pub(super) type ConnectionOf<T> = Arc<<T as Transport>::Connection>;
@@ -60,6 +61,7 @@ pub(super) struct Inner<T: Transport> {
     runtime: Handle,
     state: Mutex<State<T>>,
     events: Arc<EventBuffer>,
+    metrics: Arc<Metrics>,
     /// A deadline moved closer: the sweeper should look again.
     deadline: Notify,
     /// A dial ended or a connection closed.
@@ -77,6 +79,7 @@ impl<T: Transport> Pool<T> {
     /// A pool whose tasks run on `runtime`.
     pub fn new(transport: T, config: PoolConfig, events: Arc<EventBuffer>, runtime: Handle) -> Self {
         let core = Core::new(config, Arc::clone(&events), RandomState::new().hash_one(0));
+        let metrics = Arc::clone(core.metrics());
         let state = State { core, waiters: HashMap::new(), dials: HashMap::new(), sweeping: false };
         Self {
             inner: Arc::new(Inner {
@@ -84,18 +87,24 @@ impl<T: Transport> Pool<T> {
                 runtime,
                 state: Mutex::new(state),
                 events,
+                metrics,
                 deadline: Notify::new(),
                 changed: Notify::new(),
             }),
         }
     }
 
-    /// A permit, now or after waiting in the queue. Cancel-safe: a dropped future leaves the queue, or gives back what it
-    /// had just been granted.
-    pub async fn acquire(&self, request: &Request<T>) -> Result<Permit<T>, Error> {
-        match self.inner.ask(request)? {
-            Asked::Granted(permit) => Ok(permit),
-            Asked::Waiting(waiting) => waiting.outcome(request.config.acquire_timeout).await,
+    /// A permit, now or after waiting in the queue. The place in the queue is taken by the call, not by the first poll, so
+    /// callers are served in the order in which they called. Cancel-safe: a dropped future leaves the queue, or gives back
+    /// what it had just been granted.
+    pub fn acquire(&self, request: &Request<T>) -> impl Future<Output = Result<Permit<T>, Error>> + Send + use<T> {
+        let asked = self.inner.ask(request);
+        let limit = request.config.acquire_timeout;
+        async move {
+            match asked? {
+                Asked::Granted(permit) => Ok(permit),
+                Asked::Waiting(waiting) => waiting.outcome(limit).await,
+            }
         }
     }
 
@@ -133,6 +142,10 @@ impl<T: Transport> Pool<T> {
 
     pub fn events(&self) -> &Arc<EventBuffer> {
         &self.inner.events
+    }
+
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.inner.metrics
     }
 
     pub fn runtime(&self) -> &Handle {

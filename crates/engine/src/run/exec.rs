@@ -1,3 +1,4 @@
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,14 +20,27 @@ const MAX_DEAD_CONNECTIONS: u32 = 3;
 ///
 /// The command lives in a task of its own that owns its permit and channel. Dropping this future is the same as
 /// cancelling: the remote process is ended in the background and the permit comes back when the server has freed it.
-pub async fn exec<T: Transport>(pool: Arc<Pool<T>>, request: Request<T>, command: Command, cancel: Cancel) -> Outcome {
+///
+/// The place in the pool's queue is taken by the call itself: commands are served in the order of their calls.
+pub fn exec<T: Transport>(
+    pool: Arc<Pool<T>>,
+    request: Request<T>,
+    command: Command,
+    cancel: Cancel,
+) -> impl Future<Output = Outcome> + Send {
     let (reply, outcome) = Reply::channel();
-    let _gone = CancelOnDrop(cancel.clone());
+    let gone = CancelOnDrop(cancel.clone());
+    let acquiring: Acquiring<T> = Box::pin(pool.acquire(&request));
     let runtime = pool.runtime().clone();
-    runtime.spawn(Run { pool, request, command, started: Instant::now() }.run(cancel, reply));
-    // Only a panic in the task drops its answer.
-    outcome.await.unwrap_or_else(|_| Err(Error::Internal { what: "running a command" }.into()))
+    runtime.spawn(Run { pool, request, command, started: Instant::now() }.run(acquiring, cancel, reply));
+    async move {
+        let _gone = gone;
+        // Only a panic in the task drops its answer.
+        outcome.await.unwrap_or_else(|_| Err(Error::Internal { what: "running a command" }.into()))
+    }
 }
+
+type Acquiring<T> = Pin<Box<dyn Future<Output = Result<Permit<T>, Error>> + Send>>;
 
 struct Run<T: Transport> {
     pool: Arc<Pool<T>>,
@@ -36,16 +50,16 @@ struct Run<T: Transport> {
 }
 
 impl<T: Transport> Run<T> {
-    async fn run(self, cancel: Cancel, mut reply: Reply) {
+    async fn run(self, mut acquiring: Acquiring<T>, cancel: Cancel, mut reply: Reply) {
         let stop = stopped(cancel, self.command.timeout, self.started);
         tokio::pin!(stop);
         let mut reruns = u32::from(self.command.retry_lost_connection);
         let mut unsent = MAX_DEAD_CONNECTIONS;
+        let mut asked = self.started;
         loop {
-            let acquiring = Instant::now();
             let permit = tokio::select! {
                 biased;
-                permit = self.pool.acquire(&self.request) => permit,
+                permit = &mut acquiring => permit,
                 why = &mut stop => Err(why.error(self.pool.waiting_phase(&self.request.key), Reached::No)),
             };
             let opened = match permit {
@@ -59,16 +73,19 @@ impl<T: Transport> Run<T> {
             };
             let timings = Timings {
                 connect: permit.connect_time(),
-                queued: (since - acquiring).saturating_sub(permit.connect_time()),
+                queued: (since - asked).saturating_sub(permit.connect_time()),
                 run: Duration::ZERO,
             };
             let mut running = Running::new(channel, permit, &self.command);
             let ended = running.read(&self.command, &mut stop).await;
             if matches!(ended, Ended::Lost) && running.may_rerun(&mut reruns, &mut unsent) {
                 running.suspect();
+                asked = Instant::now();
+                acquiring = Box::pin(self.pool.acquire(&self.request));
                 continue;
             }
             let timings = Timings { run: since.elapsed(), ..timings };
+            self.pool.metrics().run.record(timings.run);
             running.finish(ended, timings, self.started, &mut reply).await;
             break;
         }

@@ -39,6 +39,7 @@ impl<C: Clone, T: Clone> Core<C, T> {
         if entry.queue.is_empty()
             && let Some(grant) = self.take_permit(key, place, now)
         {
+            self.metrics.wait.record(Duration::ZERO);
             return Ok(Acquired::Now(grant));
         }
         if let Err(refusal) = self.refuse_if_broken(key, now).and_then(|()| self.refuse_if_exhausted(key)) {
@@ -82,6 +83,7 @@ impl<C: Clone, T: Clone> Core<C, T> {
             };
             grant.place = place;
             grant.connect = self.connect_share(key, &grant, &waiter);
+            self.metrics.wait.record(now.saturating_duration_since(waiter.since));
             self.actions.push(Action::Grant { key: key.clone(), grant });
         }
         if let Some(entry) = self.entries.get_mut(key) {
@@ -165,6 +167,9 @@ impl<C: Clone, T: Clone> Core<C, T> {
     fn note_use(&mut self, key: &Key, grant: &Grant<C>, reused: bool, idle: Duration) {
         self.counters.permits += 1;
         self.counters.idle_time += idle;
+        if reused {
+            self.metrics.idle.record(idle);
+        }
         if reused {
             self.counters.hits += 1;
             self.emit(EventKind::ConnectionReused, key, |event| event.connection(grant.id));

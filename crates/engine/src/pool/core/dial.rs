@@ -69,6 +69,7 @@ impl<C: Clone, T: Clone> Core<C, T> {
         let took = now.saturating_duration_since(started);
         self.counters.created += 1;
         self.counters.connect_time += took;
+        self.metrics.connect.record(took);
         self.deadline_moved = true;
         self.emit(EventKind::ConnectionCreated, &key, |event| event.connection(id).duration(took));
         self.serve(&key, now);

@@ -38,6 +38,7 @@ use super::queue::{Place, WaitQueue};
 use super::slot::{CloseReason, Fate, Slot, SlotState};
 use crate::error::Error;
 use crate::events::{Event, EventBuffer, EventKind};
+use crate::metrics::Metrics;
 use crate::policy::{Breaker, Random};
 use stats::Counters;
 
@@ -196,6 +197,7 @@ pub struct Core<C, T> {
     random: Random,
     actions: Vec<Action<C, T>>,
     events: Arc<EventBuffer>,
+    metrics: Arc<Metrics>,
     counters: Counters,
     /// A deadline appeared that may be earlier than the driver's next sweep.
     deadline_moved: bool,
@@ -216,6 +218,7 @@ impl<C: Clone, T: Clone> Core<C, T> {
             random: Random::new(seed),
             actions: Vec::new(),
             events,
+            metrics: Arc::default(),
             counters: Counters::default(),
             deadline_moved: false,
         }
@@ -229,6 +232,11 @@ impl<C: Clone, T: Clone> Core<C, T> {
     /// True once after a deadline may have moved closer.
     pub fn take_deadline_moved(&mut self) -> bool {
         std::mem::take(&mut self.deadline_moved)
+    }
+
+    /// Where durations are recorded.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
     }
 
     fn new_id(&mut self) -> u64 {
