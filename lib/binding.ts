@@ -1,6 +1,6 @@
 // The only file that touches the native library, so that a test can put another one in its place.
-export { CancelToken, NativePool, version } from '../binding.cjs'
+export { CancelToken, NativePool, histogramBounds, version } from '../binding.cjs'
 export type {
-  CommandSpec, ConnectionSnapshot, EventRecord, ExecOutcome, FailureRecord, HostSettings, OutputRecord,
-  PoolSettings, StatsSnapshot, TargetSpec,
+  CommandSpec, ConnectionSnapshot, EventRecord, ExecOutcome, FailureRecord, HealthSettings, HistogramRecord, HostSettings,
+  MetricsSnapshot, OutputRecord, PoolSettings, ReconnectSettings, StatsSnapshot, TargetSpec, WarmUpRecord,
 } from '../binding.cjs'

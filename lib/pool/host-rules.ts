@@ -1,8 +1,7 @@
-import type { HostSettings } from '../binding'
 import { InvalidOptionError } from '../errors'
 import { describe } from '../options/schema'
 import type { HostPoolConfig } from '../types'
-import { hostSettings } from './settings'
+import { withOneSpelling } from './reconnect'
 
 interface Rule {
   matches: RegExp
@@ -11,17 +10,33 @@ interface Rule {
 
 /** Pool settings by host name. Every matching pattern counts; where two say something different, the later one wins. */
 export class HostRules {
+  readonly #base: HostPoolConfig
   readonly #rules: Rule[] = []
 
-  add(pattern: unknown, config: HostPoolConfig): void {
-    this.#rules.push({ matches: toRegExp(pattern), config })
+  /** `base` is what the pool itself says, for every host. */
+  constructor(base: HostPoolConfig) {
+    this.#base = withOneSpelling(base)
   }
 
-  /** The settings for one host, or undefined when they are just `base`. */
-  settingsFor(host: string, base: HostSettings, own: HostPoolConfig | undefined): HostSettings | undefined {
+  add(pattern: unknown, config: HostPoolConfig): void {
+    this.#rules.push({ matches: toRegExp(pattern), config: withOneSpelling(config) })
+  }
+
+  /** All that is said about one host, or undefined when that is only what the pool says. */
+  configFor(host: string, own: HostPoolConfig | undefined): HostPoolConfig | undefined {
     const configs = this.#rules.filter((rule) => rule.matches.test(host)).map((rule) => rule.config)
-    if (own !== undefined) configs.push(own)
-    return configs.length === 0 ? undefined : configs.reduce(hostSettings, base)
+    if (own !== undefined) configs.push(withOneSpelling(own))
+    return configs.length === 0 ? undefined : configs.reduce(laidOver, this.#base)
+  }
+}
+
+/** `config` over `base`; the two groups option by option. */
+function laidOver(base: HostPoolConfig, config: HostPoolConfig): HostPoolConfig {
+  return {
+    ...base,
+    ...config,
+    ...(config.reconnect === undefined ? {} : { reconnect: { ...base.reconnect, ...config.reconnect } }),
+    ...(config.healthCheck === undefined ? {} : { healthCheck: { ...base.healthCheck, ...config.healthCheck } }),
   }
 }
 

@@ -24,8 +24,7 @@ let shared: SSHConnectionPool | undefined
  */
 export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
   readonly #native: NativePool
-  readonly #settings: ReturnType<typeof poolSettings>
-  readonly #rules = new HostRules()
+  readonly #rules: HostRules
   #commandsRun = 0
 
   /** The pool that the whole program shares, made on first use with the default options. */
@@ -37,9 +36,9 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
   constructor(options: PoolOptions = {}) {
     super()
     const { hosts = {}, ...checked } = poolOptions(options, '')
-    this.#settings = poolSettings(checked)
+    this.#rules = new HostRules(checked)
     for (const [pattern, config] of Object.entries(hosts)) this.#rules.add(pattern, config)
-    this.#native = new NativePool(this.#settings)
+    this.#native = new NativePool(poolSettings(checked))
   }
 
   /** Settings for hosts whose name matches; a string may hold `*` and `?`. Later calls win over earlier ones. */
@@ -104,8 +103,8 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
     const link = linkAbort(options.signal)
     try {
       const stdin = await readStdin(options.stdin, options.signal)
-      const settings = this.#rules.settingsFor(target.host, this.#settings.host, target.poolConfig)
-      const outcome = await this.#native.exec(targetSpec(target, settings), commandSpec(command, options, stdin), link.token)
+      const config = this.#rules.configFor(target.host, target.poolConfig)
+      const outcome = await this.#native.exec(targetSpec(target, config), commandSpec(command, options, stdin), link.token)
       if (outcome.output !== undefined) this.#commandsRun += 1
       return outcome
     } finally {

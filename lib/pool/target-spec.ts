@@ -1,10 +1,12 @@
 import { userInfo } from 'node:os'
-import type { HostSettings, TargetSpec } from '../binding'
+import type { TargetSpec } from '../binding'
 import { InvalidOptionError } from '../errors'
 import type { CheckedTarget } from '../options'
+import type { HostPoolConfig } from '../types'
+import { hostSettings } from './settings'
 
-/** The target in the engine's words, defaults filled in. */
-export function targetSpec(target: CheckedTarget, settings: HostSettings | undefined): TargetSpec {
+/** The target in the engine's words, defaults filled in. `config` only where the pool's own settings do not apply. */
+export function targetSpec(target: CheckedTarget, config: HostPoolConfig | undefined): TargetSpec {
   return {
     host: target.host,
     port: target.port ?? 22,
@@ -14,7 +16,7 @@ export function targetSpec(target: CheckedTarget, settings: HostSettings | undef
     passphrase: target.passphrase,
     hostKeyChecking: target.hostKeyChecking ?? 'accept-new',
     knownHostsPath: target.knownHostsPath,
-    settings,
+    settings: config === undefined ? undefined : hostSettings(config),
   }
 }
 
