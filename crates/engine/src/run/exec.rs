@@ -21,9 +21,10 @@ const MAX_DEAD_CONNECTIONS: u32 = 3;
 /// cancelling: the remote process is ended in the background and the permit comes back when the server has freed it.
 pub async fn exec<T: Transport>(pool: Arc<Pool<T>>, request: Request<T>, command: Command, cancel: Cancel) -> Outcome {
     let (reply, outcome) = Reply::channel();
-    let _gone = CancelOnDrop(cancel.clone());
+    // Not the caller's own `cancel`: that one may be shared with other commands.
+    let gone = CancelOnDrop::default();
     let runtime = pool.runtime().clone();
-    runtime.spawn(Run { pool, request, command, started: Instant::now() }.run(cancel, reply));
+    runtime.spawn(Run { pool, request, command, started: Instant::now() }.run(cancel, gone.0.clone(), reply));
     // Only a panic in the task drops its answer.
     outcome.await.unwrap_or_else(|_| Err(Error::Internal { what: "running a command" }.into()))
 }
@@ -36,8 +37,8 @@ struct Run<T: Transport> {
 }
 
 impl<T: Transport> Run<T> {
-    async fn run(self, cancel: Cancel, mut reply: Reply) {
-        let stop = stopped(cancel, self.command.timeout, self.started);
+    async fn run(self, cancel: Cancel, gone: Cancel, mut reply: Reply) {
+        let stop = stopped(cancel, gone, self.command.timeout, self.started);
         tokio::pin!(stop);
         let mut reruns = u32::from(self.command.retry_lost_connection);
         let mut unsent = MAX_DEAD_CONNECTIONS;
@@ -45,8 +46,9 @@ impl<T: Transport> Run<T> {
             let acquiring = Instant::now();
             let permit = tokio::select! {
                 biased;
-                permit = self.pool.acquire(&self.request) => permit,
+                // First, so that a call aborted beforehand troubles nobody.
                 why = &mut stop => Err(why.error(self.pool.waiting_phase(&self.request.key), Reached::No)),
+                permit = self.pool.acquire(&self.request) => permit,
             };
             let opened = match permit {
                 Ok(permit) => self.open(permit, &mut stop, &mut reply).await,
