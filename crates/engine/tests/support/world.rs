@@ -62,7 +62,7 @@ impl World {
 
     pub fn acquire(&self, request: &Request<Fake>) -> Acquiring {
         let (pool, request) = (Arc::clone(&self.pool), request.clone());
-        tokio::spawn(async move { pool.acquire(&request).await })
+        tokio::spawn(async move { bounded(pool.acquire(&request)).await })
     }
 
     /// A permit that must be there at once, dials of the script included.
@@ -79,7 +79,7 @@ impl World {
     }
 
     pub fn exec_with(&self, request: &Request<Fake>, command: Command, cancel: Cancel) -> Executing {
-        tokio::spawn(exec(Arc::clone(&self.pool), request.clone(), command, cancel))
+        tokio::spawn(bounded(exec(Arc::clone(&self.pool), request.clone(), command, cancel)))
     }
 
     /// Runs `line` to its end on a server that the script lets answer.
@@ -138,6 +138,11 @@ impl World {
         output.expect("the pool serves nobody any more").expect("the pool's newcomer failed");
         self.quiet().await;
     }
+}
+
+/// A call that hangs fails its test, instead of hanging it as well.
+async fn bounded<T>(call: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(24 * 3600), call).await.expect("a call hangs")
 }
 
 pub fn command(line: &str) -> Command {
