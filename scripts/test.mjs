@@ -31,7 +31,10 @@ async function scriptTests() {
 }
 
 // By name: Node.js would take this very file, and others called test-something, for tests.
-const testFiles = (folder) => readdirSync(inRoot(folder), { recursive: true }).filter((name) => name.endsWith('.test.mjs')).map((name) => inRoot(folder, name))
+function testFiles(folder) {
+  const names = readdirSync(inRoot(folder), { recursive: true }).filter((name) => name.endsWith('.test.mjs'))
+  return names.map((name) => inRoot(folder, name))
+}
 
 async function cargoTest() {
   const args = ['test', '--locked', '--workspace', '--features', 'xec-engine/testing', '--profile', 'fast', '--no-fail-fast']
