@@ -239,6 +239,23 @@ async fn the_pause_of_growth_ends_with_the_connection_that_made_it_bearable() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_comes_while_growth_pauses_profits_from_its_end() {
+    let world = World::new(|limits| limits.host.channels_per_connection = 1);
+    let holder = world.permit(&world.request()).await;
+    world.fake.script(|script| script.dial_error = Some(Fake::connection_refused()));
+    let first = world.acquire(&world.request());
+    settle().await;
+    holder.release();
+    let _holder = first.await.unwrap().unwrap();
+    tokio::time::sleep(ms(100)).await;
+    // Nobody waits, growth pauses. The next one needs it.
+    world.fake.script(|script| script.dial_error = None);
+    let began = Instant::now();
+    let _second = world.permit(&world.request()).await;
+    assert!(began.elapsed() < ms(500), "waited {:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_dial_that_panics_hangs_nobody() {
     let world = World::new(|limits| limits.script.hold_dials = true);
     let waiting: Vec<_> = (0..3).map(|_| world.acquire(&world.request())).collect();

@@ -70,6 +70,11 @@ impl World {
         self.pool.acquire(request).await.unwrap()
     }
 
+    /// Why a caller gets no permit.
+    pub async fn refusal(&self, request: &Request<Fake>) -> Error {
+        self.acquire(request).await.unwrap().err().expect("a permit, though none was expected")
+    }
+
     pub fn exec(&self, command: Command) -> Executing {
         self.exec_as(&self.request(), command)
     }
@@ -80,6 +85,14 @@ impl World {
 
     pub fn exec_with(&self, request: &Request<Fake>, command: Command, cancel: Cancel) -> Executing {
         tokio::spawn(bounded(exec(Arc::clone(&self.pool), request.clone(), command, cancel)))
+    }
+
+    /// Runs this many commands at once; all must succeed.
+    pub async fn run_all(&self, count: usize) {
+        let commands: Vec<_> = (0..count).map(|_| self.exec(command("x"))).collect();
+        for running in commands {
+            running.await.unwrap().expect("a command failed");
+        }
     }
 
     /// Runs `line` to its end on a server that the script lets answer.

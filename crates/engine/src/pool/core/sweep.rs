@@ -19,8 +19,6 @@ impl<C: Clone, T: Clone> Core<C, T> {
         let cleaned = due.len();
         for (key, id, reason) in due {
             self.retire(&key, id, reason, now);
-            // Who waits for a connection that has become too old may need another one.
-            self.dispatch(&key, now);
         }
         if cleaned > 0 {
             self.note_cleanup(cleaned);
@@ -126,13 +124,16 @@ impl<C: Clone, T: Clone> Core<C, T> {
         due
     }
 
-    /// Keys whose waiters a passed pause may now help.
+    /// Keys whose waiters a passed pause may now help, or that have just lost what served them.
     fn paused(&self, now: Instant) -> Vec<Key> {
         let passed = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         self.entries
             .iter()
             .filter(|(_, entry)| !entry.queue.is_empty())
-            .filter(|(_, entry)| passed(entry.redial_at) || entry.slots.iter().any(|slot| passed(slot.cool_until)))
+            .filter(|(_, entry)| {
+                let unserved = !entry.is_served() && !entry.starved;
+                unserved || passed(entry.redial_at) || entry.slots.iter().any(|slot| passed(slot.cool_until))
+            })
             .map(|(key, _)| key.clone())
             .collect()
     }
@@ -146,10 +147,9 @@ impl<C: Clone, T: Clone> Core<C, T> {
                     consider(at.max(now + GRANULARITY));
                 }
             }
-            if !entry.queue.is_empty() {
-                let pauses = entry.slots.iter().filter_map(|slot| slot.cool_until).chain(entry.redial_at);
-                pauses.filter(|at| *at > now).for_each(&mut consider);
-            }
+            // Even when nobody waits now: whoever comes before a pause is over will wait for its end.
+            let pauses = entry.slots.iter().filter_map(|slot| slot.cool_until).chain(entry.redial_at);
+            pauses.filter(|at| *at > now).for_each(&mut consider);
         }
         if !self.entries.is_empty() {
             consider(now + self.config.cleanup_interval);
