@@ -9,8 +9,9 @@ const HELD = 64 << 20
 /** Listens on loopback and forwards to `host:port`, `delay` milliseconds later; resolves with `{ port, stop }`. */
 export async function startDelayProxy({ host, port, delay }) {
   const sockets = new Set()
-  const server = createServer((near) => {
-    const far = connect({ host, port, noDelay: true })
+  // Half-open: one side may have said all it has to say and still listen.
+  const server = createServer({ allowHalfOpen: true }, (near) => {
+    const far = connect({ host, port, noDelay: true, allowHalfOpen: true })
     near.setNoDelay(true)
     for (const socket of [near, far]) {
       sockets.add(socket)
@@ -51,9 +52,10 @@ function hold(from, to, delay) {
     to.write(chunk)
     if (held <= HELD) from.resume()
   }
-  from.on('data', put).once('end', () => put(null)).once('error', () => to.destroy())
-  to.once('close', () => {
+  from.on('data', put).once('end', () => put(null)).on('error', () => to.destroy())
+  // An orderly close is no reason to cut the other direction: what is held there is still on its way.
+  to.once('close', (hadError) => {
     clearTimeout(timer)
-    from.destroy()
+    if (hadError) from.destroy()
   })
 }

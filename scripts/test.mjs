@@ -1,5 +1,5 @@
-// npm test: sets everything up, servers included, runs both test runners to their end, and says how each came out.
-import { mkdirSync, readFileSync, rmSync } from 'node:fs'
+// npm test: sets everything up, servers included, runs every test runner to its end, and says how each came out.
+import { mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { inRoot, root } from './support/paths.mjs'
 import { main } from './support/main.mjs'
 import { tryNpx } from './support/npm.mjs'
@@ -11,7 +11,7 @@ const VITEST_REPORT = inRoot('.cache', 'vitest.json')
 
 await main(async () => {
   await setup({ servers: true })
-  const runs = [await timed('cargo test', cargoTest), await timed('vitest', vitest)]
+  const runs = [await timed('scripts', scriptTests), await timed('cargo test', cargoTest), await timed('vitest', vitest)]
   summarize(runs)
   return runs.every((run) => run.ok) ? 0 : 1
 })
@@ -21,6 +21,19 @@ async function timed(name, work) {
   const start = performance.now()
   const outcome = await work()
   return { name, ...outcome, time: performance.now() - start }
+}
+
+/** The scripts' and the bench's own tests: they must run without any package, so they use what Node.js brings. */
+async function scriptTests() {
+  const { code, stdout } = await tee(process.execPath, ['--test', '--test-reporter=spec', ...testFiles('scripts'), ...testFiles('bench')], { cwd: root })
+  const count = (what) => Number(new RegExp(`^ℹ ${what} (\\d+)`, 'm').exec(stdout)?.[1] ?? 0)
+  return { ok: code === 0, passed: count('pass'), failed: count('fail'), skipped: count('skipped') + count('todo') }
+}
+
+// By name: Node.js would take this very file, and others called test-something, for tests.
+function testFiles(folder) {
+  const names = readdirSync(inRoot(folder), { recursive: true }).filter((name) => name.endsWith('.test.mjs'))
+  return names.map((name) => inRoot(folder, name))
 }
 
 async function cargoTest() {

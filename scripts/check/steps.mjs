@@ -61,7 +61,7 @@ export const STEPS = {
   'eslint': () => npmScript('lint'),
   'clippy': () => cargo('clippy', ...ENGINE, '--all-targets', '--', '-D', 'warnings'),
   // Private items too: the engine's readers are its developers.
-  'cargo doc': () => must('cargo', ['doc', ...ENGINE, '--no-deps', '--document-private-items'], { cwd: root, env: { RUSTDOCFLAGS: '-D warnings' } }),
+  'cargo doc': () => must('cargo', ['doc', ...ENGINE, '--no-deps', '--document-private-items'], { cwd: root, env: { RUSTDOCFLAGS: '-D warnings -A rustdoc::private_intra_doc_links' } }),
   'unused dependencies': unusedDependencies,
   'licenses, bans, sources': licensesAndBans,
   'advisories': advisories,

@@ -16,11 +16,12 @@ export const tryNpmScript = (name) => call(run, ['run', '--silent', name])
 /** Runs an installed package's program and resolves with its outcome. */
 export const tryNpx = (program, ...args) => call(run, ['exec', '--offline', '--', program, ...args])
 
-/** Installs exactly what the lock file names, unless that is already there; true when it had to. */
+/**
+ * Installs what the lock file names, unless that is already there. Not `npm ci`: it refuses the lock when the registry
+ * at hand lacks the optional packages of some other platform, which nobody needs here. The lock is not changed.
+ */
 export async function ensureNodeModules() {
-  if (modulesAreCurrent()) return false
-  await call(must, ['ci', '--no-fund', '--no-audit'])
-  return true
+  if (!modulesAreCurrent()) await call(must, ['install', '--no-save', '--no-fund', '--no-audit'])
 }
 
 // npm writes this file at the end of every install: it is missing or old when an install was interrupted.

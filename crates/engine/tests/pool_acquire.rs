@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::{Answer, Fake, World, command, ms, settle};
+use support::{Answer, World, command, ms, settle};
 use xec_engine::pool::{HostConfig, Request, WhenExhausted};
 
 #[tokio::test(start_paused = true)]
@@ -218,7 +218,7 @@ async fn fail_mode_refuses_with_the_documented_words() {
         limits.host.when_exhausted = WhenExhausted::Fail;
     });
     let holder = world.permit(&world.request()).await;
-    let error = refusal(&world, &world.request()).await;
+    let error = world.refusal(&world.request()).await;
     assert_eq!(error.to_string(), "Connection pool exhausted for host:22 (max: 1)");
     assert_eq!((error.code(), error.phase().as_str()), ("EPOOLEXHAUSTED", "queue"));
     holder.release();
@@ -237,7 +237,7 @@ async fn fail_mode_counts_dials_that_others_already_need() {
     let waiting: Vec<_> = (0..4).map(|_| world.acquire(&world.request())).collect();
     settle().await;
     assert!(waiting.iter().all(|caller| !caller.is_finished()), "four permits can be had");
-    assert_eq!(refusal(&world, &world.request()).await.code(), "EPOOLEXHAUSTED");
+    assert_eq!(world.refusal(&world.request()).await.code(), "EPOOLEXHAUSTED");
 }
 
 #[tokio::test(start_paused = true)]
@@ -260,7 +260,7 @@ async fn a_full_queue_refuses_and_the_others_stay() {
     let holder = world.permit(&world.request()).await;
     let waiting: Vec<_> = (0..2).map(|_| world.acquire(&world.request())).collect();
     settle().await;
-    let error = refusal(&world, &world.request()).await;
+    let error = world.refusal(&world.request()).await;
     assert_eq!(error.to_string(), "Connection pool queue for host:22 is full (maxQueue: 2)");
     assert_eq!(error.code(), "EPOOLEXHAUSTED");
     holder.release();
@@ -290,10 +290,6 @@ async fn a_raised_channel_count_applies_to_new_connections_of_a_warm_key() {
         permits.push(world.permit(&wider).await);
     }
     assert_eq!(world.fake.tally().dials, 2, "one of 1 channel, one of 4");
-}
-
-async fn refusal(world: &World, request: &Request<Fake>) -> xec_engine::error::Error {
-    world.acquire(request).await.unwrap().err().unwrap()
 }
 
 fn only_one_permit(limits: &mut support::Limits) {

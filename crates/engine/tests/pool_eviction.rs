@@ -11,7 +11,7 @@ fn close_reasons(world: &World) -> Vec<(String, CloseReason)> {
         .events()
         .into_iter()
         .filter(|event| event.kind == EventKind::ConnectionClosed)
-        .map(|event| (event.key.unwrap().username().to_owned(), event.reason.unwrap()))
+        .filter_map(|event| Some((event.key?.username().to_owned(), event.reason?)))
         .collect()
 }
 

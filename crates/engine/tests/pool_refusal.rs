@@ -5,13 +5,6 @@ mod support;
 use support::{Answer, World, command, ms, settle};
 use xec_engine::error::Phase;
 
-async fn run_all(world: &World, count: usize) {
-    let commands: Vec<_> = (0..count).map(|_| world.exec(command("x"))).collect();
-    for running in commands {
-        running.await.unwrap().expect("a refusal reached a caller");
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn two_sessions_at_most_and_every_command_succeeds() {
     let world = World::new(|limits| {
@@ -19,11 +12,11 @@ async fn two_sessions_at_most_and_every_command_succeeds() {
         limits.script.max_sessions = 2;
         limits.script.answer = Answer::After(ms(3));
     });
-    run_all(&world, 50).await;
+    world.run_all(50).await;
     assert_eq!(world.pool.connections()[0].channel_limit, 2, "the limit is learned");
     let refusals = world.fake.tally().refusals;
     assert!((1..=6).contains(&refusals), "{refusals} refusals");
-    run_all(&world, 50).await;
+    world.run_all(50).await;
     assert_eq!(world.fake.tally().refusals, refusals, "and stays learned");
     assert_eq!(world.fake.tally().execs, 100, "each ran once");
     world.quiet().await;
@@ -38,7 +31,7 @@ async fn slots_that_are_freed_a_little_late_are_no_error() {
         limits.script.free_after = ms(1);
         limits.script.answer = Answer::After(ms(3));
     });
-    run_all(&world, 200).await;
+    world.run_all(200).await;
     assert_eq!(world.fake.tally().execs, 200);
     tokio::time::sleep(ms(2)).await;
     world.quiet().await;
@@ -51,12 +44,12 @@ async fn new_connections_of_the_key_start_at_the_learned_limit() {
         limits.script.max_sessions = 2;
         limits.script.answer = Answer::After(ms(3));
     });
-    run_all(&world, 10).await;
+    world.run_all(10).await;
     let refusals = world.fake.tally().refusals;
     world.pool.close_idle().await;
     settle().await;
     // Nothing is known of a key that has no connection: learning begins anew, at the same price at most.
-    run_all(&world, 10).await;
+    world.run_all(10).await;
     assert!(world.fake.tally().refusals <= 2 * refusals + 6);
     world.quiet().await;
 }
@@ -149,6 +142,25 @@ async fn a_lone_refusal_is_asked_again_after_a_pause() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_comes_during_that_pause_waits_for_its_end_and_no_longer() {
+    let world = World::new(|limits| {
+        limits.host.max_connections = 1;
+        limits.script.max_sessions = 0;
+        limits.script.answer = Answer::After(ms(1));
+    });
+    let leaver = world.exec(command("x"));
+    settle().await;
+    leaver.abort();
+    settle().await;
+    assert_eq!((world.fake.tally().refusals, world.stats().queued), (1, 0));
+    world.fake.script(|script| script.max_sessions = 1);
+    let began = tokio::time::Instant::now();
+    world.run("y").await.unwrap();
+    assert!(began.elapsed() < ms(50), "waited {:?}", began.elapsed());
+    assert_eq!(world.fake.tally().connections, 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_limit_is_probed_higher_after_a_long_run() {
     let world = World::new(|limits| {
         limits.host.max_connections = 1;
@@ -156,11 +168,11 @@ async fn the_limit_is_probed_higher_after_a_long_run() {
         limits.script.max_sessions = 2;
         limits.script.answer = Answer::After(ms(1));
     });
-    run_all(&world, 10).await;
+    world.run_all(10).await;
     assert_eq!(world.pool.connections()[0].channel_limit, 2);
     // The server was reconfigured: it now takes three.
     world.fake.script(|script| script.max_sessions = 3);
-    run_all(&world, 1_000).await;
+    world.run_all(1_000).await;
     assert_eq!(world.pool.connections()[0].channel_limit, 3);
     assert_eq!(world.fake.tally().channels_max, 3);
 }

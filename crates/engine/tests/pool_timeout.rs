@@ -15,16 +15,12 @@ fn short_wait(limits: &mut Limits) {
     limits.host.acquire_timeout = Some(ms(100));
 }
 
-async fn failure(world: &World) -> Error {
-    world.acquire(&world.request()).await.unwrap().err().unwrap()
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_wait_for_a_busy_connection_times_out_in_the_queue() {
     let world = World::new(short_wait);
     let holder = world.permit(&world.request()).await;
     let began = Instant::now();
-    let error = failure(&world).await;
+    let error = world.refusal(&world.request()).await;
     assert!(matches!(error, Error::Timeout { phase: Phase::Queue, reached: Reached::No, .. }));
     assert_eq!(error.to_string(), "Waiting for a free channel timed out after 100 ms");
     assert!(error.source().is_none());
@@ -40,7 +36,7 @@ async fn a_wait_for_the_first_connection_times_out_while_dialing() {
         short_wait(limits);
         limits.script.hold_dials = true;
     });
-    let error = failure(&world).await;
+    let error = world.refusal(&world.request()).await;
     assert!(matches!(error, Error::Timeout { phase: Phase::Dial, .. }));
     assert_eq!(error.to_string(), "Connecting timed out after 100 ms");
     world.fake.dial().await.succeed();
@@ -55,7 +51,7 @@ async fn it_carries_what_the_last_dial_said() {
     });
     let holder = world.permit(&world.request()).await;
     world.fake.script(|script| script.dial_error = Some(Fake::connection_refused()));
-    let error = failure(&world).await;
+    let error = world.refusal(&world.request()).await;
     assert_eq!(error.source().unwrap().to_string(), "Cannot connect to host:22: connection refused");
     holder.release();
     world.quiet().await;
@@ -69,11 +65,11 @@ async fn a_dial_error_that_was_overcome_is_not_blamed() {
     });
     let _holder = world.permit(&world.request()).await;
     world.fake.script(|script| script.dial_error = Some(Fake::connection_refused()));
-    failure(&world).await;
+    world.refusal(&world.request()).await;
     world.fake.script(|script| script.dial_error = None);
     tokio::time::sleep(ms(2_000)).await;
     let _second = world.permit(&world.request()).await;
-    assert!(failure(&world).await.source().is_none());
+    assert!(world.refusal(&world.request()).await.source().is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -163,5 +159,5 @@ async fn fail_mode_still_waits_for_a_dial_no_longer_than_allowed() {
         limits.host.when_exhausted = WhenExhausted::Fail;
         limits.script.hold_dials = true;
     });
-    assert!(matches!(failure(&world).await, Error::Timeout { phase: Phase::Dial, .. }));
+    assert!(matches!(world.refusal(&world.request()).await, Error::Timeout { phase: Phase::Dial, .. }));
 }

@@ -15,6 +15,7 @@ pub struct Breaker {
     refusals: u32,
     opened: u32,
     open_until: Option<Instant>,
+    last_failure: Option<Instant>,
     probing: bool,
 }
 
@@ -64,6 +65,7 @@ impl Breaker {
     /// An attempt failed. Answers whether that opened the breaker.
     pub fn on_failure(&mut self, blame: Blame, now: Instant) -> bool {
         self.failures += 1;
+        self.last_failure = Some(now);
         self.refusals = if blame == Blame::Refused { self.refusals + 1 } else { 0 };
         let was_probing = std::mem::take(&mut self.probing);
         let opens = was_probing || self.refusals >= MAX_REFUSALS || self.failures >= MAX_FAILURES;
@@ -77,7 +79,7 @@ impl Breaker {
 
     /// Nothing worth remembering: no failure since the last success, or so long ago that it tells nothing.
     pub fn is_pristine(&self, now: Instant) -> bool {
-        self.failures == 0 || self.open_until.is_some_and(|until| now > until + PAUSE.max)
+        [self.last_failure, self.open_until].into_iter().flatten().all(|at| now > at + PAUSE.max)
     }
 
     pub fn is_open(&self, now: Instant) -> bool {
@@ -144,5 +146,7 @@ mod tests {
         let (breaker, _) = failed(5, Blame::Unreachable, now);
         assert!(!breaker.is_pristine(now + Duration::from_secs(30)));
         assert!(breaker.is_pristine(now + Duration::from_secs(66)));
+        let (one, _) = failed(1, Blame::Refused, now);
+        assert!(!one.is_pristine(now) && one.is_pristine(now + Duration::from_secs(61)));
     }
 }

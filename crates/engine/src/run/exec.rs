@@ -29,10 +29,17 @@ pub fn exec<T: Transport>(
     cancel: Cancel,
 ) -> impl Future<Output = Outcome> + Send {
     let (reply, outcome) = Reply::channel();
-    let gone = CancelOnDrop(cancel.clone());
-    let acquiring: Acquiring<T> = Box::pin(pool.acquire(&request));
+    // Not the caller's own `cancel`: that one may be shared with other commands.
+    let gone = CancelOnDrop::default();
+    let acquiring: Acquiring<T> = if cancel.is_cancelled() {
+        // A call aborted beforehand troubles nobody.
+        Box::pin(std::future::pending())
+    } else {
+        Box::pin(pool.acquire(&request))
+    };
     let runtime = pool.runtime().clone();
-    runtime.spawn(Run { pool, request, command, started: Instant::now() }.run(acquiring, cancel, reply));
+    let run = Run { pool, request, command, started: Instant::now() };
+    runtime.spawn(run.run(acquiring, cancel, gone.0.clone(), reply));
     async move {
         let _gone = gone;
         // Only a panic in the task drops its answer.
@@ -50,8 +57,8 @@ struct Run<T: Transport> {
 }
 
 impl<T: Transport> Run<T> {
-    async fn run(self, mut acquiring: Acquiring<T>, cancel: Cancel, mut reply: Reply) {
-        let stop = stopped(cancel, self.command.timeout, self.started);
+    async fn run(self, mut acquiring: Acquiring<T>, cancel: Cancel, gone: Cancel, mut reply: Reply) {
+        let stop = stopped(cancel, gone, self.command.timeout, self.started);
         tokio::pin!(stop);
         let mut reruns = u32::from(self.command.retry_lost_connection);
         let mut unsent = MAX_DEAD_CONNECTIONS;
@@ -59,8 +66,8 @@ impl<T: Transport> Run<T> {
         loop {
             let permit = tokio::select! {
                 biased;
-                permit = &mut acquiring => permit,
                 why = &mut stop => Err(why.error(self.pool.waiting_phase(&self.request.key), Reached::No)),
+                permit = &mut acquiring => permit,
             };
             let opened = match permit {
                 Ok(permit) => self.open(permit, &mut stop, &mut reply).await,

@@ -77,7 +77,10 @@ impl<T: Transport> Running<T> {
                 }
                 event = self.channel.next() => {
                     self.note_sent(&mut was_sent);
-                    let Some(event) = event else { return Ended::Lost };
+                    let Some(event) = event else {
+                        // Exit status and all output are here: the command has ended, and must not run twice.
+                        return if self.eof && self.status.is_some() { Ended::Lingering } else { Ended::Lost };
+                    };
                     if let Some(ended) = self.take(event) {
                         return ended;
                     }

@@ -23,16 +23,21 @@ impl Cancel {
         self.0.changed.notify_waiters();
     }
 
+    pub fn is_cancelled(&self) -> bool {
+        self.0.cancelled.load(Ordering::Acquire)
+    }
+
     /// Resolves once cancelled. Cancel-safe.
     pub async fn cancelled(&self) {
         let changed = self.0.changed.notified();
-        if !self.0.cancelled.load(Ordering::Acquire) {
+        if !self.is_cancelled() {
             changed.await;
         }
     }
 }
 
 /// Cancels when dropped: whoever waited for the command is gone.
+#[derive(Default)]
 pub(super) struct CancelOnDrop(pub Cancel);
 
 impl Drop for CancelOnDrop {
@@ -57,15 +62,21 @@ impl Why {
     }
 }
 
-/// Resolves when the command must end: the caller's abort, or its timeout, whichever comes first.
-pub(super) async fn stopped(cancel: Cancel, timeout: Option<Duration>, started: Instant) -> Why {
-    let Some(limit) = timeout else {
-        cancel.cancelled().await;
-        return Why::Aborted;
+/// Resolves when the command must end: the caller's abort, the caller's end, or its timeout, whichever comes first.
+pub(super) async fn stopped(cancel: Cancel, gone: Cancel, timeout: Option<Duration>, started: Instant) -> Why {
+    let time_is_over = async {
+        match timeout {
+            Some(limit) => {
+                tokio::time::sleep_until(started + limit).await;
+                Why::TimedOut(limit)
+            }
+            None => std::future::pending().await,
+        }
     };
     tokio::select! {
         biased;
         () = cancel.cancelled() => Why::Aborted,
-        () = tokio::time::sleep_until(started + limit) => Why::TimedOut(limit),
+        () = gone.cancelled() => Why::Aborted,
+        why = time_is_over => why,
     }
 }

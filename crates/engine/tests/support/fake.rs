@@ -375,7 +375,7 @@ impl Connection for FakeConnection {
                     line.server.tally.lock().refusals += 1;
                     return Err(OpenError::Refused("open failed".into()));
                 }
-                Err(_) => std::future::pending().await,
+                Err(_) => drop(line.ended().await),
             }
         }
         if !line.is_up() {

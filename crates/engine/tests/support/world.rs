@@ -62,12 +62,17 @@ impl World {
 
     pub fn acquire(&self, request: &Request<Fake>) -> Acquiring {
         let (pool, request) = (Arc::clone(&self.pool), request.clone());
-        tokio::spawn(async move { pool.acquire(&request).await })
+        tokio::spawn(async move { bounded(pool.acquire(&request)).await })
     }
 
     /// A permit that must be there at once, dials of the script included.
     pub async fn permit(&self, request: &Request<Fake>) -> Permit<Fake> {
         self.pool.acquire(request).await.unwrap()
+    }
+
+    /// Why a caller gets no permit.
+    pub async fn refusal(&self, request: &Request<Fake>) -> Error {
+        self.acquire(request).await.unwrap().err().expect("a permit, though none was expected")
     }
 
     pub fn exec(&self, command: Command) -> Executing {
@@ -79,7 +84,15 @@ impl World {
     }
 
     pub fn exec_with(&self, request: &Request<Fake>, command: Command, cancel: Cancel) -> Executing {
-        tokio::spawn(exec(Arc::clone(&self.pool), request.clone(), command, cancel))
+        tokio::spawn(bounded(exec(Arc::clone(&self.pool), request.clone(), command, cancel)))
+    }
+
+    /// Runs this many commands at once; all must succeed.
+    pub async fn run_all(&self, count: usize) {
+        let commands: Vec<_> = (0..count).map(|_| self.exec(command("x"))).collect();
+        for running in commands {
+            running.await.unwrap().expect("a command failed");
+        }
     }
 
     /// Runs `line` to its end on a server that the script lets answer.
@@ -138,6 +151,11 @@ impl World {
         output.expect("the pool serves nobody any more").expect("the pool's newcomer failed");
         self.quiet().await;
     }
+}
+
+/// A call that hangs fails its test, instead of hanging it as well.
+async fn bounded<T>(call: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(24 * 3600), call).await.expect("a call hangs")
 }
 
 pub fn command(line: &str) -> Command {

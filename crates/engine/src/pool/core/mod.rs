@@ -16,6 +16,8 @@ mod acquire;
 mod dial;
 mod drain;
 mod health;
+#[cfg(test)]
+mod model_test;
 mod reconnect;
 mod release;
 mod stats;
@@ -310,6 +312,8 @@ impl<C: Clone, T: Clone> Core<C, T> {
         }
         slot.state = SlotState::Retiring(reason);
         let active = slot.active;
+        // Those who wait for this key may need another connection: the next sweep sees to it.
+        self.deadline_moved |= self.entries.get(key).is_some_and(|entry| !entry.queue.is_empty());
         self.emit(EventKind::Retire, key, |event| event.connection(id).reason(reason));
         if active == 0 {
             self.close_slot(key, id, reason, now);

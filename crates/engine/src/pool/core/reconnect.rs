@@ -20,7 +20,8 @@ impl<C: Clone, T: Clone> Core<C, T> {
     /// Refuses a caller while the breaker is open and nothing else serves the key.
     pub(super) fn refuse_if_broken(&mut self, key: &Key, now: Instant) -> Result<(), Error> {
         let Some(entry) = self.entries.get(key) else { return Ok(()) };
-        if entry.is_served() || entry.dials > 0 || entry.redial_at.is_some_and(|at| at > now) {
+        let attempt_coming = entry.dials > 0 || entry.redial_at.is_some_and(|at| at > now) || !entry.queue.is_empty();
+        if entry.is_served() || attempt_coming {
             return Ok(());
         }
         entry.breaker.check(now).map_err(|retry_in| Error::BreakerOpen {

@@ -19,8 +19,6 @@ impl<C: Clone, T: Clone> Core<C, T> {
         let cleaned = due.len();
         for (key, id, reason) in due {
             self.retire(&key, id, reason, now);
-            // Who waits for a connection that has become too old may need another one.
-            self.dispatch(&key, now);
         }
         if cleaned > 0 {
             self.note_cleanup(cleaned);
@@ -141,14 +139,17 @@ impl<C: Clone, T: Clone> Core<C, T> {
         due
     }
 
-    /// Keys whose waiters a passed pause may now help.
+    /// Keys whose waiters a passed pause may now help, or that have just lost what served them.
     fn paused(&self, now: Instant) -> Vec<Key> {
         let passed = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         self.entries
             .iter()
             .filter(|(_, entry)| !entry.queue.is_empty() || entry.keeps_trying())
             .filter(|(_, entry)| {
-                passed(entry.redial_at)
+                let paused = entry.redial_at.is_some_and(|at| at > now);
+                let unserved = !entry.is_served() && entry.dials == 0 && !entry.starved && !paused;
+                unserved
+                    || passed(entry.redial_at)
                     || passed(entry.growth_paused_until)
                     || entry.slots.iter().any(|slot| passed(slot.cool_until))
             })
@@ -169,15 +170,14 @@ impl<C: Clone, T: Clone> Core<C, T> {
                     consider(health.due().max(now + GRANULARITY));
                 }
             }
-            if !entry.queue.is_empty() || entry.keeps_trying() {
-                let pauses = entry
-                    .slots
-                    .iter()
-                    .filter_map(|slot| slot.cool_until)
-                    .chain(entry.redial_at)
-                    .chain(entry.growth_paused_until);
-                pauses.filter(|at| *at > now).for_each(&mut consider);
-            }
+            // Even when nobody waits now: whoever comes before a pause is over will wait for its end.
+            let pauses = entry
+                .slots
+                .iter()
+                .filter_map(|slot| slot.cool_until)
+                .chain(entry.redial_at)
+                .chain(entry.growth_paused_until);
+            pauses.filter(|at| *at > now).for_each(&mut consider);
         }
         if !self.entries.is_empty() {
             consider(now + self.config.cleanup_interval);

@@ -1,0 +1,533 @@
+//! The core against a simple model of a driver and its servers: whatever happens, in whatever order, no limit is broken,
+//! no caller is forgotten and nothing is left over.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use tokio::time::Instant;
+
+use super::*;
+use crate::pool::config::{Reconnect, WhenExhausted};
+
+type TestCore = Core<DialId, ()>;
+
+/// The `usize` picks one of what there is.
+#[derive(Debug, Clone)]
+enum Step {
+    Acquire { key: usize, priority: i32 },
+    Cancel(usize),
+    Release(usize),
+    ReleaseUnused(usize),
+    Refuse(usize),
+    Abandon(usize),
+    Suspect(usize),
+    Replace(usize),
+    DialOk(usize),
+    DialFail(usize, Fault),
+    Lose(usize),
+    FinishClose(usize),
+    Pass(u64),
+    CloseIdle,
+    CloseAll,
+    CheckPasses(usize),
+    CheckFails(usize),
+    WarmUp { key: usize, count: usize },
+    Remove(usize),
+    BeginDrain,
+    EndDrain,
+}
+
+/// Why a dial fails.
+#[derive(Debug, Clone, Copy)]
+enum Fault {
+    Ours,
+    Login,
+    Unreachable,
+    HungUp,
+}
+
+impl Fault {
+    fn error(self) -> Error {
+        let address = || "host:22".to_owned();
+        let source = || Arc::new(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
+        match self {
+            Self::Ours => Error::PassphraseMissing,
+            Self::Login => Error::Authentication { username: "u".into(), tried: "x".into(), accepted: "y".into() },
+            Self::Unreachable => Error::Handshake { address: address(), dropped: false, source: source() },
+            Self::HungUp => Error::Handshake { address: address(), dropped: true, source: source() },
+        }
+    }
+}
+
+fn fault() -> impl Strategy<Value = Fault> {
+    prop_oneof![Just(Fault::Ours), Just(Fault::Login), Just(Fault::Unreachable), Just(Fault::HungUp)]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let any = any::<prop::sample::Index>().prop_map(|index| index.index(1 << 16));
+    prop_oneof![
+        12 => (0..KEYS, prop_oneof![4 => Just(0), 1 => Just(5)]).prop_map(|(key, priority)| Step::Acquire { key, priority }),
+        2 => any.clone().prop_map(Step::Cancel),
+        6 => any.clone().prop_map(Step::Release),
+        1 => any.clone().prop_map(Step::ReleaseUnused),
+        3 => any.clone().prop_map(Step::Refuse),
+        1 => any.clone().prop_map(Step::Abandon),
+        1 => any.clone().prop_map(Step::Suspect),
+        1 => any.clone().prop_map(Step::Replace),
+        6 => any.clone().prop_map(Step::DialOk),
+        3 => (any.clone(), fault()).prop_map(|(n, fault)| Step::DialFail(n, fault)),
+        1 => any.clone().prop_map(Step::Lose),
+        4 => any.clone().prop_map(Step::FinishClose),
+        2 => any.clone().prop_map(Step::CheckPasses),
+        2 => any.prop_map(Step::CheckFails),
+        1 => (0..KEYS, 1..4_usize).prop_map(|(key, count)| Step::WarmUp { key, count }),
+        1 => prop_oneof![1 => (0..KEYS).prop_map(Step::Remove), 1 => Just(Step::BeginDrain), 2 => Just(Step::EndDrain)],
+        3 => prop_oneof![1..50_u64, 50..2_000_u64, 2_000..40_000_u64].prop_map(Step::Pass),
+        1 => Just(Step::CloseIdle),
+        1 => prop_oneof![9 => Just(Step::Pass(1)), 1 => Just(Step::CloseAll)],
+    ]
+}
+
+/// Three on one host, one on another.
+const KEYS: usize = 4;
+
+#[derive(Debug, Clone)]
+struct Setup {
+    limits: PoolConfig,
+    hosts: Vec<HostConfig>,
+}
+
+fn setup() -> impl Strategy<Value = Setup> {
+    let fail = prop_oneof![4 => Just(WhenExhausted::Queue), 1 => Just(WhenExhausted::Fail)];
+    let pooled = prop_oneof![4 => Just([true; KEYS]), 1 => Just([true, false, true, false])];
+    let extras = (any::<bool>(), any::<bool>(), 0..3_usize, any::<bool>());
+    (1..7_usize, 1..4_usize, 1..4_usize, 1..4_usize, fail, pooled, extras).prop_map(
+        |(total, handshakes, connections, channels, when_exhausted, pooled, (ages, checked, min_idle, first))| Setup {
+            limits: PoolConfig {
+                max_total_connections: total,
+                max_handshakes_per_host: handshakes,
+                cleanup_interval: Duration::from_secs(60),
+            },
+            hosts: pooled
+                .into_iter()
+                .map(|enabled| HostConfig {
+                    enabled,
+                    max_connections: connections,
+                    channels_per_connection: channels,
+                    when_exhausted,
+                    max_queue: 20,
+                    idle_timeout: ages.then_some(Duration::from_secs(3)),
+                    max_lifetime: ages.then_some(Duration::from_secs(10)),
+                    min_idle,
+                    reconnect: Reconnect { first, ..Reconnect::default() },
+                    health: checked.then_some(HealthConfig {
+                        interval: Duration::from_secs(1),
+                        timeout: Duration::from_secs(1),
+                        command: None,
+                        failure_threshold: 2,
+                    }),
+                    ..HostConfig::default()
+                })
+                .collect(),
+        },
+    )
+}
+
+#[derive(Debug, Clone)]
+struct Held {
+    key: Key,
+    id: ConnectionId,
+    place: Place,
+}
+
+/// What a driver would know.
+struct Model {
+    core: TestCore,
+    now: Instant,
+    keys: Vec<Key>,
+    configs: HashMap<Key, Arc<HostConfig>>,
+    limits: PoolConfig,
+    queued: HashMap<Key, BTreeSet<Place>>,
+    answered: HashSet<Ticket>,
+    permits: Vec<Held>,
+    /// Health checks under way.
+    checks: Vec<(ConnectionId, Key)>,
+    draining: bool,
+    dials: Vec<(DialId, Key)>,
+    /// Connections that exist and that nobody was told to close.
+    live: Vec<(ConnectionId, Key)>,
+    closing: Vec<(ConnectionId, Key)>,
+    next_look: Option<Instant>,
+}
+
+impl Model {
+    fn new(setup: Setup) -> Self {
+        let key = |n: usize| Key::new(if n == 0 { "other" } else { "host" }, 22, &format!("user{n}"), [0; 32]);
+        let keys: Vec<Key> = (0..KEYS).map(key).collect();
+        let configs = keys.iter().cloned().zip(setup.hosts.into_iter().map(Arc::new)).collect();
+        Self {
+            core: Core::new(setup.limits.clone(), Arc::new(EventBuffer::default()), 7),
+            now: Instant::now(),
+            keys,
+            configs,
+            limits: setup.limits,
+            queued: HashMap::new(),
+            answered: HashSet::new(),
+            permits: Vec::new(),
+            checks: Vec::new(),
+            draining: false,
+            dials: Vec::new(),
+            live: Vec::new(),
+            closing: Vec::new(),
+            next_look: None,
+        }
+    }
+
+    fn take(&mut self, step: Step) {
+        let now = self.now;
+        match step {
+            Step::Acquire { key, priority } => self.acquire(self.keys[key].clone(), priority),
+            Step::Cancel(n) => {
+                let waiting: Vec<_> = self.waiting().collect();
+                if let Some((key, place)) = pick(&waiting, n).cloned() {
+                    assert!(self.core.cancel(&key, place, now), "a waiter was not in its queue");
+                    self.answer(&key, place);
+                }
+            }
+            Step::Release(n) => self.give_back(n, |core, held| core.release(&held.key, held.id, now)),
+            Step::ReleaseUnused(n) => self.give_back(n, |core, held| core.release_unused(&held.key, held.id, now)),
+            Step::Abandon(n) => self.give_back(n, |core, held| core.abandon(&held.key, held.id, now)),
+            Step::Suspect(n) => self.give_back(n, |core, held| core.suspect(&held.key, held.id, now)),
+            Step::Refuse(n) => {
+                let Some(held) = pick_out(&mut self.permits, n) else { return };
+                let config = Arc::clone(&self.configs[&held.key]);
+                match self.core.refused(&held.key, held.id, held.place, (&(), &config), now) {
+                    Refusal::Requeued => self.wait_again(held),
+                    Refusal::GiveUp => {}
+                }
+            }
+            Step::Replace(n) => {
+                let Some(held) = pick_out(&mut self.permits, n) else { return };
+                let config = Arc::clone(&self.configs[&held.key]);
+                self.core.replace(&held.key, held.id, held.place, (&(), &config), now);
+                self.wait_again(held);
+            }
+            Step::DialOk(n) => {
+                let Some((dial, key)) = pick_out(&mut self.dials, n) else { return };
+                let id = self.core.dial_succeeded(dial, dial, now).expect("a dial under way is known");
+                self.live.push((id, key));
+            }
+            Step::DialFail(n, fault) => {
+                let Some((dial, _)) = pick_out(&mut self.dials, n) else { return };
+                self.core.dial_failed(dial, fault.error(), now);
+                assert!(self.core.dial_succeeded(dial, dial, now).is_none(), "a dial ends once");
+            }
+            Step::Lose(n) => {
+                let Some((id, key)) = pick_out(&mut self.live, n) else { return };
+                self.core.lost(&key, id, Some(Error::ExecRefused), now);
+                self.core.lost(&key, id, Some(Error::ExecRefused), now);
+            }
+            Step::FinishClose(n) => {
+                let Some((id, key)) = pick_out(&mut self.closing, n) else { return };
+                self.core.closed(&key, id, now);
+                // The watcher says so as well.
+                self.core.lost(&key, id, None, now);
+            }
+            Step::Pass(millis) => return self.pass(Duration::from_millis(millis)),
+            Step::CloseIdle => drop(self.core.close_idle(now)),
+            Step::CloseAll => self.core.close_all(now),
+            Step::CheckPasses(n) => self.end_check(n, Ok(())),
+            Step::CheckFails(n) => self.end_check(n, Err(Error::HealthCheckFailed)),
+            Step::WarmUp { key, count } => {
+                let key = self.keys[key].clone();
+                let config = Arc::clone(&self.configs[&key]);
+                match self.core.warm_up(&key, &(), &config, count, now) {
+                    Ok(()) | Err(Error::BreakerOpen { .. }) => {}
+                    Err(Error::PoolClosed { .. }) => assert!(self.draining),
+                    Err(other) => panic!("{other}"),
+                }
+            }
+            Step::Remove(key) => drop(self.core.remove(&self.keys[key].clone(), now)),
+            Step::BeginDrain => {
+                self.draining = true;
+                self.core.begin_drain(now);
+            }
+            Step::EndDrain => self.end_drain(),
+        }
+        self.perform();
+    }
+
+    fn acquire(&mut self, key: Key, priority: i32) {
+        let config = Arc::clone(&self.configs[&key]);
+        let queue = self.queued.get(&key).map_or(0, BTreeSet::len);
+        match self.core.acquire(&key, &(), &config, priority, self.now) {
+            Ok(Acquired::Now(grant)) => {
+                assert_eq!(queue, 0, "a newcomer overtook the queue");
+                self.permits.push(Held { key, id: grant.id, place: grant.place });
+            }
+            Ok(Acquired::Queued(place)) => {
+                self.queued.entry(key).or_default().insert(place);
+            }
+            Err(Error::PoolClosed { .. }) => assert!(self.draining),
+            Err(Error::BreakerOpen { .. }) => {
+                assert!(!self.dials.iter().any(|(_, other)| *other == key), "refused although a dial is under way");
+                assert_eq!(queue, 0, "refused although others wait");
+            }
+            Err(Error::QueueFull { .. }) => assert_eq!(queue, config.max_queue),
+            Err(Error::PoolExhausted { .. }) => {
+                assert_eq!(config.when_exhausted, WhenExhausted::Fail);
+                let idle = |info: ConnectionInfo| info.state == "idle" && info.key == key;
+                let cooling = self.core.entries.get(&key).is_some_and(|entry| {
+                    entry.slots.iter().any(|slot| slot.cool_until.is_some_and(|until| until > self.now))
+                });
+                let free = self.core.connections(self.now).into_iter().any(idle);
+                assert!(!free || cooling || queue > 0, "refused although a connection is free");
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    fn end_check(&mut self, n: usize, outcome: Result<(), Error>) {
+        if let Some((id, key)) = pick_out(&mut self.checks, n) {
+            self.core.checked(&key, id, outcome, self.now);
+        }
+    }
+
+    fn end_drain(&mut self) {
+        if std::mem::take(&mut self.draining) {
+            self.core.end_drain(self.now);
+        }
+    }
+
+    fn give_back(&mut self, n: usize, how: impl FnOnce(&mut TestCore, &Held)) {
+        if let Some(held) = pick_out(&mut self.permits, n) {
+            how(&mut self.core, &held);
+        }
+    }
+
+    /// A caller that was already answered asks for its answer again.
+    fn wait_again(&mut self, held: Held) {
+        self.answered.remove(&held.place.ticket());
+        self.queued.entry(held.key).or_default().insert(held.place);
+    }
+
+    fn waiting(&self) -> impl Iterator<Item = (Key, Place)> {
+        // In a stable order, so that a failing case fails again.
+        self.keys
+            .iter()
+            .filter_map(|key| Some((key, self.queued.get(key)?)))
+            .flat_map(|(key, places)| places.iter().map(move |place| (key.clone(), *place)))
+    }
+
+    fn answer(&mut self, key: &Key, place: Place) {
+        let queue = self.queued.get_mut(key).expect("nobody waits for this key");
+        assert!(queue.remove(&place), "answered somebody who does not wait");
+        assert!(self.answered.insert(place.ticket()), "answered twice");
+    }
+
+    fn perform(&mut self) {
+        loop {
+            let actions = self.core.take_actions();
+            if actions.is_empty() {
+                break;
+            }
+            actions.into_iter().for_each(|action| self.act(action));
+        }
+        if self.core.take_deadline_moved() {
+            self.next_look = self.core.sweep(self.now);
+            return self.perform();
+        }
+        self.check();
+    }
+
+    fn act(&mut self, action: Action<DialId, ()>) {
+        match action {
+            Action::Dial { dial, key, .. } => self.dials.push((dial, key)),
+            Action::AbandonDial { dial } => {
+                let index =
+                    self.dials.iter().position(|(other, _)| *other == dial).expect("abandoned what is not there");
+                self.dials.swap_remove(index);
+            }
+            Action::Grant { key, grant } => {
+                let first = self.queued.get(&key).and_then(BTreeSet::first).copied();
+                assert_eq!(first, Some(grant.place), "served out of order");
+                self.answer(&key, grant.place);
+                self.permits.push(Held { key, id: grant.id, place: grant.place });
+            }
+            Action::Reject { ticket, .. } => {
+                let (key, place) = self.waiting().find(|(_, place)| place.ticket() == ticket).expect("rejected nobody");
+                self.answer(&key, place);
+            }
+            Action::Check { key, id, .. } => self.checks.push((id, key)),
+            Action::Close { id, .. } => {
+                let index = self.live.iter().position(|(other, _)| *other == id).expect("closed what is not open");
+                let closing = self.live.swap_remove(index);
+                self.closing.push(closing);
+            }
+        }
+    }
+
+    /// Time passes, and the sweeper looks when it said it would.
+    fn pass(&mut self, time: Duration) {
+        let until = self.now + time;
+        while let Some(at) = self.next_look.filter(|at| *at <= until) {
+            assert!(at > self.now, "the sweeper spins");
+            self.now = at;
+            self.next_look = self.core.sweep(at);
+            self.perform();
+        }
+        self.now = until;
+    }
+
+    fn check(&self) {
+        self.check_limits();
+        self.check_counts();
+        self.keys.iter().for_each(|key| self.check_progress(key));
+    }
+
+    fn check_limits(&self) {
+        assert!(self.live.len() + self.closing.len() + self.dials.len() <= self.limits.max_total_connections);
+        for host in ["host", "other"] {
+            let here = |key: &Key| key.host() == host;
+            let dials = self.dials.iter().filter(|(_, key)| here(key)).count();
+            let connections = self.live.iter().chain(&self.closing).filter(|(_, key)| here(key)).count();
+            let config = self.keys.iter().find(|key| here(key)).map(|key| &self.configs[key]).unwrap();
+            assert!(dials + connections <= config.max_connections, "host limit");
+            assert!(dials <= self.limits.max_handshakes_per_host, "handshake limit");
+        }
+        for (id, key) in &self.live {
+            let config = &self.configs[key];
+            let limit = if config.enabled { config.channels_per_connection } else { 1 };
+            assert!(self.permits_on(*id) <= limit, "channel limit");
+        }
+    }
+
+    fn permits_on(&self, id: ConnectionId) -> usize {
+        self.permits.iter().filter(|held| held.id == id).count()
+    }
+
+    fn check_counts(&self) {
+        let stats = self.core.stats();
+        assert_eq!(stats.queued, self.waiting().count(), "queued");
+        assert_eq!(stats.connecting, self.dials.len(), "connecting");
+        assert_eq!(stats.total, self.live.len() + self.closing.len(), "connections");
+        let checks_on = |id: ConnectionId| self.checks.iter().filter(|(other, _)| *other == id).count();
+        let out: usize =
+            self.live.iter().chain(&self.closing).map(|(id, _)| self.permits_on(*id) + checks_on(*id)).sum();
+        assert_eq!(stats.channels, out, "permits");
+        assert_eq!(self.core.total, stats.total + stats.connecting, "room");
+        for (endpoint, host) in &self.core.hosts {
+            let here = |key: &&Key| key.endpoint() == endpoint;
+            let all = self.live.iter().chain(&self.closing).chain(&self.dials).map(|(_, key)| key);
+            assert_eq!(host.count, all.filter(here).count(), "room of the host");
+            assert_eq!(host.dialing, self.dials.iter().map(|(_, key)| key).filter(here).count(), "handshakes");
+        }
+        for (key, entry) in &self.core.entries {
+            assert_eq!(entry.starved, self.core.starved.contains(key), "the list of those who need room");
+        }
+    }
+
+    /// Whoever waits does so for a reason, and will hear when it is gone.
+    fn check_progress(&self, key: &Key) {
+        if self.queued.get(key).is_none_or(BTreeSet::is_empty) {
+            return;
+        }
+        let entry = &self.core.entries[key];
+        assert!(!entry.slots.iter().any(|slot| slot.has_permit(self.now)), "a waiter and a free permit");
+        if entry.dials > 0 {
+            return;
+        }
+        let growth = entry.growth_paused_until.filter(|_| entry.slots.iter().any(Slot::is_ready));
+        let pause = [entry.redial_at, growth].into_iter().flatten().filter(|at| *at > self.now).min();
+        assert!(pause.is_some() || entry.starved, "nobody looks after a waiter");
+        if let Some(pause) = pause {
+            assert!(self.next_look.is_some_and(|at| at <= pause), "a pause that nobody ends");
+        }
+    }
+
+    /// From now on every dial succeeds, every command ends, every connection closes. All who wait must be served.
+    fn settle(&mut self) {
+        for _ in 0..2_000 {
+            while !self.closing.is_empty() {
+                self.take(Step::FinishClose(0));
+            }
+            while !self.dials.is_empty() {
+                self.take(Step::DialOk(0));
+            }
+            if self.waiting().next().is_none() && self.permits.is_empty() {
+                return;
+            }
+            for _ in 0..self.permits.len() {
+                self.take(Step::Release(0));
+            }
+            while !self.checks.is_empty() {
+                self.take(Step::CheckPasses(0));
+            }
+            self.pass(Duration::from_millis(50));
+        }
+        panic!("somebody waits for ever: {:?}", self.waiting().collect::<Vec<_>>());
+    }
+
+    fn end(&mut self, shut: bool) {
+        let now = self.now;
+        if shut {
+            self.core.shut_down(now)
+        } else {
+            self.core.close_all(now)
+        }
+        self.perform();
+        assert!(self.live.is_empty() && self.dials.is_empty() && self.waiting().next().is_none());
+        while !self.closing.is_empty() {
+            self.take(Step::FinishClose(0));
+        }
+        while !self.permits.is_empty() {
+            self.take(Step::Release(0));
+        }
+        while !self.checks.is_empty() {
+            self.take(Step::CheckFails(0));
+        }
+        assert!(self.core.entries.values().all(|entry| entry.target.is_none()), "secrets are kept");
+        // What is remembered of failures and losses is forgotten in time.
+        for _ in 0..20 {
+            self.pass(Duration::from_secs(60));
+        }
+        assert!(self.core.entries.is_empty() && self.core.hosts.is_empty() && self.core.dials.is_empty());
+        assert!(self.core.starved.is_empty());
+        assert_eq!(self.core.total, 0);
+        assert_eq!(self.core.sweep(self.now), None, "the sweeper has nothing left to do");
+    }
+}
+
+fn pick<T>(of: &[T], n: usize) -> Option<&T> {
+    of.get(n.checked_rem(of.len())?)
+}
+
+fn pick_out<T>(of: &mut Vec<T>, n: usize) -> Option<T> {
+    let index = n.checked_rem(of.len())?;
+    Some(of.swap_remove(index))
+}
+
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(10_000)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_limit_is_broken_and_nobody_is_forgotten(
+        setup in setup(),
+        steps in prop::collection::vec(step(), 1..80),
+        serve_all in any::<bool>(),
+        shut in any::<bool>(),
+    ) {
+        let mut model = Model::new(setup);
+        steps.into_iter().for_each(|step| model.take(step));
+        if serve_all {
+            model.settle();
+        }
+        model.end(shut);
+    }
+}
