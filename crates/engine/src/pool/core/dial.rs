@@ -57,7 +57,8 @@ impl<C: Clone, T: Clone> Core<C, T> {
                 full => {
                     let whole_pool = full == Room::PoolFull;
                     let served = self.entries.get(key).is_some_and(Entry::is_served);
-                    if !(whole_pool && searched.already(served)) && !self.make_room(key, whole_pool, now) {
+                    let in_vain = whole_pool && searched.already(served);
+                    if !in_vain && !self.make_room(key, whole_pool, now) {
                         self.tell_full(key);
                     }
                     return self.starve(key);
