@@ -13,7 +13,7 @@ export const RACES = {
   '8 handshakes at once': { task: 'handshakes', details: { count: 8 }, clients: ['ours', 'ssh2'] },
 }
 
-/** Runs one race; resolves with `{ name: { label, rate, cpu, loopDelay, p50, p99, failed, out? } }`. */
+/** Runs one race; resolves with `{ name: { label, rate, rates, cpu, loopDelay, p50, p99, failed, out? } }`. */
 export async function race({ task, details, clients }, { target, rounds, seconds, progress }) {
   const contenders = await Promise.all(clients.map((name) => enter(name, target)))
   const samples = new Map(contenders.map(({ contender }) => [contender.name, []]))
@@ -43,11 +43,15 @@ async function turn(contender, samples, task, details, first, seconds) {
   }
 }
 
+const rateOf = ({ commands, seconds }) => commands / seconds
+
 function summary(samples) {
   const each = (figure) => median(samples.map(figure))
   const latencies = samples.flatMap((sample) => sample.latencies)
   return {
-    rate: each(({ commands, seconds }) => commands / seconds),
+    rate: each(rateOf),
+    /** One per round: rounds of different clients with the same number ran side by side. */
+    rates: samples.map(rateOf),
     cpu: each(({ cpu, commands }) => cpu / commands),
     loopDelay: each(({ loopDelay }) => loopDelay),
     p50: quantile(latencies, 0.5),

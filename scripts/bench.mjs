@@ -14,6 +14,10 @@ import { must } from './support/run.mjs'
 import { setup } from './support/setup.mjs'
 import { dim, say, step } from './support/terminal.mjs'
 
+// Many short rounds rather than a few long ones: what drifts, drifts between rounds.
+const THOROUGH = { rounds: 15, seconds: 1 }
+const QUICK = { rounds: 3, seconds: 0.5 }
+
 const buildEngineBench = () =>
   must('cargo', ['build', '--locked', '--workspace', '--features', 'xec-engine/testing', '--profile', 'fast', '--example', 'bench_exec'], { cwd: root })
 
@@ -23,7 +27,7 @@ await main(async () => {
   const sshd = await startSshd()
   try {
     const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.versions.node, rust: await rustVersion(), server: sshd.version }
-    const races = await runRaces(sshd.target, values.quick === true ? { rounds: 2, seconds: 0.5 } : { rounds: 7, seconds: 2 })
+    const races = await runRaces(sshd.target, values.quick === true ? QUICK : THOROUGH)
     step('round trips …')
     const line = await roundTrips(sshd.target)
     const verdicts = judge(races, line)

@@ -203,3 +203,21 @@ async fn waiting_for_room_survives_close_all() {
     bob.await.unwrap().unwrap().release();
     world.quiet().await;
 }
+
+/// Takes half a second of real time; searching the whole pool for each of them on every occasion took ten times as long
+/// and grew with the cube of their number.
+#[tokio::test(start_paused = true)]
+async fn five_hundred_hosts_share_ten_connections() {
+    let world = World::new(|limits| {
+        limits.pool.max_total_connections = 10;
+        limits.script.dial_time = ms(1);
+        limits.script.answer = Answer::After(ms(1));
+    });
+    let commands: Vec<_> =
+        (0..500).map(|n| world.exec_as(&world.request_at(&format!("h{n}"), "user"), command("x"))).collect();
+    for running in commands {
+        running.await.unwrap().unwrap();
+    }
+    assert_eq!(world.fake.tally().connections_max, 10);
+    world.quiet().await;
+}

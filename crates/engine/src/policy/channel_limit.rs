@@ -23,6 +23,8 @@ pub struct ChannelLimit {
     calm: u32,
     successes: u32,
     probe_after: u32,
+    /// Nothing has ended since the limit was lowered.
+    just_lowered: bool,
 }
 
 /// What a refusal means.
@@ -45,7 +47,17 @@ impl ChannelLimit {
     pub fn new(ceiling: usize, current: usize) -> Self {
         let ceiling = ceiling.max(1);
         let current = current.clamp(1, ceiling);
-        Self { ceiling, current, proven: 0, late: 0, held_back: 0, calm: 0, successes: 0, probe_after: FIRST_PROBE }
+        Self {
+            ceiling,
+            current,
+            proven: 0,
+            late: 0,
+            held_back: 0,
+            calm: 0,
+            successes: 0,
+            probe_after: FIRST_PROBE,
+            just_lowered: false,
+        }
     }
 
     pub fn current(&self) -> usize {
@@ -73,13 +85,17 @@ impl ChannelLimit {
         self.late = 0;
         self.held_back = 0;
         self.successes = 0;
-        self.probe_after = self.probe_after.saturating_mul(2).min(LAST_PROBE);
+        // The refusals of one burst are one lesson.
+        if !std::mem::replace(&mut self.just_lowered, true) {
+            self.probe_after = self.probe_after.saturating_mul(2).min(LAST_PROBE);
+        }
         RefusalVerdict::Lowered
     }
 
     /// A channel ended that had been open together with others, `open` in all; `wanted`: somebody was waiting.
     pub fn on_ended(&mut self, open: usize, wanted: bool) {
         self.proven = self.proven.max(open);
+        self.just_lowered = false;
         self.late = 0;
         self.calm += 1;
         if self.calm >= CALM {

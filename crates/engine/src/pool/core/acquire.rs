@@ -133,7 +133,8 @@ impl<C: Clone, T: Clone> Core<C, T> {
             starved: false,
             told_full: false,
         });
-        entry.target.get_or_insert_with(|| target.clone());
+        // The latest one: it may differ in what is not part of the key, as how long to wait.
+        entry.target = Some(target.clone());
         if !Arc::ptr_eq(&entry.config, config) {
             entry.config = Arc::clone(config);
         }

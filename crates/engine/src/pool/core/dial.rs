@@ -20,18 +20,41 @@ enum Room {
     PoolFull,
 }
 
+/// Searches of the whole pool for somebody who could make room. A second one in the same round finds nothing new, and with
+/// a thousand keys waiting for the same room, searching for each of them would take seconds.
+#[derive(Default)]
+struct Searched {
+    for_served: bool,
+    for_unserved: bool,
+}
+
+impl Searched {
+    /// Whether there was one for such a key; from now on there was.
+    fn already(&mut self, served: bool) -> bool {
+        let searched = if served { &mut self.for_served } else { &mut self.for_unserved };
+        std::mem::replace(searched, true)
+    }
+}
+
 impl<C: Clone, T: Clone> Core<C, T> {
     /// Opens connections as far as the waiting callers need and the limits allow.
     ///
     /// With no live connection: as many as the queue would fill. With one: a single dial at a time, because the callers
     /// are being served meanwhile and a short burst must not become a handshake storm (HikariCP's spike rule).
     pub(super) fn plan_dials(&mut self, key: &Key, now: Instant) {
+        self.plan_dials_unless(&mut Searched::default(), key, now);
+    }
+
+    fn plan_dials_unless(&mut self, searched: &mut Searched, key: &Key, now: Instant) {
         while self.wants_dial(key, now) {
             match self.room(key) {
                 Room::Yes => self.start_dial(key, now),
                 Room::Handshakes => return self.starve(key),
                 full => {
-                    if !self.make_room(key, full == Room::PoolFull, now) {
+                    let whole_pool = full == Room::PoolFull;
+                    let served = self.entries.get(key).is_some_and(Entry::is_served);
+                    let in_vain = whole_pool && searched.already(served);
+                    if !in_vain && !self.make_room(key, whole_pool, now) {
                         self.tell_full(key);
                     }
                     return self.starve(key);
@@ -108,11 +131,12 @@ impl<C: Clone, T: Clone> Core<C, T> {
     pub(super) fn feed_starved(&mut self, now: Instant) {
         // Whoever gets a connection and wants another one goes behind those who got none.
         let mut insatiable = VecDeque::new();
+        let mut searched = Searched::default();
         for key in std::mem::take(&mut self.starved) {
             let Some(entry) = self.entries.get_mut(&key) else { continue };
             entry.starved = false;
             let dials = entry.dials;
-            self.plan_dials(&key, now);
+            self.plan_dials_unless(&mut searched, &key, now);
             let got_one = self.entries.get(&key).is_some_and(|entry| entry.dials > dials);
             if got_one && self.starved.back() == Some(&key) {
                 insatiable.extend(self.starved.pop_back());

@@ -74,7 +74,8 @@ impl<C: Clone, T: Clone> Core<C, T> {
             DialFailure::Unreachable => entry.breaker.on_failure(Blame::Unreachable, now),
             DialFailure::Ours | DialFailure::Throttled => false,
         };
-        if entry.is_served() || entry.dials > 0 {
+        // Without pooling nothing serves anybody else: each caller's dial is its own.
+        if entry.config.enabled && (entry.is_served() || entry.dials > 0) {
             entry.growth_paused_until = Some(now + GROWTH_BACKOFF.ceiling(entry.dial_failures));
             self.deadline_moved = true;
             return;

@@ -165,7 +165,8 @@ impl<C: Clone, T: Clone> Core<C, T> {
             return self.dispatch(key, now);
         };
         slot.active = slot.active.saturating_sub(1);
-        if slot.active == 0 {
+        let emptied = slot.active == 0;
+        if emptied {
             match slot.state {
                 SlotState::Retiring(reason) => self.close_slot(key, id, reason, now),
                 SlotState::Ready if !pooling => self.retire(key, id, CloseReason::PoolingDisabled, now),
@@ -175,7 +176,8 @@ impl<C: Clone, T: Clone> Core<C, T> {
         }
         self.dispatch(key, now);
         self.retire_if_draining(key, id, now);
-        if !self.starved.is_empty() {
+        // A connection that still carries channels makes room for nobody.
+        if emptied {
             self.feed_starved(now);
         }
     }
