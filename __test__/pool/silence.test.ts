@@ -16,9 +16,12 @@ it('a peer that falls silent is found dead in time; other hosts go on', async ()
   await server.runs('sleep', 2)
   proxy.silence()
   const began = performance.now()
-  expect(await lost).toMatchObject({ code: 'ECONNLOST', kind: 'connection-lost', reached: true })
-  // One more interval, because the last answer may just have come; and what a busy machine needs.
-  expect(performance.now() - began).toBeLessThan(INTERVAL * (COUNT + 1) + 500)
+  const error = await lost
+  expect(error).toMatchObject({ code: 'ECONNLOST', kind: 'connection-lost' })
+  // The server's word that it had begun may have been lost with the rest; that it had not is out of the question.
+  expect(error.reached).not.toBe(false)
+  // The bound, and what a busy machine needs.
+  expect(performance.now() - began).toBeLessThan(INTERVAL * COUNT + 500)
   expect(await other).toMatchObject({ stdout: 'unharmed\n' })
   expect(pool.getStats()).toMatchObject({ connectionsLost: 1, totalConnections: 1 })
   await proxy.stop()
