@@ -30,7 +30,7 @@ export interface ReconnectConfig {
 export interface HostPoolConfig {
   /** true; false opens one connection per command and closes it afterwards. */
   enabled?: boolean
-  /** 10 per host and credentials */
+  /** 10 per host and port, over all logins */
   maxConnections?: number
   /** 8; lowered when the server refuses a channel */
   channelsPerConnection?: number
