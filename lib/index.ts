@@ -4,7 +4,7 @@ export {
   InvalidOptionError, InvalidUsageError, MaxBufferError, NotFoundError, PermissionDeniedError, TimeoutExceededError,
   UnsupportedOptionError, XecNativeError, type ErrorFields, type FailureKind, type FailurePhase,
 } from './errors'
-export type { PoolEventInfo, PoolEventName, PoolEvents } from './events'
+export type { PoolDiagnostic, PoolEventInfo, PoolEventName, PoolEvents } from './events'
 export { SSHConnectionPool } from './pool'
 export { version } from './binding'
 export {
@@ -13,3 +13,14 @@ export {
   type SSHAdapterEvents, type SSHAdapterOptions,
 } from './adapters'
 export type { MaskingConfig } from './masking'
+export { executeSSHCommand, getGlobalPool, type HostLike, type NamedHost } from './environment'
+export { installShutdownHandlers, type ClosablePool, type ShutdownOptions } from './shutdown'
+export {
+  AdaptiveConfig, AllHostsFailedError, ConnectionWarmer, Failover, LoadBalancer, calculateOptimalPoolSize, optimizeKeepAlive,
+  type BalancingStrategy, type CommandRunner, type FailoverOptions, type HostUsage, type LoadBalancerOptions, type TextOptions,
+  type WarmablePool, type WarmerOptions,
+} from './patterns'
+export {
+  observe, prometheusText, statisticsHandler, statisticsReport, type MeasuredPool, type MeterLike, type ObserveOptions,
+  type StatisticsHandler, type StatisticsHandlerOptions, type StatisticsReport,
+} from './monitor'

@@ -23,6 +23,9 @@ const OUTPUT: Record<string, string[]> = {
     '{ totalConnections: 1, idleConnections: 1, poolHits: 1, poolMisses: 1 }', 'closed 127.0.0.1 pool_removal',
   ],
   'limits.mjs': ['true true', '0'],
+  'fleet.mjs': ['1 of 3', '2 of 3', '3 of 3', 'false 2 1 0', '0 completed up', '1 failed ECONNREFUSED', '2 completed up'],
+  'lifecycle.mjs': ['false 2 4', '2 undefined', '0 ECONNREFUSED', 'finished true'],
+  'metrics.mjs': ['created 127.0.0.1', '1 3 0.75', '4 true true', '0 3'],
   'adapter.mjs': ['connected to 127.0.0.1', 'one argument; not two', '7', '1'],
   'drop-in.mjs': ['quoted; as before', '3 false', 'true', 'execute 127.0.0.1 true'],
   'engine.mjs': ['over the shared pool', 'over a pool of its own', '1'],
@@ -46,7 +49,7 @@ describe('examples', () => {
   })
 })
 
-const documents = ['api.md', 'errors.md', 'guides/drop-in.md']
+const documents = ['api.md', 'errors.md', 'metrics.md', 'guides/drop-in.md']
 
 /** Fenced blocks that say which region of which example they show: ```js file=examples/x.mjs region=y */
 const FENCE = /^```js file=(\S+) region=(\S+)\n([\s\S]*?)^```/gm

@@ -10,10 +10,11 @@ beforeAll(async () => { server = await OpenSSHServer.start() })
 afterAll(async () => { await server.stop() })
 
 describe('getStats', () => {
-  it('starts at zero', () => {
-    const stats = new SSHConnectionPool().getStats()
+  it('starts at zero, but for the limits', () => {
+    const { limits, ...stats } = new SSHConnectionPool().getStats()
     expect(Object.values(stats).filter((value) => value !== null && value !== 0)).toEqual([])
     expect(stats.lastCleanup).toBeNull()
+    expect(limits).toMatchObject({ maxConnections: 10, maxTotalConnections: 100, idleTimeout: 300_000, maxLifetime: 3_600_000 })
   })
 
   it('counts hits, misses and connections', async () => {

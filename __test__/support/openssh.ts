@@ -32,8 +32,10 @@ export class OpenSSHServer {
   readonly directory: string
   readonly port: number
   readonly userKey: KeyPair
-  readonly #process: ChildProcess
+  #process: ChildProcess
   #log = ''
+  /** Where the log of the current process begins. */
+  #begun = 0
 
   static async start(options: ServerOptions = {}): Promise<OpenSSHServer> {
     requireTestbed()
@@ -51,8 +53,7 @@ export class OpenSSHServer {
     const keys = [this.userKey.publicKey, ...options.authorized ?? []]
     writeFileSync(join(this.directory, 'authorized_keys'), `${keys.join('\n')}\n`, { mode: 0o644 })
     writeFileSync(join(this.directory, 'sshd_config'), this.#config(options))
-    this.#process = spawn(SSHD, ['-D', '-e', '-f', join(this.directory, 'sshd_config')], { stdio: ['ignore', 'ignore', 'pipe'] })
-    this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => { this.#log += text })
+    this.#process = this.#launch()
   }
 
   get log(): string {
@@ -102,7 +103,8 @@ export class OpenSSHServer {
     return serving.length
   }
 
-  async stop(): Promise<void> {
+  /** Ends the server as a reboot would. `resume()` starts it again, with the same port, keys and log. */
+  async halt(): Promise<void> {
     if (this.#process.exitCode === null && this.#process.signalCode === null) {
       const ended = once(this.#process, 'exit')
       // The sessions' processes do not end with the listener.
@@ -110,7 +112,23 @@ export class OpenSSHServer {
       this.#process.kill('SIGTERM')
       await ended
     }
+  }
+
+  async resume(): Promise<void> {
+    this.#begun = this.#log.length
+    this.#process = this.#launch()
+    await this.#listening()
+  }
+
+  async stop(): Promise<void> {
+    await this.halt()
     rmSync(this.directory, { recursive: true, force: true })
+  }
+
+  #launch(): ChildProcess {
+    const child = spawn(SSHD, ['-D', '-e', '-f', join(this.directory, 'sshd_config')], { stdio: ['ignore', 'ignore', 'pipe'] })
+    child.stderr.setEncoding('utf8').on('data', (text: string) => { this.#log += text })
+    return child
   }
 
   get #pid(): number {
@@ -134,7 +152,7 @@ export class OpenSSHServer {
   }
 
   async #listening(): Promise<void> {
-    const isUp = (): boolean => /^Server listening on/m.test(this.#log)
+    const isUp = (): boolean => /^Server listening on/m.test(this.#log.slice(this.#begun))
     await until(`sshd listens on port ${this.port}`, () => isUp() || this.#process.exitCode !== null)
     if (!isUp()) throw new Error(`sshd ended at once:\n${this.#log}`)
   }

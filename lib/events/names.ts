@@ -4,6 +4,7 @@ import type { XecNativeError } from '../errors'
 export const EVENT_NAMES = [
   'connection:created', 'connection:reused', 'connection:closed', 'connection:failed', 'connection:error', 'pool:full',
   'connection:idle', 'acquire', 'queue', 'retire', 'cleanup', 'drain',
+  'connection:reconnecting', 'connection:reconnected', 'connection:healthy', 'connection:unhealthy',
 ] as const
 
 export type PoolEventName = (typeof EVENT_NAMES)[number]
@@ -39,6 +40,13 @@ export interface PoolEvents {
   'retire': [host: string, reason: string, info: PoolEventInfo]
   /** Idle or old connections were closed. */
   'cleanup': [cleaned: number, remaining: number, info: PoolEventInfo]
-  /** Reserved for `drain()`; not emitted yet. */
+  /** A `drain()` is over. */
   'drain': [info: PoolEventInfo]
+  /** An attempt that follows a lost connection or a failed attempt, counted from 1. */
+  'connection:reconnecting': [host: string, attempt: number, info: PoolEventInfo]
+  'connection:reconnected': [host: string, info: PoolEventInfo]
+  /** A connection passed a health check. */
+  'connection:healthy': [host: string, info: PoolEventInfo]
+  /** A connection failed `failureThreshold` checks in a row and is replaced; `error` is the last one's. */
+  'connection:unhealthy': [host: string, error: XecNativeError, info: PoolEventInfo]
 }

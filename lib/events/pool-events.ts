@@ -1,4 +1,5 @@
 import type { EventRecord } from '../binding'
+import { publish, subscribedEvents } from './diagnostics'
 import { EventHub } from './hub'
 import { EVENT_NAMES, type PoolEvents } from './names'
 import { emitRecord } from './translate'
@@ -11,17 +12,24 @@ export interface EventSource {
 }
 
 /**
- * Carries the engine's events to listeners: it asks the engine for exactly those somebody listens to, and fetches them
- * when the engine calls, or earlier, when a command ends.
+ * Carries the engine's events to listeners and diagnostics channels: it asks the engine for exactly those somebody listens
+ * to, and fetches them when the engine calls, or earlier, when a command ends.
  */
 export abstract class PoolEventHub extends EventHub<PoolEvents> {
   #mask = 0
+  #listened = 0
   #watching = false
 
   protected abstract get eventSource(): EventSource
 
   protected override listenersChanged(): void {
-    const mask = EVENT_NAMES.reduce((bits, name, bit) => (this.listenerCount(name) > 0 ? bits | (1 << bit) : bits), 0)
+    this.#listened = EVENT_NAMES.reduce((bits, name, bit) => (this.listenerCount(name) > 0 ? bits | (1 << bit) : bits), 0)
+    this.noticeSubscribers()
+  }
+
+  /** Called before anything is done: a diagnostics channel does not tell when somebody subscribes to it. */
+  protected noticeSubscribers(): void {
+    const mask = this.#listened | subscribedEvents()
     if (mask === this.#mask) return
     this.#mask = mask
     if (!this.#watching) this.#watch()
@@ -32,7 +40,10 @@ export abstract class PoolEventHub extends EventHub<PoolEvents> {
   protected deliverEvents(): void {
     if (this.#mask === 0) return
     for (const record of this.eventSource.drainEvents()) {
-      emitRecord(record, (event, ...args) => { this.emitSafely(event, ...args) })
+      emitRecord(record, (event, ...args) => {
+        publish({ event, args, pool: this })
+        this.emitSafely(event, ...args)
+      })
     }
   }
 

@@ -29,6 +29,10 @@ const ARGUMENTS: { [K in PoolEventName]: Arguments<K> } = {
   'retire': withReason,
   'cleanup': (record, info) => [record.count ?? 0, record.remaining ?? 0, info],
   'drain': (_record, info) => [info],
+  'connection:reconnecting': (record, info) => [record.host, record.attempt ?? 1, info],
+  'connection:reconnected': hostOnly,
+  'connection:healthy': hostOnly,
+  'connection:unhealthy': withError,
 }
 
 /** Calls `emit` with the event a record stands for. A kind from a newer engine is nobody's, so it is left out. */

@@ -26,12 +26,12 @@ export const stdin: Check<string | Buffer | Readable> = (value, option) => {
 const isAbortSignal = (value: unknown): value is AbortSignal =>
   typeof value === 'object' && value !== null && 'aborted' in value && 'addEventListener' in value
 
-const signal: Check<AbortSignal> = (value, option) => {
+export const signal: Check<AbortSignal> = (value, option) => {
   if (isAbortSignal(value)) return value
   throw new InvalidOptionError(option, `expected an AbortSignal, got ${describe(value)}`)
 }
 
-const fields = shape({
+export const execFields = {
   cwd: nonEmptyText,
   env: environment,
   stdin,
@@ -45,7 +45,9 @@ const fields = shape({
   retry: shape({ lostConnection: boolean }),
   pty: notYet('run the command without a terminal'),
   shell: loginShell,
-})
+}
+
+const fields = shape(execFields)
 
 export type CheckedExecOptions = Omit<ExecOptions, 'pty' | 'shell'>
 

@@ -1,4 +1,5 @@
 export { type CheckedExecOptions, checkCommand, checkExecOptions } from './exec'
+export { type CheckedFleetOptions, checkDrainOptions, checkFleetOptions, checkTargets, checkWarmUpOptions } from './fleet'
 export { type CheckedTarget, checkTarget } from './target'
 export { hostConfig } from './host-config'
 export { poolOptions } from './pool-options'

@@ -1,11 +1,8 @@
 import { CancelToken } from '../binding'
 import { AbortError } from '../errors'
 
-export function abortError(signal: AbortSignal): AbortError {
-  return new AbortError({
-    code: 'ABORT_ERR', kind: 'unknown', reached: false, cause: signal.reason,
-    message: 'The command was aborted before it was sent',
-  })
+export function abortError(signal: AbortSignal, message = 'The command was aborted before it was sent'): AbortError {
+  return new AbortError({ code: 'ABORT_ERR', kind: 'unknown', reached: false, cause: signal.reason, message })
 }
 
 /** Ties an AbortSignal to one native call. */

@@ -10,12 +10,12 @@ interface Rule {
 
 /** Pool settings by host name. Every matching pattern counts; where two say something different, the later one wins. */
 export class HostRules {
-  readonly #base: HostPoolConfig
+  /** What the pool itself says, for every host. */
+  readonly base: HostPoolConfig
   readonly #rules: Rule[] = []
 
-  /** `base` is what the pool itself says, for every host. */
   constructor(base: HostPoolConfig) {
-    this.#base = withOneSpelling(base)
+    this.base = withOneSpelling(base)
   }
 
   add(pattern: unknown, config: HostPoolConfig): void {
@@ -26,7 +26,7 @@ export class HostRules {
   configFor(host: string, own: HostPoolConfig | undefined): HostPoolConfig | undefined {
     const configs = this.#rules.filter((rule) => rule.matches.test(host)).map((rule) => rule.config)
     if (own !== undefined) configs.push(withOneSpelling(own))
-    return configs.length === 0 ? undefined : configs.reduce(laidOver, this.#base)
+    return configs.length === 0 ? undefined : configs.reduce(laidOver, this.base)
   }
 }
 

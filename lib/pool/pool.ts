@@ -1,19 +1,24 @@
 import { NativePool, type ExecOutcome } from '../binding'
-import { CommandFailedError, errorFromFailure } from '../errors'
 import { type EventSource, PoolEventHub } from '../events'
-import { maskSecrets } from '../masking'
 import {
-  type CheckedExecOptions, type CheckedTarget, checkCommand, checkExecOptions, checkTarget, hostConfig, poolOptions,
+  type CheckedExecOptions, type CheckedTarget, checkCommand, checkDrainOptions, checkExecOptions, checkFleetOptions, checkTarget,
+  checkTargets, checkWarmUpOptions, hostConfig, poolOptions,
 } from '../options'
-import type { CommandResult, ConnectionInfo, ExecOptions, HostPoolConfig, PoolOptions, PoolStats, SSHTarget } from '../types'
+import type {
+  CommandResult, ConnectionInfo, ExecOptions, FleetOptions, FleetResult, HostPoolConfig, PoolMetrics, PoolOptions, PoolStats,
+  SSHTarget, WarmUpOptions, WarmUpReport,
+} from '../types'
 import { linkAbort } from './abort'
 import { commandSpec } from './command-spec'
+import { runFleet } from './fleet'
 import { HostRules } from './host-rules'
-import { commandResult, decoder } from './result'
+import { Meter } from './meter'
 import { poolSettings } from './settings'
-import { connectionInfo, poolStats } from './stats'
+import { settle } from './settle'
+import { connectionInfo } from './stats'
 import { readStdin } from './stdin'
-import { targetSpec } from './target-spec'
+import { type ResolvedTarget, resolveTarget } from './target-spec'
+import { Warmer } from './warm-up'
 
 let shared: SSHConnectionPool | undefined
 
@@ -25,7 +30,8 @@ let shared: SSHConnectionPool | undefined
 export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
   readonly #native: NativePool
   readonly #rules: HostRules
-  #commandsRun = 0
+  readonly #meter: Meter
+  readonly #warmer: Warmer
 
   /** The pool that the whole program shares, made on first use with the default options. */
   static getInstance(): SSHConnectionPool {
@@ -38,7 +44,10 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
     const { hosts = {}, ...checked } = poolOptions(options, '')
     this.#rules = new HostRules(checked)
     for (const [pattern, config] of Object.entries(hosts)) this.#rules.add(pattern, config)
-    this.#native = new NativePool(poolSettings(checked))
+    const settings = poolSettings(checked)
+    this.#native = new NativePool(settings)
+    this.#meter = new Meter(this.#native, settings)
+    this.#warmer = new Warmer(this.#native)
   }
 
   /** Settings for hosts whose name matches; a string may hold `*` and `?`. Later calls win over earlier ones. */
@@ -62,8 +71,55 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
     return settle(checkedTarget, checkedCommand, checkedOptions, outcome)
   }
 
+  /**
+   * Runs a command on many targets. Resolves, whatever happens to each of them, with one outcome per target in the order
+   * of the targets; rejects only when an option is wrong. After an abort the rest is settled as aborted.
+   */
+  execAll(
+    targets: readonly SSHTarget[], command: string, options: FleetOptions<Buffer> & { encoding: 'buffer' },
+  ): Promise<FleetResult<Buffer>>
+  execAll(
+    targets: readonly SSHTarget[], command: string, options?: FleetOptions & { encoding?: BufferEncoding },
+  ): Promise<FleetResult>
+  async execAll(
+    targets: readonly SSHTarget[], command: string, options?: FleetOptions<never>,
+  ): Promise<FleetResult<string | Buffer>> {
+    const list = checkTargets(targets)
+    const checkedCommand = checkCommand(command)
+    const { concurrency = 32, onProgress, ...execOptions } = checkFleetOptions(options)
+    // A stream can be read once only, so everybody gets what it held; its failure is everybody's failure.
+    const stdin = readStdin(execOptions.stdin, execOptions.signal)
+    stdin.catch(() => undefined)
+    const run = async (target: SSHTarget): Promise<CommandResult<string | Buffer>> => {
+      const checkedTarget = checkTarget(target)
+      const each = { ...execOptions, stdin: await stdin }
+      return settle(checkedTarget, checkedCommand, each, await this.#run(checkedTarget, checkedCommand, each))
+    }
+    return runFleet({ targets: list, concurrency, run, onProgress })
+  }
+
+  /**
+   * Opens connections ahead of need. Resolves with a report, whatever happens to each target; rejects only when an option or
+   * a target is wrong.
+   */
+  async warmUp(targets: readonly SSHTarget[], options?: WarmUpOptions): Promise<WarmUpReport> {
+    const resolved = checkTargets(targets).map((target) => this.#resolve(checkTarget(target)))
+    const { connections, signal } = checkWarmUpOptions(options)
+    return this.#perform(() => this.#warmer.warmUp(resolved, connections, signal))
+  }
+
+  /** The figures since the pool was made. */
   getStats(): PoolStats {
-    return poolStats(this.#native.stats(), this.#commandsRun)
+    return this.#meter.stats()
+  }
+
+  /** The figures since the last `resetMetrics()`, and how long things took. */
+  getMetrics(): PoolMetrics {
+    return this.#meter.metrics()
+  }
+
+  resetMetrics(): void {
+    this.#meter.reset()
   }
 
   getConnections(): ConnectionInfo[] {
@@ -71,22 +127,42 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
   }
 
   /** Closes the connections that run nothing; resolves with how many those were. */
-  async closeIdleConnections(): Promise<number> {
-    const closed = await this.#native.closeIdle()
-    this.deliverEvents()
-    return closed
+  closeIdleConnections(): Promise<number> {
+    return this.#perform(() => this.#native.closeIdle())
+  }
+
+  /** Takes one target's connections out of the pool; busy ones finish what they do. Resolves with how many those were. */
+  removeConnection(target: SSHTarget): Promise<number> {
+    return this.#perform(() => {
+      const { spec } = this.#resolve(checkTarget(target))
+      this.#warmer.forget(spec)
+      return Promise.resolve(this.#native.remove(spec))
+    })
+  }
+
+  /**
+   * Refuses new commands, lets the others end, and closes every connection; after `timeout` milliseconds (30_000, 0 = no
+   * limit) it cuts what is left. Resolves with whether nothing had to be cut. The pool can be used again afterwards.
+   */
+  drain(options?: { timeout?: number }): Promise<boolean> {
+    return this.#perform(() => {
+      const { timeout = 30_000 } = checkDrainOptions(options)
+      this.#warmer.forgetAll()
+      return this.#native.drain(timeout === 0 ? undefined : timeout)
+    })
   }
 
   /** Closes every connection, running commands included. The pool can be used again afterwards. */
-  async closeAll(): Promise<void> {
-    await this.#native.closeAll()
-    this.deliverEvents()
+  closeAll(): Promise<void> {
+    return this.#perform(() => {
+      this.#warmer.forgetAll()
+      return this.#native.closeAll()
+    })
   }
 
   /** Closes every connection for good: later commands are refused with EPOOLCLOSED. */
   async dispose(): Promise<void> {
-    await this.#native.dispose()
-    this.deliverEvents()
+    await this.#perform(() => this.#native.dispose())
     // The shared pool is shared: one part of a program closing it must not disable it for the others.
     if (shared === this) shared = undefined
   }
@@ -99,30 +175,34 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
     return this.#native
   }
 
+  #resolve(target: CheckedTarget): ResolvedTarget {
+    return resolveTarget(target, this.#rules)
+  }
+
+  /** What happens meanwhile is emitted before the promise settles. */
+  async #perform<R>(work: () => Promise<R>): Promise<R> {
+    this.noticeSubscribers()
+    try {
+      return await work()
+    } finally {
+      this.deliverEvents()
+    }
+  }
+
   async #run(target: CheckedTarget, command: string, options: CheckedExecOptions): Promise<ExecOutcome> {
     const link = linkAbort(options.signal)
     try {
       const stdin = await readStdin(options.stdin, options.signal)
-      const config = this.#rules.configFor(target.host, target.poolConfig)
-      const outcome = await this.#native.exec(targetSpec(target, config), commandSpec(command, options, stdin), link.token)
-      if (outcome.output !== undefined) this.#commandsRun += 1
-      return outcome
+      return await this.#perform(async () => {
+        const resolved = this.#resolve(target)
+        const running = this.#native.exec(resolved.spec, commandSpec(command, options, stdin), link.token)
+        this.#warmer.noteUse(resolved)
+        const outcome = await running
+        if (outcome.output !== undefined) this.#meter.countCommand()
+        return outcome
+      })
     } finally {
       link.unlink()
-      this.deliverEvents()
     }
   }
-}
-
-function settle(
-  target: CheckedTarget, command: string, options: CheckedExecOptions, outcome: ExecOutcome,
-): CommandResult<string | Buffer> {
-  const decode = decoder(options.encoding)
-  if (outcome.failure !== undefined) {
-    throw errorFromFailure(outcome.failure, { command, decode, reason: options.signal?.reason })
-  }
-  if (outcome.output === undefined) throw new TypeError('the engine answered with neither output nor failure')
-  const result = commandResult(command, target.host, outcome.output, decode)
-  if (options.throwOnNonZeroExit === true && !result.ok) throw new CommandFailedError(maskSecrets(command), result)
-  return result
 }

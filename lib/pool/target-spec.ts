@@ -3,10 +3,23 @@ import type { TargetSpec } from '../binding'
 import { InvalidOptionError } from '../errors'
 import type { CheckedTarget } from '../options'
 import type { HostPoolConfig } from '../types'
+import type { HostRules } from './host-rules'
 import { hostSettings } from './settings'
 
+/** A target with all that is said about its host. */
+export interface ResolvedTarget {
+  spec: TargetSpec
+  /** Connections to have ready once it is used. */
+  warmUpConnections: number
+}
+
+export function resolveTarget(target: CheckedTarget, rules: HostRules): ResolvedTarget {
+  const config = rules.configFor(target.host, target.poolConfig)
+  return { spec: targetSpec(target, config), warmUpConnections: (config ?? rules.base).warmUpConnections ?? 0 }
+}
+
 /** The target in the engine's words, defaults filled in. `config` only where the pool's own settings do not apply. */
-export function targetSpec(target: CheckedTarget, config: HostPoolConfig | undefined): TargetSpec {
+function targetSpec(target: CheckedTarget, config: HostPoolConfig | undefined): TargetSpec {
   return {
     host: target.host,
     port: target.port ?? 22,

@@ -1,5 +1,8 @@
 export type { HostKey, HostKeyChecking, KeyboardInteractivePrompt, SSHTarget, SudoOptions } from './target'
 export type {
-  ConnectionInfo, HealthCheckConfig, HostPoolConfig, PoolOptions, PoolStats, ReconnectConfig,
+  ConnectionInfo, HealthCheckConfig, HostPoolConfig, PoolLimits, PoolOptions, PoolStats, ReconnectConfig,
 } from './pool'
+export type { Histogram, HistogramBucket, PoolMetrics } from './metrics'
+export type { HostWarmUp, WarmUpOptions, WarmUpReport } from './warm-up'
+export type { FleetOptions, FleetOutcome, FleetProgress, FleetResult } from './fleet'
 export type { CommandResult, ExecOptions, PtyOptions, Timings } from './exec'

@@ -1,16 +1,28 @@
+/** Naming it asks for checks of idle connections, unless it says `enabled: false`. */
 export interface HealthCheckConfig {
+  /** true; without `healthCheck` there are no checks, and `keepAlive` finds dead peers */
   enabled?: boolean
+  /** 30_000 */
   interval?: number
+  /** 5_000 for one check */
   timeout?: number
+  /** Must exit with 0. Absent: a message of the protocol, which runs nothing. */
   command?: string
+  /** 3 failures in a row: the connection is replaced */
   failureThreshold?: number
 }
 
+/** Attempts to connect after one that failed. Refused logins and untrusted host keys are never tried again. */
 export interface ReconnectConfig {
+  /** true; false: one attempt per call */
   enabled?: boolean
+  /** 3 attempts after the first */
   maxRetries?: number
+  /** 1_000; each pause is a random share of the time the backoff allows */
   initialDelay?: number
+  /** 30_000 */
   maxDelay?: number
+  /** 'exponential' */
   backoff?: 'exponential' | 'linear' | 'fixed'
 }
 
@@ -18,7 +30,7 @@ export interface ReconnectConfig {
 export interface HostPoolConfig {
   /** true; false opens one connection per command and closes it afterwards. */
   enabled?: boolean
-  /** 10 per host and credentials */
+  /** 10 per host and port, over all logins */
   maxConnections?: number
   /** 8; lowered when the server refuses a channel */
   channelsPerConnection?: number
@@ -40,14 +52,12 @@ export interface HostPoolConfig {
   keepAliveInterval?: number
   /** 3 unanswered questions end the connection */
   keepAliveCountMax?: number
-
-  /** Checked, no effect yet. */
+  /** 0: free connections kept ready once a login has succeeded */
   minIdle?: number
-  /** Checked, no effect yet. */
+  /** 0: connections made in the background when a target is used for the first time */
   warmUpConnections?: number
-  /** Checked, no effect yet: a dead connection is noticed by keepAlive. */
   healthCheck?: HealthCheckConfig
-  /** Checked, no effect yet: the next command opens a new connection by itself. */
+  /** A lost connection is made again with these defaults; who names the option has the first connection retried as well. */
   reconnect?: ReconnectConfig
   /** The other spelling of `reconnect.enabled`. */
   autoReconnect?: boolean
@@ -57,7 +67,7 @@ export interface HostPoolConfig {
   reconnectDelay?: number
   /** The other spelling of `reconnect.maxRetries`. */
   maxRetries?: number
-  /** Checked, no effect yet. */
+  /** Checked, no effect yet: there are no leases that could leak. */
   leakDetectionThreshold?: number
 }
 
@@ -70,8 +80,24 @@ export interface PoolOptions extends HostPoolConfig {
   hosts?: Record<string, HostPoolConfig>
 }
 
+/** What the pool allows where no pattern and no target says otherwise. */
+export interface PoolLimits {
+  maxConnections: number
+  maxTotalConnections: number
+  channelsPerConnection: number
+  maxQueue: number
+  acquireTimeout: number
+  connectionTimeout: number
+  idleTimeout: number
+  maxLifetime: number
+}
+
 export interface PoolStats {
   totalConnections: number
+  /** Connections that can be used: the active and the idle ones. */
+  aliveConnections: number
+  /** Another name of `activeConnections`. */
+  inUseConnections: number
   /** Connections that run at least one command. */
   activeConnections: number
   /** Connections ready and free. */
@@ -91,9 +117,16 @@ export interface PoolStats {
   connectionsClosed: number
   /** Of those, the ones that broke. */
   connectionsLost: number
+  /** Targets that were served again after their connection was lost, or could not be made at first. */
+  reconnections: number
+  healthChecksPassed: number
+  healthCheckFailures: number
+  /** Commands whose wait for a connection ran out. */
   acquireTimeouts: number
   /** Channels the server refused; each was tried again without the caller noticing. */
   channelRefusals: number
+  /** Turns given to commands; one whose channel was refused takes another one. */
+  permitsGranted: number
   /** Commands that ran to their end, whatever their exit code. */
   commandsRun: number
   /** Events thrown away because nobody fetched them in time. */
@@ -105,6 +138,7 @@ export interface PoolStats {
   /** Share of commands that found an open connection, 0 to 1. */
   poolEfficiency: number
   lastCleanup: Date | null
+  limits: PoolLimits
 }
 
 export interface ConnectionInfo {

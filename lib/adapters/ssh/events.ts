@@ -13,6 +13,7 @@ export interface SSHAdapterEvents {
   'ssh:disconnect': [AdapterEvent & { host: string; reason: string }]
   /** A command is handed to the pool. */
   'ssh:execute': [AdapterEvent & { host: string; command: string }]
+  /** An attempt after a lost connection or a failed attempt is over. */
   'ssh:reconnect': [AdapterEvent & { host: string; attempts: number; success: boolean }]
   'ssh:pool-metrics': [AdapterEvent & { metrics: ConnectionPoolMetrics }]
   'ssh:pool-cleanup': [AdapterEvent & { cleaned: number; remaining: number }]
@@ -44,20 +45,24 @@ interface Subscription {
 export class EventBridge {
   readonly #pool: SSHConnectionPool
   readonly #emitter: AdapterEmitter
-  readonly #lost = new Set<string>()
+  /** Attempts so far, by login. */
+  readonly #attempts = new Map<string, number>()
   readonly #subscriptions: readonly Subscription[]
 
   constructor(pool: SSHConnectionPool, emitter: AdapterEmitter) {
     this.#pool = pool
     this.#emitter = emitter
     this.#subscriptions = [
-      this.#subscription('connection:created', ['ssh:connect', 'connection:open', 'ssh:reconnect', 'ssh:pool-metrics'],
+      this.#subscription('connection:created', ['ssh:connect', 'connection:open', 'ssh:pool-metrics'],
         (host, _duration, info) => { this.#created(host, info) }),
       this.#subscription('connection:reused', ['ssh:pool-metrics'], () => { this.#announceMetrics() }),
       this.#subscription('connection:closed', ['ssh:disconnect', 'connection:close'],
         (host, reason, info) => { this.#closed(host, reason, info) }),
-      this.#subscription('connection:error', ['ssh:reconnect'],
-        (host, _error, { port }) => { this.#lost.add(`${host}:${port}`) }),
+      this.#subscription('connection:reconnecting', ['ssh:reconnect'],
+        (_host, attempt, info) => { this.#attempts.set(loginOf(info), attempt) }),
+      this.#subscription('connection:reconnected', ['ssh:reconnect'], (_host, info) => { this.#reconnected(info, true) }),
+      this.#subscription('connection:failed', ['ssh:reconnect'],
+        (_host, _error, info) => { this.#reconnected(info, false) }),
       this.#subscription('cleanup', ['ssh:pool-cleanup'],
         (cleaned, remaining) => { emitter.announce('ssh:pool-cleanup', { ...stamp(), cleaned, remaining }) }),
     ]
@@ -85,10 +90,15 @@ export class EventBridge {
     const emitter = this.#emitter
     emitter.announce('ssh:connect', { ...stamp(), host, port, username })
     emitter.announce('connection:open', { ...stamp(), host, port, type: 'ssh', metadata: { username } })
-    if (this.#lost.delete(`${host}:${port}`)) {
-      emitter.announce('ssh:reconnect', { ...stamp(), host, attempts: 1, success: true })
-    }
     this.#announceMetrics()
+  }
+
+  /** A first connection that fails was no attempt to reconnect, so nothing is known about it here. */
+  #reconnected(info: PoolEventInfo, success: boolean): void {
+    const attempts = this.#attempts.get(loginOf(info))
+    if (attempts === undefined) return
+    if (success) this.#attempts.delete(loginOf(info))
+    this.#emitter.announce('ssh:reconnect', { ...stamp(), host: info.host, attempts, success })
   }
 
   #closed(host: string, reason: string, { port }: PoolEventInfo): void {
@@ -100,4 +110,8 @@ export class EventBridge {
     if (this.#emitter.listenerCount('ssh:pool-metrics') === 0) return
     this.#emitter.announce('ssh:pool-metrics', { ...stamp(), metrics: connectionPoolMetrics(this.#pool.getStats()) })
   }
+}
+
+function loginOf({ username, host, port }: PoolEventInfo): string {
+  return `${username}@${host}:${port}`
 }

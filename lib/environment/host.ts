@@ -1,0 +1,58 @@
+import { existsSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { InvalidOptionError } from '../errors'
+import { describe } from '../options/schema'
+import type { SSHTarget } from '../types'
+
+/**
+ * A host by its `name`, as an inventory lists it. Where both are given, `host` is the address that is dialed, and `name`
+ * only what people call it.
+ */
+export type NamedHost = Omit<SSHTarget, 'host'> & ({ name: string, host?: string } | { name?: string, host: string })
+
+/** Where a command goes: a target, a named host, or 'user@host:port'. */
+export type HostLike = SSHTarget | NamedHost | string
+
+export function targetOf(host: HostLike): SSHTarget {
+  const target = typeof host === 'string' ? parseAddress(host) : withAddress(host)
+  return hasCredentials(target) ? target : { ...target, privateKey: ownKey() }
+}
+
+function withAddress(host: SSHTarget | NamedHost): SSHTarget {
+  if (!isObject(host)) throw new InvalidOptionError('host', `expected 'user@host:port', or an object with 'host' or 'name', got ${describe(host)}`)
+  if (!('name' in host)) return host
+  const { name, host: address = name, ...rest } = host
+  if (address === undefined) throw new InvalidOptionError('host', 'a host needs a name or an address')
+  return { ...rest, host: address }
+}
+
+/** Types do not stop callers in JavaScript. */
+const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null
+
+/** user@host:port, both ends optional; an IPv6 address with a port needs its brackets. */
+const ADDRESS = /^(?:(?<username>[^@\s]+)@)?(?:\[(?<bracketed>[^\][\s]+)\]|(?<plain>[^@:\s[\]/]+)|(?<ipv6>[0-9a-f]*:[0-9a-f.:]*:[0-9a-f.:]*(?:%\w+)?))(?<tail>:(?<port>\d{1,5}))?$/i
+
+function parseAddress(text: string): SSHTarget {
+  const { username, bracketed, plain, ipv6, port } = ADDRESS.exec(text)?.groups ?? {}
+  const host = bracketed ?? plain ?? ipv6
+  if (host === undefined) {
+    throw new InvalidOptionError('host', `expected 'host', 'user@host' or 'user@host:port' ('user@[::1]:22' for IPv6)`)
+  }
+  return {
+    host,
+    ...(username === undefined ? {} : { username }),
+    ...(port === undefined ? {} : { port: Number(port) }),
+  }
+}
+
+function hasCredentials({ password, privateKey, agent, keyboardInteractive }: SSHTarget): boolean {
+  return [password, privateKey, agent, keyboardInteractive].some((given) => given !== undefined && given !== false)
+}
+
+const KEY_FILES = ['id_ed25519', 'id_ecdsa', 'id_rsa']
+
+/** An address names no credentials, so, as `ssh` does, the local user's own key is meant. */
+function ownKey(): string | undefined {
+  return KEY_FILES.map((name) => join(homedir(), '.ssh', name)).find((path) => existsSync(path))
+}

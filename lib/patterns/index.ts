@@ -1,0 +1,7 @@
+export { AdaptiveConfig, type HostUsage } from './adaptive'
+export { AllHostsFailedError } from './all-hosts-failed'
+export { LoadBalancer, type BalancingStrategy, type LoadBalancerOptions } from './balancer'
+export { Failover, type FailoverOptions } from './failover'
+export type { CommandRunner, TextOptions } from './runner'
+export { calculateOptimalPoolSize, optimizeKeepAlive } from './sizing'
+export { ConnectionWarmer, type WarmablePool, type WarmerOptions } from './warmer'

@@ -1,0 +1,83 @@
+import type { NativePool, TargetSpec } from '../binding'
+import { type XecNativeError, errorFromFailure } from '../errors'
+import type { HostWarmUp, WarmUpReport } from '../types'
+import { abortError } from './abort'
+import { TargetSet } from './target-set'
+import type { ResolvedTarget } from './target-spec'
+
+type Source = Pick<NativePool, 'warmUp'>
+
+/** Connections made ahead of need, as asked for by calls and by settings. */
+export class Warmer {
+  readonly #source: Source
+  readonly #used = new TargetSet()
+
+  constructor(source: Source) {
+    this.#source = source
+  }
+
+  /** All targets at once; the engine spares each server too many newcomers. */
+  async warmUp(targets: readonly ResolvedTarget[], connections?: number, signal?: AbortSignal): Promise<WarmUpReport> {
+    const began = performance.now()
+    const hosts = await Promise.all(targets.map(({ spec, warmUpConnections }) =>
+      this.#warmHost(spec, connections ?? Math.max(1, warmUpConnections), signal)))
+    const ready = hosts.reduce((sum, host) => sum + host.ready, 0)
+    const requested = hosts.reduce((sum, host) => sum + host.requested, 0)
+    return {
+      ok: hosts.every((host) => host.ready >= host.requested),
+      requested, ready, duration: performance.now() - began, hosts,
+    }
+  }
+
+  /** A target is being used: `warmUpConnections` counts from the first time. Failures show as events only. */
+  noteUse({ spec, warmUpConnections }: ResolvedTarget): void {
+    if (warmUpConnections === 0 || !this.#used.add(spec)) return
+    void this.#warmHost(spec, warmUpConnections, undefined).then(({ error }) => {
+      if (error !== undefined) this.#used.delete(spec)
+    })
+  }
+
+  /** The target's connections are gone on purpose, so its next use is a first one. */
+  forget(spec: TargetSpec): void {
+    this.#used.delete(spec)
+  }
+
+  forgetAll(): void {
+    this.#used.clear()
+  }
+
+  async #warmHost(spec: TargetSpec, requested: number, signal: AbortSignal | undefined): Promise<HostWarmUp> {
+    const began = performance.now()
+    const { host, port } = spec
+    let ready = 0
+    const warm = async (): Promise<XecNativeError | undefined> => {
+      // One first: a login that is refused is then refused once, not as often as connections are wanted.
+      for (const count of requested === 1 ? [1] : [1, requested]) {
+        const record = await this.#source.warmUp(spec, count)
+        ready = record.ready
+        if (record.failure !== undefined) return errorFromFailure(record.failure)
+      }
+      return undefined
+    }
+    const error = await unlessAborted(warm, signal)
+    return { host, port, requested, ready, ...(error === undefined ? {} : { error }), duration: performance.now() - began }
+  }
+}
+
+async function unlessAborted(
+  work: () => Promise<XecNativeError | undefined>, signal: AbortSignal | undefined,
+): Promise<XecNativeError | undefined> {
+  if (signal === undefined) return work()
+  const message = 'The warm-up was aborted'
+  if (signal.aborted) return abortError(signal, message)
+  let stop = (): void => undefined
+  const aborted = new Promise<XecNativeError>((resolve) => {
+    stop = () => { resolve(abortError(signal, message)) }
+    signal.addEventListener('abort', stop, { once: true })
+  })
+  try {
+    return await Promise.race([work(), aborted])
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
+}

@@ -1,0 +1,2 @@
+export { type ShutdownOptions, installShutdownHandlers } from './install'
+export type { ClosablePool } from './registry'
