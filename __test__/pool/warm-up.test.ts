@@ -98,7 +98,8 @@ describe('minIdle', () => {
   it('keeps so many free connections ready, also while others are busy', async () => {
     await using spare = new SSHConnectionPool({ minIdle: 2, channelsPerConnection: 1 })
     await spare.exec(server.target(), 'true')
-    await until('two are free', () => spare.getStats().idleConnections === 2)
+    // Two are made while the first one is busy, so there may be three by now.
+    await until('two are free', () => spare.getStats().idleConnections >= 2)
     const running = spare.exec(server.target(), 'sleep 300')
     await server.runs('sleep')
     await until('two are free again', () => spare.getStats().idleConnections === 2)

@@ -197,3 +197,19 @@ async fn spare_connections_outlive_the_idle_timeout_and_the_others_do_not() {
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(world.stats().total, 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn spare_connections_are_refilled_when_one_becomes_busy() {
+    let world = World::new(|limits| {
+        limits.host.channels_per_connection = 1;
+        limits.host.min_idle = 2;
+    });
+    let mut held = Vec::new();
+    for busy in 1..=3 {
+        held.push(world.permit(&world.request()).await);
+        settle().await;
+        assert_eq!((world.stats().active, world.stats().idle), (busy, 2));
+    }
+    drop(held);
+    world.quiet().await;
+}

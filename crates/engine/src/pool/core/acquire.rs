@@ -40,6 +40,10 @@ impl<C: Clone, T: Clone> Core<C, T> {
             && let Some(grant) = self.take_permit(key, place, now)
         {
             self.metrics.wait.record(Duration::ZERO);
+            if config.min_idle > 0 {
+                // One less is idle now.
+                self.plan_dials(key, now);
+            }
             return Ok(Acquired::Now(grant));
         }
         if let Err(refusal) = self.refuse_if_broken(key, now).and_then(|()| self.refuse_if_exhausted(key)) {
