@@ -6,7 +6,7 @@ const plainScripts = ['**/*.{js,cjs,mjs}']
 const nodeGlobals = Object.fromEntries(
   ['process', 'console', 'Buffer', 'URL', 'AbortController', 'AbortSignal', 'performance', 'module', 'require',
     'exports', '__dirname', '__filename', 'structuredClone', 'queueMicrotask', 'globalThis',
-    'setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'setImmediate', 'clearImmediate']
+    'fetch', 'setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'setImmediate', 'clearImmediate']
     .map((name) => [name, 'readonly']),
 )
 

@@ -28,6 +28,26 @@ const OUTPUT: Record<string, string[]> = {
   'metrics.mjs': ['created 127.0.0.1', '1 3 0.75', '4 true true', '0 3'],
   'adapter.mjs': ['connected to 127.0.0.1', 'one argument; not two', '7', '1'],
   'drop-in.mjs': ['quoted; as before', '3 false', 'true', 'execute 127.0.0.1 true'],
+  'patterns-warming.mjs': [`[ '127.0.0.1' ]`, 'true 2'],
+  'patterns-balancing.mjs': [`[ 'job 1 done', 'job 2 done', 'job 3 done' ]`, 'true', '3 [ 0, 0, 0 ]'],
+  'patterns-failover.mjs': [
+    'not on primary.invalid ENOTFOUND', 'on the backup', 'All hosts failed false', 'primary.invalid ENOTFOUND', 'backup.invalid ENOTFOUND',
+  ],
+  'patterns-priority.mjs': ['begun before the others came', 'urgent', 'usual', 'report'],
+  'patterns-sizing.mjs': ['30', '4 { keepAlive: true, keepAliveInterval: 15000, idleTimeout: 240000 }', 'true'],
+  'patterns-adaptive.mjs': ['{ maxConnections: 2, idleTimeout: 60000 }', '{ maxConnections: 5, idleTimeout: 300000 }', '10 true'],
+  'environment.mjs': [
+    '{', '  poolHits: 1,', '  poolMisses: 1,', '  activeConnections: 0,', '  idleConnections: 1,', '  totalConnections: 1', '}',
+    'EPOOLEXHAUSTED true', 'EINVAL_OPTION SSH_POOL_IDLE_TIMEOUT_MS',
+  ],
+  'shutdown.mjs': ['drained', 'ended in peace'],
+  'monitoring.mjs': [
+    '{', '  success: true,', '  pool_stats: {', '    total_connections: 1,', '    alive_connections: 1,', '    in_use_connections: 0,',
+    '    idle_connections: 1,', '    idle_timeout: 300,', '    max_lifetime: 3600', '  }', '}',
+    'ssh_client_connection_count{pool="build",state="idle"} 1', 'ssh_client_connection_count{pool="build",state="used"} 0',
+    ['create_time', 'wait_time', 'use_time', 'count', 'idle.max', 'max', 'pending_requests', 'timeouts']
+      .map((name) => `ssh.client.connection.${name}`).join(' '),
+  ],
   'engine.mjs': ['over the shared pool', 'over a pool of its own', '1'],
 }
 
@@ -49,7 +69,10 @@ describe('examples', () => {
   })
 })
 
-const documents = ['api.md', 'errors.md', 'metrics.md', 'guides/drop-in.md']
+const documents = [
+  'api.md', 'errors.md', 'metrics.md', 'guides/drop-in.md', 'guides/environment.md', 'guides/monitoring.md', 'guides/patterns.md',
+  'guides/shutdown.md',
+]
 
 /** Fenced blocks that say which region of which example they show: ```js file=examples/x.mjs region=y */
 const FENCE = /^```js file=(\S+) region=(\S+)\n([\s\S]*?)^```/gm

@@ -28,8 +28,14 @@ export function existingGlobalPool(): SSHConnectionPool | undefined {
 }
 
 /** Runs a command over the global pool: `host` is a target, a host with a `name`, or 'user@host:port'. */
-export function executeSSHCommand(host: HostLike, command: string, options: ExecOptions & { encoding: 'buffer' }): Promise<CommandResult<Buffer>>
-export function executeSSHCommand(host: HostLike, command: string, options?: ExecOptions & { encoding?: BufferEncoding }): Promise<CommandResult>
-export async function executeSSHCommand(host: HostLike, command: string, options?: ExecOptions): Promise<CommandResult<string | Buffer>> {
+export function executeSSHCommand(
+  host: HostLike, command: string, options: ExecOptions & { encoding: 'buffer' },
+): Promise<CommandResult<Buffer>>
+export function executeSSHCommand(
+  host: HostLike, command: string, options?: ExecOptions & { encoding?: BufferEncoding },
+): Promise<CommandResult>
+export async function executeSSHCommand(
+  host: HostLike, command: string, options?: ExecOptions,
+): Promise<CommandResult<string | Buffer>> {
   return getGlobalPool().exec(targetOf(host), command, options)
 }

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { isIPv6 } from 'node:net'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { InvalidOptionError } from '../errors'
@@ -20,7 +21,9 @@ export function targetOf(host: HostLike): SSHTarget {
 }
 
 function withAddress(host: SSHTarget | NamedHost): SSHTarget {
-  if (!isObject(host)) throw new InvalidOptionError('host', `expected 'user@host:port', or an object with 'host' or 'name', got ${describe(host)}`)
+  if (!isObject(host)) {
+    throw new InvalidOptionError('host', `expected 'user@host:port', or an object with 'host' or 'name', got ${describe(host)}`)
+  }
   if (!('name' in host)) return host
   const { name, host: address = name, ...rest } = host
   if (address === undefined) throw new InvalidOptionError('host', 'a host needs a name or an address')
@@ -30,14 +33,13 @@ function withAddress(host: SSHTarget | NamedHost): SSHTarget {
 /** Types do not stop callers in JavaScript. */
 const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null
 
-/** user@host:port, both ends optional; an IPv6 address with a port needs its brackets. */
-const ADDRESS = /^(?:(?<username>[^@\s]+)@)?(?:\[(?<bracketed>[^\][\s]+)\]|(?<plain>[^@:\s[\]/]+)|(?<ipv6>[0-9a-f]*:[0-9a-f.:]*:[0-9a-f.:]*(?:%\w+)?))(?<tail>:(?<port>\d{1,5}))?$/i
-
+/** user@host:port, both ends optional; an IPv6 address that is followed by a port needs its brackets. */
 function parseAddress(text: string): SSHTarget {
-  const { username, bracketed, plain, ipv6, port } = ADDRESS.exec(text)?.groups ?? {}
-  const host = bracketed ?? plain ?? ipv6
+  const [, username, place = ''] = /^(?:([^@\s]+)@)?([^@\s]+)$/.exec(text) ?? []
+  const [, bracketed, plain, port] = /^(?:\[([^[\]]+)\]|([^:[\]/]+))(?::(\d{1,5}))?$/.exec(place) ?? []
+  const host = bracketed ?? plain ?? (isIPv6(place) ? place : undefined)
   if (host === undefined) {
-    throw new InvalidOptionError('host', `expected 'host', 'user@host' or 'user@host:port' ('user@[::1]:22' for IPv6)`)
+    throw new InvalidOptionError('host', "expected 'host', 'user@host' or 'user@host:port' ('user@[::1]:22' for IPv6)")
   }
   return {
     host,

@@ -46,7 +46,8 @@ function integer(env: Environment, name: string, fallback: number, { min, max, u
   const value = Number(text)
   // Digits alone: Number() would also take '1e3', '0x10' and '5.0', which nobody means here.
   if (!/^\d+$/.test(text) || value < min || value > max) {
-    throw new InvalidOptionError(name, `expected an integer from ${min} to ${max} (${unit}), got ${JSON.stringify(text)}; leave it unset for ${fallback}`)
+    const right = `an integer from ${min} to ${max} (${unit})`
+    throw new InvalidOptionError(name, `expected ${right}, got ${JSON.stringify(text)}; leave it unset for ${fallback}`)
   }
   return value
 }

@@ -16,6 +16,9 @@ export interface StatisticsHandlerOptions {
 /** Answers requests for the figures; with `next`, as frameworks pass it, leaves all others to whoever comes after. */
 export type StatisticsHandler = (request: IncomingMessage, response: ServerResponse, next?: () => void) => void
 
+const JSON_TEXT = 'application/json; charset=utf-8'
+const PROMETHEUS = 'text/plain; version=0.0.4; charset=utf-8'
+
 interface Answer {
   type: string
   body: () => string
@@ -28,8 +31,8 @@ interface Answer {
 export function statisticsHandler(pool: MeasuredPool, options: StatisticsHandlerOptions = {}): StatisticsHandler {
   const { labels } = options
   const answers = new Map<string, Answer>([
-    [absolute('metricsPath', options.metricsPath ?? '/metrics'), { type: 'text/plain; version=0.0.4; charset=utf-8', body: () => prometheusText(pool, labels) }],
-    [absolute('path', options.path ?? '/api/server-status/pool/stats'), { type: 'application/json; charset=utf-8', body: () => JSON.stringify(statisticsReport(pool.getStats())) }],
+    [absolute('metricsPath', options.metricsPath ?? '/metrics'), { type: PROMETHEUS, body: () => prometheusText(pool, labels) }],
+    [absolute('path', options.path ?? '/api/server-status/pool/stats'), { type: JSON_TEXT, body: () => JSON.stringify(statisticsReport(pool.getStats())) }],
   ])
   return (request, response, next) => {
     const answer = answers.get(pathOf(request))
@@ -66,7 +69,7 @@ function give(request: IncomingMessage, response: ServerResponse, { type, body }
 }
 
 function refuse(response: ServerResponse, status: number, error: string): void {
-  send(response, status, 'application/json; charset=utf-8', JSON.stringify({ success: false, error }))
+  send(response, status, JSON_TEXT, JSON.stringify({ success: false, error }))
 }
 
 /** Node.js itself leaves the body out when the request was HEAD. */

@@ -48,7 +48,7 @@ function gauges(stats: PoolStats, labels: Labels): string[] {
     ]),
     one(`${CONNECTION}_connecting`, 'Connections being made.', stats.connectingConnections),
     one(`${CONNECTION}_max`, 'Connections the pool allows over all hosts.', stats.limits.maxTotalConnections),
-    one(`${CONNECTION}_max_per_host`, 'Connections the pool allows per host and login, where nothing else is configured.', stats.limits.maxConnections),
+    one(`${CONNECTION}_max_per_host`, 'Connections allowed per host and login, where nothing else is said.', stats.limits.maxConnections),
     one(`${CONNECTION}_pending_requests`, 'Commands that wait for a connection.', stats.queued),
     one(`${CHANNEL}_active`, 'Commands that run now.', stats.activeChannels),
   ]
@@ -79,7 +79,8 @@ const OWN_LABELS = ['le', 'state', 'result']
 function checkLabels(labels: Labels): void {
   for (const name of Object.keys(labels)) {
     if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name) || name.startsWith('__') || OWN_LABELS.includes(name)) {
-      throw new InvalidOptionError(`labels[${JSON.stringify(name)}]`, `a label's name has letters, digits and _, does not start with a digit or __, and is none of ${OWN_LABELS.join(', ')}`)
+      const right = `letters, digits and _, not starting with a digit or __, and none of ${OWN_LABELS.join(', ')}`
+      throw new InvalidOptionError(`labels[${JSON.stringify(name)}]`, `expected a name of ${right}`)
     }
   }
 }

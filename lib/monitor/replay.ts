@@ -7,8 +7,8 @@ interface Fresh {
 }
 
 /**
- * Makes single values out of a histogram that is only seen from time to time, for receivers that want every value. How
- * many there are, in which bucket, and their sum are exact; where in its bucket each one lies is the same for all.
+ * Makes single values out of a histogram that is only seen from time to time, for receivers that want every value. Their
+ * number, in each bucket too, and their sum are those of the histogram; where in its bucket a value lies is the same for all.
  */
 export class HistogramReplay {
   #seen: Pick<Histogram, 'count' | 'sum' | 'buckets'> = { count: 0, sum: 0, buckets: [] }
@@ -37,9 +37,12 @@ function freshBuckets(now: Histogram, seen: Pick<Histogram, 'count' | 'buckets'>
   })
 }
 
-/** Where in their buckets the values must lie for their sum to be right: 0 at the lower bound, 1 at the upper. */
+/**
+ * Where in their buckets the values must lie for their sum to be right: 0 at the lower bound, 1 at the upper. A little
+ * more than 1 where the pool counted values just above a bound to the bucket below it.
+ */
 function placeOf(fresh: readonly Fresh[], sum: number): number {
   const lowest = fresh.reduce((total, { from, count }) => total + from * count, 0)
   const width = fresh.reduce((total, { from, to, count }) => total + (to - from) * count, 0)
-  return width === 0 ? 0 : Math.min(1, Math.max(0, (sum - lowest) / width))
+  return width === 0 ? 0 : Math.max(0, (sum - lowest) / width)
 }

@@ -109,5 +109,6 @@ function within(config: HostPoolConfig): HostPoolConfig {
 
 function isConnectionFailure(error: unknown): boolean {
   if (!(error instanceof XecNativeError)) return false
-  return error.kind === 'connection-lost' || error.kind === 'connection-refused' || (error.kind === 'timeout' && error.phase !== 'run')
+  if (error.kind === 'timeout') return error.phase !== 'run'
+  return error.kind === 'connection-lost' || error.kind === 'connection-refused'
 }

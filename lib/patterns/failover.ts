@@ -56,5 +56,5 @@ export class Failover {
 /** What would be the same on every host: a wrong call, a closed pool, the caller's abort, the command's own status. */
 function isCallersOwn(error: unknown): boolean {
   if (!(error instanceof XecNativeError)) return false
-  return error.kind === 'invalid-usage' || error.kind === 'command-failed' || error.code === 'EPOOLCLOSED' || error.code === 'ABORT_ERR'
+  return ['invalid-usage', 'command-failed'].includes(error.kind) || ['EPOOLCLOSED', 'ABORT_ERR'].includes(error.code)
 }

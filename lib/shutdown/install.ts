@@ -42,7 +42,11 @@ const pools: Check<() => readonly ClosablePool[]> = (value, option) => {
 const isPoolSource = (value: unknown): value is () => readonly ClosablePool[] => typeof value === 'function'
 
 const isPoolList = (value: unknown): value is readonly ClosablePool[] =>
-  Array.isArray(value) && value.every((pool: unknown) => typeof pool === 'object' && pool !== null && 'drain' in pool && 'closeAll' in pool)
+  Array.isArray(value) && value.every(isPool)
+
+function isPool(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'drain' in value && 'closeAll' in value
+}
 
 const fields = shape({ pools, signals, timeout: duration, exit: boolean })
 

@@ -1,0 +1,23 @@
+// Ending in good order.
+import { target } from './support/target.mjs'
+
+// #region shutdown
+import { SSHConnectionPool, installShutdownHandlers } from '@xec-sh/native'
+
+const pool = new SSHConnectionPool()
+const uninstall = installShutdownHandlers({
+  pools: [SSHConnectionPool.getInstance(), pool],
+  timeout: 20_000,
+})
+// #endregion
+uninstall()
+
+// #region keep-going
+// On SIGUSR2 close the connections and go on: after a change of credentials, for example.
+installShutdownHandlers({ pools: [pool], signals: ['SIGUSR2'], exit: false })
+pool.on('drain', () => console.log('drained'))
+
+const running = pool.exec(target, 'sleep 0.2; echo ended in peace')
+process.kill(process.pid, 'SIGUSR2')
+console.log((await running).stdout.trim())
+// #endregion
