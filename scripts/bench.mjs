@@ -1,7 +1,9 @@
 // npm run bench [-- --quick]: ours and the others side by side against one private OpenSSH server.
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { cpus } from 'node:os'
+import { cpus, loadavg } from 'node:os'
+import path from 'node:path'
 import { parseArgs } from 'node:util'
+import { markdown } from '../bench/markdown.mjs'
 import { RACES, race } from '../bench/measure.mjs'
 import { printRace, printRoundTrips, printVerdicts } from '../bench/report.mjs'
 import { roundTrips } from '../bench/round-trips.mjs'
@@ -12,7 +14,7 @@ import { inRoot, root } from './support/paths.mjs'
 import { rustVersion } from './support/programs.mjs'
 import { must } from './support/run.mjs'
 import { setup } from './support/setup.mjs'
-import { dim, say, step } from './support/terminal.mjs'
+import { dim, say, step, warn } from './support/terminal.mjs'
 
 // Many short rounds rather than a few long ones: what drifts, drifts between rounds.
 const THOROUGH = { rounds: 15, seconds: 1 }
@@ -26,7 +28,7 @@ await main(async () => {
   await setup({ servers: true, extra: { 'engine without JavaScript': buildEngineBench } })
   const sshd = await startSshd()
   try {
-    const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.versions.node, rust: await rustVersion(), server: sshd.version }
+    const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.versions.node, rust: await rustVersion(), server: sshd.version, load: otherLoad() }
     const races = await runRaces(sshd.target, values.quick === true ? QUICK : THOROUGH)
     step('round trips …')
     const line = await roundTrips(sshd.target)
@@ -37,6 +39,13 @@ await main(async () => {
     await sshd.stop()
   }
 })
+
+/** Processes that wanted to run during the last minute, our own set-up included; figures from a busy machine mislead. */
+function otherLoad() {
+  const [load] = loadavg()
+  if (load > cpus().length) warn(`the machine is busy (load ${load.toFixed(1)}): these figures will not be worth much`)
+  return load
+}
 
 async function runRaces(target, effort) {
   const results = {}
@@ -55,10 +64,11 @@ function print({ machine, races, line, verdicts }) {
   printVerdicts(verdicts)
 }
 
+/** The figures for programs, and as a table for README.md. */
 function save(results) {
-  const folder = inRoot('bench', 'results')
-  mkdirSync(folder, { recursive: true })
-  const file = `${results.at.replace(/[:.]/g, '-')}.json`
-  writeFileSync(inRoot('bench', 'results', file), `${JSON.stringify(results, undefined, 2)}\n`)
-  say(`  bench/results/${file}`)
+  mkdirSync(inRoot('bench', 'results'), { recursive: true })
+  const name = path.join('bench', 'results', results.at.replace(/[:.]/g, '-'))
+  writeFileSync(inRoot(`${name}.json`), `${JSON.stringify(results, undefined, 2)}\n`)
+  writeFileSync(inRoot(`${name}.md`), markdown(results))
+  say(`  ${name}.json, ${name}.md`)
 }
