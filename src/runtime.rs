@@ -7,7 +7,7 @@ use std::future::Future;
 use std::sync::OnceLock;
 
 use napi::bindgen_prelude::{Object, ToNapiValue};
-use napi::{Env, Error, Result};
+use napi::{Env, Error, JsDeferred, Result};
 use tokio::runtime::{Builder, Handle, Runtime};
 
 static RUNTIME: OnceLock<std::result::Result<Runtime, String>> = OnceLock::new();
@@ -29,12 +29,31 @@ where
 {
     let runtime = handle()?;
     let (deferred, promise) = env.create_deferred()?;
-    let task = runtime.spawn(work);
     runtime.spawn(async move {
-        match task.await {
-            Ok(value) => deferred.resolve(move |_| Ok(value)),
-            Err(panicked) => deferred.reject(Error::from_reason(format!("internal error: {panicked}"))),
-        }
+        let unsettled = Unsettled(Some(deferred));
+        let value = work.await;
+        unsettled.settle(value);
     });
     Ok(promise)
+}
+
+type Resolver<T> = Box<dyn FnOnce(Env) -> Result<T> + Send>;
+
+/// A promise that must not be left pending: dropped unsettled, as a panic drops it, it is rejected.
+struct Unsettled<T: ToNapiValue + Send + 'static>(Option<JsDeferred<T, Resolver<T>>>);
+
+impl<T: ToNapiValue + Send + 'static> Unsettled<T> {
+    fn settle(mut self, value: T) {
+        if let Some(deferred) = self.0.take() {
+            deferred.resolve(Box::new(move |_| Ok(value)));
+        }
+    }
+}
+
+impl<T: ToNapiValue + Send + 'static> Drop for Unsettled<T> {
+    fn drop(&mut self) {
+        if let Some(deferred) = self.0.take() {
+            deferred.reject(Error::from_reason("internal error: a task of the engine ended before its work"));
+        }
+    }
 }
