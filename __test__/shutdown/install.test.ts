@@ -81,6 +81,15 @@ describe('installShutdownHandlers', () => {
     expect([pool.drains.length, pool.closed]).toEqual([3, 1])
   })
 
+  it('the longest timeout there is does not overflow the timer', async () => {
+    const pool = new FakePool()
+    install({ pools: [pool], timeout: 2 ** 31 - 1 })
+    signal()
+    await vi.advanceTimersByTimeAsync(60_000)
+    signal()
+    expect([pool.drains.length, pool.closed]).toEqual([1, 1])
+  })
+
   it('a pool that fails does not keep the others from their time', async () => {
     const [broken, good] = [new FakePool(), new FakePool()]
     broken.drain = () => { throw new Error('broken') }
@@ -113,7 +122,7 @@ describe('installShutdownHandlers', () => {
 
   it.each([
     [{ pools: [{}] }, 'pools'], [{ pools: 'all' }, 'pools'], [{ signals: ['SIGKILL'] }, 'signals'], [{ signals: ['TERM'] }, 'signals'],
-    [{ signals: 'SIGTERM' }, 'signals'], [{ timeout: -1 }, 'timeout'], [{ exit: 1 }, 'exit'], [{ timeOut: 1 }, 'timeOut'],
+    [{ signals: 'SIGTERM' }, 'signals'], [{ timeout: -1 }, 'timeout'], [{ timeout: 0 }, 'timeout'], [{ exit: 1 }, 'exit'], [{ timeOut: 1 }, 'timeOut'],
   ])('refuses %j', (options, option) => {
     const before = process.listenerCount('SIGTERM')
     const loose: (options: never) => unknown = installShutdownHandlers

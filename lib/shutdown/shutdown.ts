@@ -1,6 +1,9 @@
 import { constants } from 'node:os'
 import { type ClosablePool, type Registration, Registry, poolsOf } from './registry'
 
+/** The longest time a timer can hold. */
+const LONGEST = 2 ** 31 - 1
+
 /** How much longer than its own timeout a drain may take before it is given up. */
 const GRACE = 1_000
 
@@ -18,7 +21,7 @@ async function shutDown(signal: NodeJS.Signals): Promise<void> {
   current = mine
   const pools = poolsOf(registrations)
   const drained = Promise.allSettled([...pools].map(async ([pool, timeout]) => pool.drain({ timeout })))
-  await within(Math.max(0, ...pools.values()) + GRACE, drained)
+  await within(Math.min(LONGEST, Math.max(0, ...pools.values()) + GRACE), drained)
   // A second signal may have ended the shutdown already, where ending the process was not wanted.
   if (current !== mine) return
   current = undefined
