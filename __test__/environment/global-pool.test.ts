@@ -1,7 +1,7 @@
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { failureOf } from '../support/failure'
 import { SSHConnectionPool, executeSSHCommand, getGlobalPool } from '../support/native'
 import { OpenSSHServer, TEST_USER } from '../support/openssh'
@@ -122,11 +122,11 @@ describe('the global pool', () => {
 
   it('the check is `echo ok`, and a connection that fails it is removed', async () => {
     const choosy = await OpenSSHServer.start({ config: [String.raw`ForceCommand sh -c 'test "$SSH_ORIGINAL_COMMAND" != "echo ok"'`] })
+    onTestFinished(() => choosy.stop())
     process.env['SSH_POOL_HEALTH_CHECK_INTERVAL_MS'] = '50'
     expect(await executeSSHCommand(choosy.target(), 'true')).toMatchObject({ ok: true })
     await until('the connection is removed', () => getGlobalPool().getStats().totalConnections === 0)
     expect(getGlobalPool().getStats()).toMatchObject({ healthCheckFailures: 1, healthChecksPassed: 0 })
-    await choosy.stop()
   })
 
   it('checks nothing when told not to', async () => {

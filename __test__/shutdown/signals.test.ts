@@ -110,6 +110,14 @@ describe('exit', () => {
     expect(await program.end()).toEqual({ code: null, signal: 'SIGTERM', stderr: '' })
   })
 
+  it('false beside another one: that other one ends the process', async () => {
+    const program = start({ stay: true, options: { exit: false }, also: {} })
+    await program.says('ready')
+    program.kill('SIGTERM')
+    expect(await program.end()).toEqual({ code: null, signal: 'SIGTERM', stderr: '' })
+    expect(program.lines).toEqual(['listeners 1 1 1', 'ready', 'drained'])
+  })
+
   it('process.exit() closes what is open and keeps its code', async () => {
     const program = start({ quit: 5 })
     expect(await program.end()).toEqual({ code: 5, signal: null, stderr: '' })

@@ -1,7 +1,7 @@
 import { constants } from 'node:os'
 import { existingGlobalPool } from '../environment'
 import { InvalidOptionError } from '../errors'
-import { boolean, duration } from '../options/checks'
+import { boolean, positiveDuration } from '../options/checks'
 import { type Check, describe, shape } from '../options/schema'
 import { SSHConnectionPool } from '../pool'
 import type { ClosablePool, Registration } from './registry'
@@ -12,7 +12,7 @@ export interface ShutdownOptions {
   pools?: readonly ClosablePool[] | (() => readonly ClosablePool[])
   /** ['SIGINT', 'SIGTERM'] */
   signals?: readonly NodeJS.Signals[]
-  /** 10_000: milliseconds for running commands to end; then they are cut */
+  /** 10_000: milliseconds for running commands to end, at least 1; then they are cut */
   timeout?: number
   /**
    * Absent: end as the signal would have, unless the program listens to it itself. true: end in any case, with exit code
@@ -48,7 +48,7 @@ function isPool(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'drain' in value && 'closeAll' in value
 }
 
-const fields = shape({ pools, signals, timeout: duration, exit: boolean })
+const fields = shape({ pools, signals, timeout: positiveDuration, exit: boolean })
 
 /**
  * Lets running commands end, then closes the pools, when the process is told to end. Nothing is installed by an import;
