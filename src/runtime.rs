@@ -14,12 +14,22 @@ static RUNTIME: OnceLock<std::result::Result<Runtime, String>> = OnceLock::new()
 
 pub fn handle() -> Result<Handle> {
     let built = RUNTIME.get_or_init(|| {
-        Builder::new_multi_thread().thread_name("xec-native").enable_all().build().map_err(|error| error.to_string())
+        Builder::new_multi_thread()
+            .worker_threads(workers())
+            .thread_name("xec-native")
+            .enable_all()
+            .build()
+            .map_err(|error| error.to_string())
     });
     match built {
         Ok(runtime) => Ok(runtime.handle().clone()),
         Err(problem) => Err(Error::from_reason(format!("cannot start the engine's threads: {problem}"))),
     }
+}
+
+/// One core is JavaScript's. On two cores that leaves one thread, which saves handing work back and forth.
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1)).max(1)
 }
 
 /// A promise for what `work` yields. The event loop stays alive until it is settled; a panic in `work` rejects it.

@@ -81,9 +81,11 @@ impl HistogramSnapshot {
         Duration::ZERO
     }
 
-    /// How many recordings are at most `bound`, as exact as the buckets are.
+    /// How many recordings are at most `bound`: never too many, and short by a part of one bucket at most.
     pub fn count_up_to(&self, bound: Duration) -> u64 {
-        self.buckets.iter().take(bucket_of(bound) + 1).sum()
+        let within = |index: &usize| upper_bound(*index) <= bound;
+        let buckets = self.buckets.iter().enumerate();
+        buckets.take_while(|(index, _)| within(index)).map(|(_, count)| count).sum()
     }
 }
 

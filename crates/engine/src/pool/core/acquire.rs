@@ -37,7 +37,7 @@ impl<C: Clone, T: Clone> Core<C, T> {
         let entry = self.entry(key, target, config);
         // Nobody overtakes the queue; its front is served whenever a permit appears.
         if entry.queue.is_empty()
-            && let Some(grant) = self.take_permit(key, place, now)
+            && let Some(grant) = self.take_permit(key, place, true, now)
         {
             self.metrics.wait.record(Duration::ZERO);
             if config.min_idle > 0 {
@@ -81,7 +81,7 @@ impl<C: Clone, T: Clone> Core<C, T> {
     pub(super) fn serve(&mut self, key: &Key, now: Instant) {
         while self.entries.get(key).is_some_and(|entry| !entry.queue.is_empty()) {
             // The place is filled in once it is known that there is a permit to go with it.
-            let Some(mut grant) = self.take_permit(key, Place::new(0, 0), now) else { break };
+            let Some(mut grant) = self.take_permit(key, Place::new(0, 0), false, now) else { break };
             let Some((place, waiter)) = self.entries.get_mut(key).and_then(|entry| entry.queue.pop_front()) else {
                 break;
             };
@@ -146,7 +146,7 @@ impl<C: Clone, T: Clone> Core<C, T> {
     }
 
     /// Takes a permit on the least loaded live connection; among equals the one used last, so that spares can idle out.
-    fn take_permit(&mut self, key: &Key, place: Place, now: Instant) -> Option<Grant<C>> {
+    fn take_permit(&mut self, key: &Key, place: Place, at_once: bool, now: Instant) -> Option<Grant<C>> {
         let entry = self.entries.get_mut(key)?;
         let slot = entry
             .slots
@@ -154,7 +154,8 @@ impl<C: Clone, T: Clone> Core<C, T> {
             .filter(|slot| slot.has_permit(now))
             .min_by_key(|slot| (slot.active, std::cmp::Reverse(slot.last_used)))?;
         let idle = slot.idle_for(now);
-        let reused = slot.use_count > 0;
+        // Who is served at once found an open connection, even if a warm-up had only just made it.
+        let reused = at_once || slot.use_count > 0;
         slot.active += 1;
         slot.use_count += 1;
         slot.last_used = now;

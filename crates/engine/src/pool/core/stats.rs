@@ -41,9 +41,9 @@ pub struct PoolStats {
     pub queued: usize,
     /// Permits out.
     pub channels: usize,
-    /// Permits granted on a connection that had been used before, ever.
+    /// Permits granted on a connection that was open already, ever.
     pub hits: u64,
-    /// Permits granted on a fresh connection, ever.
+    /// Permits for which a connection had to be made, ever.
     pub misses: u64,
     /// Permits granted, ever.
     pub permits: u64,

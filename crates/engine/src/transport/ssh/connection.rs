@@ -5,6 +5,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use russh::client::{self, Handle};
 use russh::{Disconnect, Preferred};
+use tokio::io::BufReader;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -27,6 +28,8 @@ const WINDOW: u32 = 2 * 1024 * 1024;
 const PACKET: u32 = 65_535;
 /// Packets of one channel that may wait for their reader before the whole connection has to.
 const CHANNEL_BUFFER: usize = 1024;
+/// russh reads a packet in several small pieces: one system call for all that is there, instead of one for each.
+const READ_BUFFER: usize = 32 * 1024;
 /// For saying goodbye, and for russh's task to end after it.
 const GOODBYE: Duration = Duration::from_millis(500);
 
@@ -80,9 +83,10 @@ async fn establish(target: &Arc<SshTarget>, phase: &Mutex<Phase>) -> Result<SshC
     let (end_sender, end) = watch::channel(End::NotYet);
     let handler = Handler { judge, refusal: Arc::clone(&refusal), end: end_sender };
     let config = Arc::new(config(target, preferred(&known)));
-    let mut handle = client::connect_stream(config, QuickAck::new(stream), handler)
-        .await
-        .map_err(|error| handshake_error(&address, refusal.lock().take(), &end, error))?;
+    let mut handle =
+        client::connect_stream(config, BufReader::with_capacity(READ_BUFFER, QuickAck::new(stream)), handler)
+            .await
+            .map_err(|error| handshake_error(&address, refusal.lock().take(), &end, error))?;
 
     *phase.lock() = Phase::Authenticate;
     Login::new(&mut handle, target).run(keys).await.map_err(|error| with_last_words(error, &end))?;
