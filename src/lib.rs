@@ -19,6 +19,8 @@ mod stats;
 
 use napi_derive::napi;
 
+pub use stats::histogram_bounds;
+
 /// The version of the native part.
 #[napi]
 pub fn version() -> &'static str {

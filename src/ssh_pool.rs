@@ -103,8 +103,7 @@ impl NativePool {
     #[napi(ts_return_type = "Promise<boolean>")]
     pub fn drain<'env>(&self, env: &'env Env, limit: Option<f64>) -> Result<Object<'env>> {
         let limit = limit.map(|limit| duration("timeout", limit)).transpose()?;
-        let pool = Arc::clone(&self.pool);
-        runtime::promise(env, async move { pool.drain(limit).await })
+        runtime::promise(env, self.pool.drain(limit))
     }
 
     /// Closes connections that no command uses; resolves to how many.

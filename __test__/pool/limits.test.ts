@@ -42,7 +42,8 @@ describe('limits', () => {
 
   it('acquireTimeout bounds the wait', async () => {
     await using pool = new SSHConnectionPool({ maxConnections: 1, channelsPerConnection: 1, acquireTimeout: 200 })
-    await pool.exec(server.target(), 'true')
+    // Not by a command: its limit would hold for connecting, too.
+    await pool.warmUp([server.target()])
     const first = pool.exec(server.target(), 'sleep 1')
     await occupied(pool)
     const error = await failureOf(pool.exec(server.target(), 'true'))

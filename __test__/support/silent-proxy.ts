@@ -5,6 +5,7 @@ import { type AddressInfo, type Socket, connect, createServer } from 'node:net'
 export class SilentProxy {
   readonly #sockets = new Set<Socket>()
   readonly #server
+  #silent = false
 
   static async start(port: number): Promise<SilentProxy> {
     const proxy = new SilentProxy(port)
@@ -18,7 +19,7 @@ export class SilentProxy {
       const upstream = connect(port, '127.0.0.1')
       for (const [from, to] of [[client, upstream], [upstream, client]] as const) {
         this.#sockets.add(from)
-        from.pipe(to)
+        if (!this.#silent) from.pipe(to)
         from.on('error', () => { to.destroy() })
       }
     })
@@ -28,7 +29,9 @@ export class SilentProxy {
     return (this.#server.address() as AddressInfo).port
   }
 
+  /** From now on, for the connections there are and for those that come. */
   silence(): void {
+    this.#silent = true
     for (const socket of this.#sockets) {
       socket.unpipe()
       socket.pause()

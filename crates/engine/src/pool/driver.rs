@@ -167,8 +167,15 @@ impl<T: Transport> Pool<T> {
 
     /// Lets nobody new in, serves who is waiting, waits for what runs, and closes everything; after `limit` it cuts what
     /// is left. The pool can be used again afterwards. Answers whether nothing had to be cut.
-    pub async fn drain(&self, limit: Option<Duration>) -> bool {
+    ///
+    /// It begins with the call: a command that is started after it is refused.
+    pub fn drain(self: &Arc<Self>, limit: Option<Duration>) -> impl Future<Output = bool> + Send + use<T> {
         self.inner.update(Core::begin_drain);
+        let pool = Arc::clone(self);
+        async move { pool.finish_drain(limit).await }
+    }
+
+    async fn finish_drain(&self, limit: Option<Duration>) -> bool {
         let drained = self.inner.until(Core::is_drained);
         let complete = match limit {
             None => {
