@@ -1,4 +1,5 @@
 // Ending in good order.
+import { once } from 'node:events'
 import { target } from './support/target.mjs'
 
 // #region shutdown
@@ -15,9 +16,11 @@ uninstall()
 // #region keep-going
 // On SIGUSR2 close the connections and go on: after a change of credentials, for example.
 installShutdownHandlers({ pools: [pool], signals: ['SIGUSR2'], exit: false })
-pool.on('drain', () => console.log('drained'))
+const drained = once(pool, 'drain')
 
 const running = pool.exec(target, 'sleep 0.2; echo ended in peace')
 process.kill(process.pid, 'SIGUSR2')
 console.log((await running).stdout.trim())
+await drained
+console.log('all connections are closed')
 // #endregion

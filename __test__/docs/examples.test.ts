@@ -40,7 +40,7 @@ const OUTPUT: Record<string, string[]> = {
     '{', '  poolHits: 1,', '  poolMisses: 1,', '  activeConnections: 0,', '  idleConnections: 1,', '  totalConnections: 1', '}',
     'EPOOLEXHAUSTED true', 'EINVAL_OPTION SSH_POOL_IDLE_TIMEOUT_MS',
   ],
-  'shutdown.mjs': ['drained', 'ended in peace'],
+  'shutdown.mjs': ['ended in peace', 'all connections are closed'],
   'monitoring.mjs': [
     '{', '  success: true,', '  pool_stats: {', '    total_connections: 1,', '    alive_connections: 1,', '    in_use_connections: 0,',
     '    idle_connections: 1,', '    idle_timeout: 300,', '    max_lifetime: 3600', '  }', '}',

@@ -88,7 +88,7 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
     const checkedCommand = checkCommand(command)
     const { concurrency = 32, onProgress, ...execOptions } = checkFleetOptions(options)
     // A stream can be read once only, so everybody gets what it held; its failure is everybody's failure.
-    const stdin = readStdin(execOptions.stdin, execOptions.signal)
+    const stdin = Promise.resolve(readStdin(execOptions.stdin, execOptions.signal))
     stdin.catch(() => undefined)
     const run = async (target: SSHTarget): Promise<CommandResult<string | Buffer>> => {
       const checkedTarget = checkTarget(target)
@@ -192,7 +192,8 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
   async #run(target: CheckedTarget, command: string, options: CheckedExecOptions): Promise<ExecOutcome> {
     const link = linkAbort(options.signal)
     try {
-      const stdin = await readStdin(options.stdin, options.signal)
+      const input = readStdin(options.stdin, options.signal)
+      const stdin = input instanceof Promise ? await input : input
       return await this.#perform(async () => {
         const resolved = this.#resolve(target)
         const running = this.#native.exec(resolved.spec, commandSpec(command, options, stdin), link.token)

@@ -2,12 +2,18 @@ import { Readable, addAbortSignal } from 'node:stream'
 import { InvalidUsageError } from '../errors'
 import { abortError } from './abort'
 
-/** The whole input of a command. A stream is read to its end: commands are buffered, streams come later. */
-export async function readStdin(
-  stdin: string | Buffer | Readable | undefined,
-  signal: AbortSignal | undefined,
-): Promise<string | Buffer | undefined> {
+type Input = string | Buffer | undefined
+
+/**
+ * The whole input of a command. A stream is read to its end: commands are buffered, streams come later. What is there
+ * already is given at once, not by a promise, so that a command takes its place in the order of the calls.
+ */
+export function readStdin(stdin: Input | Readable, signal: AbortSignal | undefined): Input | Promise<Input> {
   if (stdin === undefined || typeof stdin === 'string' || Buffer.isBuffer(stdin)) return stdin
+  return readStream(stdin, signal)
+}
+
+async function readStream(stdin: Readable, signal: AbortSignal | undefined): Promise<Buffer> {
   try {
     return await collect(signal === undefined ? stdin : addAbortSignal(signal, stdin))
   } catch (cause) {
