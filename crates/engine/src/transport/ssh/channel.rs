@@ -4,6 +4,7 @@ use bytes::Bytes;
 use russh::client::Msg;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
 
+use super::spare::InUse;
 use crate::command::ExitStatus;
 use crate::error::{Error, Phase, Reached};
 use crate::transport::{Channel, ChannelEvent, ChannelWriter, Signal};
@@ -12,6 +13,8 @@ use crate::transport::{Channel, ChannelEvent, ChannelWriter, Signal};
 pub struct SshChannel {
     reader: ChannelReadHalf,
     writer: SshWriter,
+    /// Counts this channel as one in use, once it is.
+    _in_use: Option<InUse>,
 }
 
 /// Its writing half; russh queues what it sends, in order.
@@ -21,7 +24,15 @@ pub struct SshWriter(Arc<ChannelWriteHalf<Msg>>);
 impl SshChannel {
     pub(super) fn new(channel: russh::Channel<Msg>) -> Self {
         let (reader, writer) = channel.split();
-        Self { reader, writer: SshWriter(Arc::new(writer)) }
+        Self { reader, writer: SshWriter(Arc::new(writer)), _in_use: None }
+    }
+
+    pub(super) fn used(self, in_use: InUse) -> Self {
+        Self { _in_use: Some(in_use), ..self }
+    }
+
+    pub(super) async fn next_message(&mut self) -> Option<ChannelMsg> {
+        self.reader.wait().await
     }
 }
 
@@ -34,7 +45,7 @@ impl Channel for SshChannel {
 
     async fn next(&mut self) -> Option<ChannelEvent> {
         loop {
-            return Some(match self.reader.wait().await? {
+            return Some(match self.next_message().await? {
                 ChannelMsg::Data { data } => ChannelEvent::Stdout(data),
                 ChannelMsg::ExtendedData { data, .. } => ChannelEvent::Stderr(data),
                 ChannelMsg::Success => ChannelEvent::Started,

@@ -17,6 +17,7 @@ use super::handler::{End, Handler, HostKeyJudge};
 use super::identity;
 use super::known_hosts::{KnownHosts, host_name};
 use super::quick_ack::QuickAck;
+use super::spare::Spare;
 use super::target::{HostKeyChecking, KeepAlive, SshTarget};
 use crate::command::ExitStatus;
 use crate::error::{Cause, Error, Phase, Reached};
@@ -39,7 +40,8 @@ pub struct SshTransport;
 
 /// One authenticated SSH connection. Dropping it cuts the line.
 pub struct SshConnection {
-    handle: Handle<Handler>,
+    handle: Arc<Handle<Handler>>,
+    spare: Arc<Spare>,
     end: watch::Receiver<End>,
     /// We said goodbye ourselves: its end is no error.
     closing: AtomicBool,
@@ -91,7 +93,8 @@ async fn establish(target: &Arc<SshTarget>, phase: &Mutex<Phase>) -> Result<SshC
     *phase.lock() = Phase::Authenticate;
     Login::new(&mut handle, target).run(keys).await.map_err(|error| with_last_words(error, &end))?;
     Ok(SshConnection {
-        handle,
+        handle: Arc::new(handle),
+        spare: Arc::default(),
         end,
         closing: AtomicBool::new(false),
         cutter: Mutex::new(Some(cutter)),
@@ -185,6 +188,27 @@ impl SshConnection {
         Error::ConnectionLost { phase, reached: Reached::No, source }
     }
 
+    /// Opens a spare channel in the background, while the command that has just begun runs.
+    fn open_next(&self, wanted: bool) {
+        if !wanted {
+            return;
+        }
+        let (handle, spare, limit) = (Arc::clone(&self.handle), Arc::clone(&self.spare), self.open_timeout);
+        tokio::spawn(async move {
+            let opened = timeout(limit, handle.channel_open_session()).await;
+            spare.put(opened.ok().and_then(Result::ok).map(SshChannel::new));
+        });
+    }
+
+    /// The server needs the room: closes the spare channel.
+    fn return_spare(&self) {
+        let Some(channel) = self.spare.give_up() else { return };
+        tokio::spawn(async move {
+            // A failing write means that the connection is gone, and the channel with it.
+            let _ = channel.writer().close().await;
+        });
+    }
+
     /// Resolves when russh's task is gone: it drops the sending side.
     async fn ended(&self) {
         let mut end = self.end.clone();
@@ -196,9 +220,19 @@ impl Connection for SshConnection {
     type Channel = SshChannel;
 
     async fn open(&self) -> Result<SshChannel, OpenError> {
-        match timeout(self.open_timeout, self.handle.channel_open_session()).await {
-            Ok(Ok(channel)) => Ok(SshChannel::new(channel)),
-            Ok(Err(russh::Error::ChannelOpenFailure(reason))) => Err(OpenError::Refused(format!("{reason:?}"))),
+        let (in_use, spare, open_next) = self.spare.begin();
+        if let Some(channel) = spare {
+            self.open_next(open_next);
+            return Ok(channel.used(in_use));
+        }
+        let opened = timeout(self.open_timeout, self.handle.channel_open_session()).await;
+        self.open_next(open_next);
+        match opened {
+            Ok(Ok(channel)) => Ok(SshChannel::new(channel).used(in_use)),
+            Ok(Err(russh::Error::ChannelOpenFailure(reason))) => {
+                self.return_spare();
+                Err(OpenError::Refused(format!("{reason:?}")))
+            }
             Ok(Err(error)) => Err(OpenError::Lost(self.lost(Phase::OpenChannel, Some(Arc::new(error))))),
             Err(_) => Err(OpenError::Lost(Error::Timeout {
                 phase: Phase::OpenChannel,

@@ -11,6 +11,7 @@ pub mod known_hosts;
 mod legacy_pem;
 mod paths;
 mod quick_ack;
+mod spare;
 mod target;
 
 pub use channel::{SshChannel, SshWriter};
