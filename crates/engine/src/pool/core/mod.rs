@@ -203,6 +203,8 @@ pub struct Core<C, T> {
     counters: Counters,
     /// A deadline appeared that may be earlier than the driver's next sweep.
     deadline_moved: bool,
+    /// When the driver sweeps next, as far as it was told.
+    next_look: Option<Instant>,
 }
 
 impl<C: Clone, T: Clone> Core<C, T> {
@@ -223,6 +225,7 @@ impl<C: Clone, T: Clone> Core<C, T> {
             metrics: Arc::default(),
             counters: Counters::default(),
             deadline_moved: false,
+            next_look: None,
         }
     }
 
@@ -239,6 +242,11 @@ impl<C: Clone, T: Clone> Core<C, T> {
     /// Where durations are recorded.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
+    }
+
+    /// Something is due at `at`. A sweep walks all keys, so the driver is told only when it would come too late.
+    fn note_deadline(&mut self, at: Instant) {
+        self.deadline_moved |= self.next_look.is_none_or(|next| at < next);
     }
 
     fn new_id(&mut self) -> u64 {

@@ -159,7 +159,8 @@ impl<C: Clone, T: Clone> Core<C, T> {
 
     /// As [`return_permit`](Self::return_permit), by something that was no use: idle time goes on counting.
     pub(super) fn return_unused(&mut self, key: &Key, id: ConnectionId, now: Instant) {
-        let pooling = self.entries.get(key).is_some_and(|entry| entry.config.enabled);
+        let config = self.entries.get(key).map(|entry| Arc::clone(&entry.config));
+        let pooling = config.as_ref().is_some_and(|config| config.enabled);
         let Some(slot) = self.slot_mut(key, id) else {
             // The connection ended first; whoever waits may need another one.
             return self.dispatch(key, now);
@@ -170,7 +171,11 @@ impl<C: Clone, T: Clone> Core<C, T> {
             match slot.state {
                 SlotState::Retiring(reason) => self.close_slot(key, id, reason, now),
                 SlotState::Ready if !pooling => self.retire(key, id, CloseReason::PoolingDisabled, now),
-                SlotState::Ready => self.deadline_moved = true,
+                SlotState::Ready => {
+                    if let Some(timeout) = config.and_then(|config| config.idle_timeout) {
+                        self.note_deadline(now + timeout);
+                    }
+                }
                 SlotState::Closing(_) => {}
             }
         }

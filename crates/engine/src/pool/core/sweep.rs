@@ -31,7 +31,8 @@ impl<C: Clone, T: Clone> Core<C, T> {
         for key in empty.collect::<Vec<_>>() {
             self.forget_if_empty(&key, now);
         }
-        self.next_look(now)
+        self.next_look = self.earliest_deadline(now);
+        self.next_look
     }
 
     /// Closes every connection that no command uses, as `reason` says. Answers how many.
@@ -157,7 +158,7 @@ impl<C: Clone, T: Clone> Core<C, T> {
             .collect()
     }
 
-    fn next_look(&self, now: Instant) -> Option<Instant> {
+    fn earliest_deadline(&self, now: Instant) -> Option<Instant> {
         let mut next: Option<Instant> = None;
         let mut consider = |at: Instant| next = Some(next.map_or(at, |next| next.min(at)));
         for entry in self.entries.values() {
