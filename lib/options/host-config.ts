@@ -13,7 +13,7 @@ export const hostConfigFields = {
   warmUpConnections: integer(0, 10_000),
   whenExhausted: oneOf('queue', 'fail'),
   acquireTimeout: duration,
-  maxQueue: integer(0, MANY),
+  maxQueue: integer(1, MANY),
   connectionTimeout: positiveDuration,
   idleTimeout: duration,
   maxLifetime: duration,

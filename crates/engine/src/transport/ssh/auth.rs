@@ -137,9 +137,12 @@ impl<'a> Login<'a> {
     }
 }
 
+/// How an error says that the server accepts no method at all.
+pub const NOTHING: &str = "nothing";
+
 fn list<S: AsRef<str>>(items: &[S]) -> String {
     if items.is_empty() {
-        return "nothing".to_owned();
+        return NOTHING.to_owned();
     }
     items.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ")
 }

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::algorithms::preferred;
-use super::auth::Login;
+use super::auth::{Login, NOTHING};
 use super::channel::SshChannel;
 use super::dial::{Cutter, dial};
 use super::handler::{End, Handler, HostKeyJudge};
@@ -91,7 +91,9 @@ async fn establish(target: &Arc<SshTarget>, phase: &Mutex<Phase>) -> Result<SshC
             .map_err(|error| handshake_error(&address, refusal.lock().take(), &end, error))?;
 
     *phase.lock() = Phase::Authenticate;
-    Login::new(&mut handle, target).run(keys).await.map_err(|error| with_last_words(error, &end))?;
+    if let Err(error) = Login::new(&mut handle, target).run(keys).await {
+        return Err(with_last_words(cut_off(error, &end).await, &end));
+    }
     Ok(SshConnection {
         handle: Arc::new(handle),
         spare: Arc::default(),
@@ -165,6 +167,22 @@ fn hung_up(error: &russh::Error) -> bool {
     }
 }
 
+/// russh reports a connection that ends in the middle of a login as a refusal after which nothing is accepted. That must
+/// not pass for a refused login: it says nothing about who we are.
+async fn cut_off(error: Error, end: &watch::Receiver<End>) -> Error {
+    let suspicious = matches!(&error, Error::Authentication { accepted, .. } if accepted == NOTHING);
+    if suspicious && timeout(GOODBYE, until_ended(end)).await.is_ok() {
+        return Error::ConnectionLost { phase: Phase::Authenticate, reached: Reached::No, source: None };
+    }
+    error
+}
+
+/// Resolves when russh's task is gone: it drops the sending side.
+async fn until_ended(end: &watch::Receiver<End>) {
+    let mut end = end.clone();
+    while end.changed().await.is_ok() {}
+}
+
 /// What the server or the line said when the connection ended says more than that it has ended.
 fn with_last_words(error: Error, end: &watch::Receiver<End>) -> Error {
     match error {
@@ -209,10 +227,8 @@ impl SshConnection {
         });
     }
 
-    /// Resolves when russh's task is gone: it drops the sending side.
     async fn ended(&self) {
-        let mut end = self.end.clone();
-        while end.changed().await.is_ok() {}
+        until_ended(&self.end).await;
     }
 }
 
