@@ -1,7 +1,7 @@
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use napi_derive::napi;
-use xec_engine::metrics::{HistogramSnapshot, Metrics};
+use xec_engine::metrics::{BOUNDS, HistogramSnapshot, Metrics};
 use xec_engine::pool::{ConnectionInfo, PoolStats};
 
 use crate::events::epoch_millis;
@@ -90,14 +90,10 @@ pub struct MetricsSnapshot {
     pub idle: HistogramRecord,
 }
 
-/// Bounds for cumulative counts, in milliseconds.
-const BOUNDS: [f64; 14] =
-    [1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0, 10_000.0, 60_000.0];
-
 /// The bounds that `cumulative` counts up to, in milliseconds.
 #[napi]
 pub fn histogram_bounds() -> Vec<f64> {
-    BOUNDS.to_vec()
+    BOUNDS.into_iter().map(millis).collect()
 }
 
 impl From<&Metrics> for MetricsSnapshot {
@@ -114,7 +110,6 @@ impl From<&Metrics> for MetricsSnapshot {
 impl From<HistogramSnapshot> for HistogramRecord {
     fn from(histogram: HistogramSnapshot) -> Self {
         let quantile = |q| millis(histogram.quantile(q));
-        let up_to = |bound: &f64| histogram.count_up_to(Duration::from_secs_f64(bound / 1000.0)) as f64;
         Self {
             count: histogram.count as f64,
             sum: millis(histogram.sum),
@@ -122,7 +117,7 @@ impl From<HistogramSnapshot> for HistogramRecord {
             p50: quantile(0.5),
             p90: quantile(0.9),
             p99: quantile(0.99),
-            cumulative: BOUNDS.iter().map(up_to).collect(),
+            cumulative: histogram.cumulative.iter().map(|count| *count as f64).collect(),
         }
     }
 }

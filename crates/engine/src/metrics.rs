@@ -9,10 +9,30 @@ const PER_DOUBLING: u32 = 4;
 const DOUBLINGS: u32 = 32;
 const BUCKETS: usize = (PER_DOUBLING * DOUBLINGS) as usize + 2;
 
+/// The bounds that are counted exactly, for systems that want cumulative counts.
+pub const BOUNDS: [Duration; 14] = [
+    Duration::from_millis(1),
+    Duration::from_micros(2_500),
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(25),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(250),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_millis(2_500),
+    Duration::from_secs(5),
+    Duration::from_secs(10),
+    Duration::from_secs(60),
+];
+
 /// Durations by size. Recording costs a few nanoseconds and never waits.
 #[derive(Debug)]
 pub struct Histogram {
     buckets: [AtomicU64; BUCKETS],
+    /// Between one bound and the next.
+    within: [AtomicU64; BOUNDS.len()],
     sum_nanos: AtomicU64,
     max_nanos: AtomicU64,
 }
@@ -21,6 +41,7 @@ impl Default for Histogram {
     fn default() -> Self {
         Self {
             buckets: std::array::from_fn(|_| AtomicU64::new(0)),
+            within: std::array::from_fn(|_| AtomicU64::new(0)),
             sum_nanos: AtomicU64::new(0),
             max_nanos: AtomicU64::new(0),
         }
@@ -33,6 +54,9 @@ impl Histogram {
         if let Some(bucket) = self.buckets.get(bucket_of(duration)) {
             bucket.fetch_add(1, Ordering::Relaxed);
         }
+        if let Some(within) = self.within.get(BOUNDS.partition_point(|bound| *bound < duration)) {
+            within.fetch_add(1, Ordering::Relaxed);
+        }
         self.sum_nanos.fetch_add(nanos, Ordering::Relaxed);
         self.max_nanos.fetch_max(nanos, Ordering::Relaxed);
     }
@@ -44,12 +68,13 @@ impl Histogram {
             count: buckets.iter().sum(),
             sum: Duration::from_nanos(self.sum_nanos.load(Ordering::Relaxed)),
             max: Duration::from_nanos(self.max_nanos.load(Ordering::Relaxed)),
+            cumulative: running_sums(&self.within),
             buckets,
         }
     }
 
     pub fn reset(&self) {
-        for bucket in &self.buckets {
+        for bucket in self.buckets.iter().chain(&self.within) {
             bucket.store(0, Ordering::Relaxed);
         }
         self.sum_nanos.store(0, Ordering::Relaxed);
@@ -63,6 +88,8 @@ pub struct HistogramSnapshot {
     pub count: u64,
     pub sum: Duration,
     pub max: Duration,
+    /// How many were at most as long as the bound of the same index in [`BOUNDS`].
+    pub cumulative: Vec<u64>,
     buckets: Vec<u64>,
 }
 
@@ -80,13 +107,14 @@ impl HistogramSnapshot {
         }
         Duration::ZERO
     }
+}
 
-    /// How many recordings are at most `bound`: never too many, and short by a part of one bucket at most.
-    pub fn count_up_to(&self, bound: Duration) -> u64 {
-        let within = |index: &usize| upper_bound(*index) <= bound;
-        let buckets = self.buckets.iter().enumerate();
-        buckets.take_while(|(index, _)| within(index)).map(|(_, count)| count).sum()
-    }
+fn running_sums(counts: &[AtomicU64]) -> Vec<u64> {
+    let add = |sum: &mut u64, count: &AtomicU64| {
+        *sum += count.load(Ordering::Relaxed);
+        Some(*sum)
+    };
+    counts.iter().scan(0, add).collect()
 }
 
 fn bucket_of(duration: Duration) -> usize {
@@ -148,6 +176,11 @@ mod tests {
     }
 
     #[test]
+    fn cumulative_counts_are_exact_at_their_bounds() {
+        assert_eq!(recorded([1, 2, 25, 26, 60_000, 60_001]).cumulative, [1, 2, 2, 2, 3, 4, 4, 4, 4, 4, 4, 4, 4, 5]);
+    }
+
+    #[test]
     fn an_empty_one_is_all_zero() {
         let snapshot = recorded([]);
         assert_eq!((snapshot.quantile(0.5), snapshot.count, snapshot.max), (Duration::ZERO, 0, Duration::ZERO));
@@ -161,7 +194,7 @@ mod tests {
         let snapshot = histogram.snapshot();
         assert_eq!(snapshot.count, 2);
         assert_eq!(snapshot.quantile(1.0), Duration::from_secs(1_000_000));
-        assert_eq!(snapshot.count_up_to(Duration::from_secs(1)), 1);
+        assert_eq!(snapshot.cumulative, [1; BOUNDS.len()]);
     }
 
     #[test]
