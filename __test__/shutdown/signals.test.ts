@@ -35,7 +35,7 @@ describe('a signal', () => {
     // No 'exit': a signal's default knows none either.
     expect(program.lines.slice(0, 3)).toEqual(['listeners 1 1 1', 'ready', 'draining'])
     // Both come before the end; which of them first is not promised.
-    expect(program.lines.slice(3).toSorted()).toEqual(['drained', 'ran finished'])
+    expect(program.lines.slice(3).sort()).toEqual(['drained', 'ran finished'])
   })
 
   it('an idle program that something else keeps alive ends at once', async () => {
