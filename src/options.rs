@@ -176,9 +176,6 @@ impl PoolSettings {
 impl TargetSpec {
     pub fn into_target(self, connect: ConnectSettings) -> Result<SshTarget> {
         Ok(SshTarget {
-            port: port(self.port)?,
-            host: self.host,
-            username: self.username,
             password: self.password.map(Zeroizing::new),
             private_key: self.private_key.map(key_source),
             passphrase: self.passphrase.map(Zeroizing::new),
@@ -186,6 +183,7 @@ impl TargetSpec {
             known_hosts: self.known_hosts_path.map(PathBuf::from),
             connect_timeout: connect.timeout,
             keep_alive: connect.keep_alive,
+            ..SshTarget::new(self.host, port(self.port)?, self.username)
         })
     }
 }

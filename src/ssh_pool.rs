@@ -7,7 +7,7 @@ use napi_derive::napi;
 use xec_engine::events::EventBuffer;
 use xec_engine::pool::{HostConfig, Pool, Request};
 use xec_engine::run::{Cancel, exec};
-use xec_engine::transport::ssh::SshTransport;
+use xec_engine::transport::ssh::{SshTarget, SshTransport, Traffic};
 
 use crate::cancel::CancelToken;
 use crate::events::EventRecord;
@@ -154,12 +154,26 @@ impl NativePool {
 }
 
 impl NativePool {
-    fn request(&self, target: TargetSpec, priority: i32) -> Result<Request<SshTransport>> {
+    pub(crate) fn request(&self, target: TargetSpec, priority: i32) -> Result<Request<SshTransport>> {
+        let (target, config) = self.resolve(target)?;
+        Ok(Request { key: target.key(), target: Arc::new(target), config, priority })
+    }
+
+    /// As [`request`](Self::request), for streams and files: one channel on each connection, so that who is slow to read
+    /// holds up nobody else.
+    #[expect(dead_code, reason = "streams and files come next")]
+    pub(crate) fn bulk_request(&self, target: TargetSpec, priority: i32) -> Result<Request<SshTransport>> {
+        let (target, config) = self.resolve(target)?;
+        let target = SshTarget { traffic: Traffic::Bulk, ..target };
+        let config = HostConfig { channels_per_connection: 1, min_idle: 0, ..(*config).clone() };
+        Ok(Request { key: target.key(), target: Arc::new(target), config: Arc::new(config), priority })
+    }
+
+    fn resolve(&self, target: TargetSpec) -> Result<(SshTarget, Arc<HostConfig>)> {
         let (limits, connect) = match &target.settings {
             Some(settings) => (settings.limits()?, settings.connect()?),
             None => (Arc::clone(&self.limits), self.connect),
         };
-        let target = target.into_target(connect)?;
-        Ok(Request { key: target.key(), target: Arc::new(target), config: limits, priority })
+        Ok((target.into_target(connect)?, limits))
     }
 }

@@ -14,7 +14,7 @@ use xec_engine::command::Command;
 use xec_engine::events::EventBuffer;
 use xec_engine::pool::{HostConfig, Pool, PoolConfig, Request};
 use xec_engine::run::{Cancel, exec};
-use xec_engine::transport::ssh::{HostKeyChecking, KeySource, SshTarget, SshTransport};
+use xec_engine::transport::ssh::{KeySource, SshTarget, SshTransport};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -56,16 +56,9 @@ impl Bench {
             return Err("five arguments: host, port, user, private key file, known_hosts file".into());
         };
         let target = SshTarget {
-            host: host.clone(),
-            port: port.parse()?,
-            username: user.clone(),
-            password: None,
             private_key: Some(KeySource::File(PathBuf::from(key))),
-            passphrase: None,
-            host_key_checking: HostKeyChecking::AcceptNew,
             known_hosts: Some(PathBuf::from(known_hosts)),
-            connect_timeout: Duration::from_secs(30),
-            keep_alive: None,
+            ..SshTarget::new(host, port.parse()?, user)
         };
         let pool = Pool::new(SshTransport, PoolConfig::default(), Arc::new(EventBuffer::default()), Handle::current());
         let config = Arc::new(HostConfig::default());

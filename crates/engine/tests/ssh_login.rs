@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test helpers")]
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use russh::keys::{Algorithm, PrivateKey, key::safe_rng};
 use russh::server::{Auth, Config, Handler, run_stream};
@@ -40,16 +39,9 @@ async fn server() -> u16 {
 #[tokio::test]
 async fn a_server_that_hangs_up_in_the_middle_of_a_login_has_not_refused_it() {
     let target = SshTarget {
-        host: "127.0.0.1".into(),
-        port: server().await,
-        username: "demo".into(),
         password: Some(Secret::new("secret".into())),
-        private_key: None,
-        passphrase: None,
         host_key_checking: HostKeyChecking::Off,
-        known_hosts: None,
-        connect_timeout: Duration::from_secs(20),
-        keep_alive: None,
+        ..SshTarget::new("127.0.0.1", server().await, "demo")
     };
     let error = SshTransport.connect(&Arc::new(target)).await.err().expect("nobody can log in there");
     assert_eq!(

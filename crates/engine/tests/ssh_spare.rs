@@ -31,16 +31,9 @@ struct Client {
 impl Client {
     fn new(port: u16) -> Self {
         let target = SshTarget {
-            host: "127.0.0.1".into(),
-            port,
-            username: "demo".into(),
             password: Some(Secret::new("secret".into())),
-            private_key: None,
-            passphrase: None,
             host_key_checking: HostKeyChecking::Off,
-            known_hosts: None,
-            connect_timeout: Duration::from_secs(20),
-            keep_alive: None,
+            ..SshTarget::new("127.0.0.1", port, "demo")
         };
         let pool = Pool::new(SshTransport, PoolConfig::default(), Arc::new(EventBuffer::default()), Handle::current());
         let config = Arc::new(HostConfig { max_connections: 1, ..HostConfig::default() });

@@ -18,13 +18,15 @@ use super::identity;
 use super::known_hosts::{KnownHosts, host_name};
 use super::quick_ack::QuickAck;
 use super::spare::Spare;
-use super::target::{HostKeyChecking, KeepAlive, SshTarget};
+use super::target::{HostKeyChecking, KeepAlive, SshTarget, Traffic};
 use crate::command::ExitStatus;
 use crate::error::{Cause, Error, Phase, Reached};
 use crate::transport::{Channel, ChannelEvent, ChannelWriter, Connection, OpenError, Transport};
 
 /// Room for a command's output that the reader has not taken yet, per channel.
 const WINDOW: u32 = 2 * 1024 * 1024;
+/// For streams and files: on a long line, the window over the round trip time is all the speed there can be.
+const BULK_WINDOW: u32 = 16 * 1024 * 1024;
 /// The largest packet russh can handle.
 const PACKET: u32 = 65_535;
 /// Packets of one channel that may wait for their reader before the whole connection has to.
@@ -128,7 +130,7 @@ fn config(target: &SshTarget, preferred: Preferred) -> client::Config {
     client::Config {
         client_id: russh::SshId::Standard(concat!("SSH-2.0-xec_", env!("CARGO_PKG_VERSION")).into()),
         preferred,
-        window_size: WINDOW,
+        window_size: if target.traffic == Traffic::Bulk { BULK_WINDOW } else { WINDOW },
         maximum_packet_size: PACKET,
         channel_buffer_size: CHANNEL_BUFFER,
         keepalive_interval: target.keep_alive.map(|keep_alive| keep_alive.interval),

@@ -16,4 +16,4 @@ mod target;
 
 pub use channel::{SshChannel, SshWriter};
 pub use connection::{SshConnection, SshTransport};
-pub use target::{HostKeyChecking, KeepAlive, KeySource, Secret, SshTarget};
+pub use target::{HostKeyChecking, KeepAlive, KeySource, Secret, SshTarget, Traffic};

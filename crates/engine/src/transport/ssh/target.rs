@@ -37,6 +37,16 @@ pub struct KeepAlive {
     pub count_max: usize,
 }
 
+/// What a connection carries. Connections of one kind are never lent to the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Traffic {
+    /// Commands whose output is collected: short, many, read at once.
+    Commands,
+    /// Streams that a caller reads at its own pace, files, forwarded connections. An unread channel holds up its whole
+    /// connection, so these have connections of their own, with more room on the way.
+    Bulk,
+}
+
 /// Where and as whom.
 pub struct SshTarget {
     pub host: String,
@@ -51,9 +61,27 @@ pub struct SshTarget {
     /// From the first packet to authenticated.
     pub connect_timeout: Duration,
     pub keep_alive: Option<KeepAlive>,
+    pub traffic: Traffic,
 }
 
 impl SshTarget {
+    /// A target with ssh's defaults; set the fields that differ.
+    pub fn new(host: impl Into<String>, port: u16, username: impl Into<String>) -> Self {
+        Self {
+            host: host.into(),
+            port,
+            username: username.into(),
+            password: None,
+            private_key: None,
+            passphrase: None,
+            host_key_checking: HostKeyChecking::AcceptNew,
+            known_hosts: None,
+            connect_timeout: Duration::from_secs(30),
+            keep_alive: None,
+            traffic: Traffic::Commands,
+        }
+    }
+
     /// Where known hosts are kept.
     pub fn known_hosts_path(&self) -> PathBuf {
         expand_home(self.known_hosts.as_deref().unwrap_or_else(|| "~/.ssh/known_hosts".as_ref()))
@@ -72,6 +100,7 @@ impl SshTarget {
         }
         field(&mut hash, "checking", Some(&[self.host_key_checking as u8]));
         field(&mut hash, "known_hosts", self.known_hosts.as_ref().map(|path| path.as_os_str().as_encoded_bytes()));
+        field(&mut hash, "traffic", Some(&[self.traffic as u8]));
         Key::new(&self.host, self.port, &self.username, hash.finalize().into())
     }
 }
@@ -94,18 +123,7 @@ mod tests {
     use super::*;
 
     fn target() -> SshTarget {
-        SshTarget {
-            host: "h".into(),
-            port: 22,
-            username: "u".into(),
-            password: None,
-            private_key: None,
-            passphrase: None,
-            host_key_checking: HostKeyChecking::Strict,
-            known_hosts: None,
-            connect_timeout: Duration::from_secs(1),
-            keep_alive: None,
-        }
+        SshTarget { host_key_checking: HostKeyChecking::Strict, ..SshTarget::new("h", 22, "u") }
     }
 
     #[test]
@@ -121,6 +139,7 @@ mod tests {
             SshTarget { host_key_checking: HostKeyChecking::Off, ..target() },
             SshTarget { known_hosts: Some("a".into()), ..target() },
             SshTarget { username: "v".into(), ..target() },
+            SshTarget { traffic: Traffic::Bulk, ..target() },
         ];
         let keys: std::collections::HashSet<Key> = variants.iter().map(SshTarget::key).collect();
         assert_eq!(keys.len(), variants.len());
