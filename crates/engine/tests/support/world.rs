@@ -154,7 +154,7 @@ impl World {
 }
 
 /// A call that hangs fails its test, instead of hanging it as well.
-async fn bounded<T>(call: impl Future<Output = T>) -> T {
+pub async fn bounded<T>(call: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(24 * 3600), call).await.expect("a call hangs")
 }
 
