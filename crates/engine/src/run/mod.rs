@@ -1,6 +1,7 @@
 //! Running one command on a pooled connection, from asking for a permit to the exit status. [`exec`] collects its output,
-//! [`spawn`] hands it on as it comes.
+//! [`spawn`] hands it on as it comes; [`borrow`] is for who runs several on one connection.
 
+mod borrow;
 mod capture;
 mod control;
 mod exec;
@@ -12,12 +13,19 @@ mod running;
 mod sink;
 mod spawn;
 mod stop;
-mod tail;
+pub(crate) mod tail;
+mod warm_up;
 
+pub use borrow::borrow;
+pub(crate) use capture::Capture;
 pub use exec::exec;
 pub use line::{compose, quote};
 pub use pipe::Pipe;
+pub(crate) use reply::Reply;
 pub use reply::{Failure, Outcome};
+pub(crate) use running::{ChannelOf, lost};
 pub use sink::Pipes;
 pub use spawn::{Process, spawn};
 pub use stop::Cancel;
+pub(crate) use stop::{CancelOnDrop, Why, stopped};
+pub use warm_up::warm_up;

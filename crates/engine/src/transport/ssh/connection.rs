@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::algorithms::preferred;
 use super::auth::{Login, NOTHING};
-use super::channel::SshChannel;
+use super::channel::{SshChannel, SshWriter};
 use super::dial::{Cutter, dial};
 use super::handler::{End, Handler, HostKeyJudge};
 use super::identity;
@@ -21,7 +21,7 @@ use super::spare::Spare;
 use super::target::{HostKeyChecking, KeepAlive, SshTarget, Traffic};
 use crate::command::ExitStatus;
 use crate::error::{Cause, Error, Phase, Reached};
-use crate::transport::{Channel, ChannelEvent, ChannelWriter, Connection, OpenError, Transport};
+use crate::transport::{Channel, ChannelEvent, ChannelWriter, Connection, OpenError, Signal, Transport};
 
 /// Room for a command's output that the reader has not taken yet, per channel.
 const WINDOW: u32 = 2 * 1024 * 1024;
@@ -240,6 +240,26 @@ impl SshConnection {
     }
 }
 
+/// A health check's command, which is ended when nobody waits for it any more.
+struct Unfinished(Option<SshWriter>);
+
+impl Unfinished {
+    fn finished(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        let Some(writer) = self.0.take() else { return };
+        tokio::spawn(async move {
+            // A failing write means that the connection is gone, and the command with it.
+            let _ = writer.signal(Signal::Term).await;
+            let _ = writer.close().await;
+        });
+    }
+}
+
 impl Connection for SshConnection {
     type Channel = SshChannel;
 
@@ -286,6 +306,7 @@ impl Connection for SshConnection {
             Err(OpenError::Lost(error)) => return Err(error),
         };
         let writer = channel.writer();
+        let unfinished = Unfinished(Some(writer.clone()));
         writer.exec(command.into()).await?;
         writer.eof().await?;
         let mut healthy = false;
@@ -296,6 +317,7 @@ impl Connection for SshConnection {
                 _ => {}
             }
         }
+        unfinished.finished();
         if healthy { Ok(()) } else { Err(Error::HealthCheckFailed) }
     }
 
