@@ -19,6 +19,7 @@ mod warm_up;
 pub use borrow::borrow;
 pub(crate) use capture::Capture;
 pub use exec::exec;
+pub(crate) use exec::{Acquiring, Run};
 pub use line::{compose, quote};
 pub use pipe::Pipe;
 pub(crate) use reply::Reply;
