@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { type CommandResult, SSHConnectionPool, type SSHTarget } from '../../index.mjs'
 import { failureOf } from '../support/failure'
 import { OpenSSHServer } from '../support/openssh'
@@ -159,11 +159,13 @@ test('what the mode cannot hold gets a channel of its own', async () => {
 })
 
 test('an idle shell keeps no connection busy, and goes after a while', async () => {
+  const own = await OpenSSHServer.start()
+  onTestFinished(() => own.stop())
   await using pool = new SSHConnectionPool({ shell: 'persistent' })
-  await Promise.all(Array.from({ length: 6 }, (_, turn) => pool.exec(server.target(), `sleep 0.2; echo ${turn}`)))
+  await Promise.all(Array.from({ length: 6 }, (_, turn) => pool.exec(own.target(), `sleep 0.2; echo ${turn}`)))
   expect(pool.getStats()).toMatchObject({ activeChannels: 0, activeConnections: 0, idleConnections: 1 })
-  await until('no shell is left', () => server.count(/^Close session/) === sessions(), 30_000)
-  expect((await pool.exec(server.target(), 'echo again')).stdout).toBe('again\n')
+  await until('no shell is left', () => own.count(/^Close session/) === own.count(/^Starting session/), 30_000)
+  expect((await pool.exec(own.target(), 'echo again')).stdout).toBe('again\n')
   expect(await pool.drain({ timeout: 5_000 })).toBe(true)
 })
 

@@ -20,8 +20,8 @@ const at = (shell: string): SSHTarget => server.target({ username: account(shell
 describe.each(SUITED)('login shell %s', (shell) => {
   test('directory, variables, functions and options last', async () => {
     await using session = await pool.session(at(shell))
-    await session.execute('cd /tmp; export WORD=kept; local_word=too; greet() { echo "hello $1"; }; set -f')
-    expect((await session.execute('pwd; echo $WORD $local_word; greet you; echo *')).stdout).toBe('/tmp\nkept too\nhello you\n*\n')
+    await session.execute('cd /tmp; export WORD=kept; local_word=too; greet() { echo "hello $1"; }; set -u')
+    expect((await session.execute('pwd; echo $WORD $local_word; greet you; case $- in *u*) echo strict; esac')).stdout).toBe('/tmp\nkept too\nhello you\nstrict\n')
   })
 
   test('streams and exit codes are each command\'s own', async () => {
