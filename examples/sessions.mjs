@@ -15,7 +15,7 @@ await session.close()
 // #endregion
 
 // #region input
-await using shell = await pool.session(target)
+const shell = await pool.session(target)
 const fed = await shell.execute(`while read -r word; do last=$word; done <<'END'
 first
 second

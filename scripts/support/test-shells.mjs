@@ -23,6 +23,8 @@ export async function ensureShellUsers() {
   if (!existsSync(ASH) && isRoot()) {
     mkdirSync('/usr/local/lib/xec-test', { recursive: true })
     symlinkSync('/bin/busybox', ASH)
+    // dropbear lets nobody in whose shell is not on the system's list.
+    await must('add-shell', [ASH], { capture: true })
   }
   for (const [shell, user] of Object.entries(SHELL_USERS)) {
     if ((await output('id', ['-u', user])) !== undefined) continue

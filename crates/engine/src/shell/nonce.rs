@@ -9,7 +9,7 @@ pub struct Nonce(String);
 impl Nonce {
     /// From the keyed hash that the standard library seeds from the operating system: what cannot see its key cannot tell
     /// what it says next.
-    pub fn new() -> Self {
+    pub fn fresh() -> Self {
         static COUNTER: AtomicU64 = AtomicU64::new(0);
         let turn = COUNTER.fetch_add(1, Ordering::Relaxed);
         let half = || RandomState::new().hash_one(turn);
@@ -38,7 +38,7 @@ mod tests {
 
     #[test]
     fn no_two_are_alike() {
-        let nonces: std::collections::HashSet<String> = (0..1000).map(|_| Nonce::new().to_string()).collect();
+        let nonces: std::collections::HashSet<String> = (0..1000).map(|_| Nonce::fresh().to_string()).collect();
         assert_eq!(nonces.len(), 1000);
         assert!(nonces.iter().all(|nonce| nonce.len() == 32));
     }

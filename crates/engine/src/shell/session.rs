@@ -265,7 +265,7 @@ impl<T: Transport> Shell<T> {
         command: &Command,
         stop: &mut (impl Future<Output = Why> + Unpin),
     ) -> (Ran, Captured, Reached) {
-        let nonce = Nonce::new();
+        let nonce = Nonce::fresh();
         let line = String::from_utf8_lossy(&compose(command)).into_owned();
         let mut capture = Capture::new(command.max_buffer, command.collect_all);
         let mut reached = Reached::No;

@@ -188,7 +188,7 @@ impl<T: Transport> One<T> {
     async fn run_in(&self, place: Place<T>, stop: &mut (impl Future<Output = Why> + Unpin + Send), mut reply: Reply) {
         let Place { permit, mut shell, since } = place;
         let Run { pool, command, started, .. } = &self.run;
-        let nonce = Nonce::new();
+        let nonce = Nonce::fresh();
         let line = String::from_utf8_lossy(&compose(command)).into_owned();
         let mut capture = Capture::new(command.max_buffer, command.collect_all);
         let mut reached = Reached::No;

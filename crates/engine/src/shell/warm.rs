@@ -62,7 +62,7 @@ pub enum Ran {
 impl<C: Channel> Warm<C> {
     /// Makes a shell on a fresh channel. What start files print before it is ready belongs to no command.
     pub async fn start(channel: C, stop: &mut (impl Future<Output = Why> + Unpin)) -> Result<Self, (C, NoShell)> {
-        let nonce = Nonce::new();
+        let nonce = Nonce::fresh();
         let mut starting = Starting { channel, marks: Marks::new(&nonce), dialect: None };
         if starting.channel.writer().exec(start(&nonce)).await.is_err() {
             return Err((starting.channel, NoShell::Lost));
