@@ -173,6 +173,11 @@ impl<T: Transport> One<T> {
                 self.run.pool.runtime().spawn(tail::close::<T>(channel, permit));
                 Err(NoPlace::Plain)
             }
+            NoShell::Closed => {
+                self.shells.is_unsuited(&self.run.request.key);
+                permit.release();
+                Err(NoPlace::Plain)
+            }
             NoShell::Lost => {
                 permit.suspect();
                 Err(NoPlace::Plain)
@@ -233,6 +238,11 @@ impl<T: Transport> One<T> {
             }
             Ran::Lost => {
                 permit.suspect();
+                reply.send(outcome);
+            }
+            // As above: the permit before the answer.
+            Ran::Last(_) | Ran::Exited(_) | Ran::Unknown if shell.closed => {
+                permit.release();
                 reply.send(outcome);
             }
             Ran::Last(_) | Ran::Exited(_) | Ran::Unknown => {
