@@ -73,6 +73,34 @@ impl<T: Transport> Shells<T> {
         }
     }
 
+    /// As [`exec`], for a command that is to have a shell of its own. Where the server has so few sessions that an idle
+    /// shell of ours is in the way, the idle shells go, and the mode with them for a while.
+    pub fn exec_beside(
+        &self,
+        pool: Arc<Pool<T>>,
+        request: Request<T>,
+        command: Command,
+        cancel: Cancel,
+    ) -> impl Future<Output = Outcome> + Send + use<T> {
+        let in_the_way = (self.idle() > 0).then(|| (Arc::clone(&self.0), request.clone(), command.clone()));
+        let first = exec(Arc::clone(&pool), request, command, cancel.clone());
+        async move {
+            let outcome = first.await;
+            let refused = matches!(&outcome, Err(failure) if matches!(failure.error, Error::ChannelRefused { .. }));
+            match in_the_way {
+                // A refused channel proves that the command never ran.
+                Some((shells, request, command)) if refused => {
+                    shells.is_unsuited(&request.key);
+                    for shell in shells.idle.take_all() {
+                        dismiss(shell).await;
+                    }
+                    exec(pool, request, command, cancel).await
+                }
+                _ => outcome,
+            }
+        }
+    }
+
     /// Idle shells, over all connections.
     pub fn idle(&self) -> usize {
         self.0.idle.len()
