@@ -55,8 +55,9 @@ impl<T: Transport> Shells<T> {
         let gone = CancelOnDrop::default();
         let acquiring: Option<Acquiring<T>> = (self.holds(&request.key, &command) && !cancel.is_cancelled())
             .then(|| Box::pin(pool.acquire(&request)) as _);
-        let plain =
-            acquiring.is_none().then(|| exec(Arc::clone(&pool), request.clone(), command.clone(), cancel.clone()));
+        let plain = acquiring
+            .is_none()
+            .then(|| self.exec_beside(Arc::clone(&pool), request.clone(), command.clone(), cancel.clone()));
         if let Some(acquiring) = acquiring {
             let runtime = pool.runtime().clone();
             let run = Run { pool, request, command, started: Instant::now() };
