@@ -6,7 +6,7 @@ mod line;
 mod reply;
 mod running;
 mod stop;
-mod tail;
+pub(crate) mod tail;
 
 pub use exec::exec;
 pub use line::{compose, quote};
