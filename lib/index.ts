@@ -6,6 +6,7 @@ export {
 } from './errors'
 export type { PoolDiagnostic, PoolEventInfo, PoolEventName, PoolEvents } from './events'
 export { SSHConnectionPool } from './pool'
+export { SFTP } from './sftp'
 export { version } from './binding'
 export {
   AdapterError, CommandError, ConnectionError, ExecutionError, SSHAdapter, TimeoutError, type AdapterCommand,

@@ -2,6 +2,7 @@
 //!
 //! - `ssh_pool`: `NativePool`, one delegating method per call
 //! - `cancel`: `CancelToken`
+//! - `sftp`, `sftp_streams`, `transfer`: `NativeSftp` and what belongs to it; `sftp_records`: its records
 //! - `options`: records that come in; `output`, `failure`, `events`, `stats`: records that go out
 //! - `runtime`: the threads, and promises settled from them
 
@@ -14,8 +15,12 @@ mod failure;
 mod options;
 mod output;
 mod runtime;
+mod sftp;
+mod sftp_records;
+mod sftp_streams;
 mod ssh_pool;
 mod stats;
+mod transfer;
 
 use napi_derive::napi;
 

@@ -161,12 +161,15 @@ impl NativePool {
 
     /// As [`request`](Self::request), for streams and files: one channel on each connection, so that who is slow to read
     /// holds up nobody else.
-    #[expect(dead_code, reason = "streams and files come next")]
     pub(crate) fn bulk_request(&self, target: TargetSpec, priority: i32) -> Result<Request<SshTransport>> {
         let (target, config) = self.resolve(target)?;
         let target = SshTarget { traffic: Traffic::Bulk, ..target };
         let config = HostConfig { channels_per_connection: 1, min_idle: 0, ..(*config).clone() };
         Ok(Request { key: target.key(), target: Arc::new(target), config: Arc::new(config), priority })
+    }
+
+    pub(crate) fn shared_pool(&self) -> Arc<Pool<SshTransport>> {
+        Arc::clone(&self.pool)
     }
 
     fn resolve(&self, target: TargetSpec) -> Result<(SshTarget, Arc<HostConfig>)> {

@@ -3,3 +3,7 @@ export { type CheckedFleetOptions, checkDrainOptions, checkFleetOptions, checkTa
 export { type CheckedTarget, checkTarget } from './target'
 export { hostConfig } from './host-config'
 export { poolOptions } from './pool-options'
+export {
+  checkDownloadOptions, checkMkdirOptions, checkMode, checkOverwrite, checkPath, checkReadStreamOptions, checkRecursive,
+  checkSFTPOptions, checkTreeOptions, checkUploadOptions, checkWriteStreamOptions,
+} from './sftp'

@@ -4,9 +4,10 @@ import {
   type CheckedExecOptions, type CheckedTarget, checkCommand, checkDrainOptions, checkExecOptions, checkFleetOptions, checkTarget,
   checkTargets, checkWarmUpOptions, hostConfig, poolOptions,
 } from '../options'
+import { type SFTP, openSFTP } from '../sftp'
 import type {
   CommandResult, ConnectionInfo, ExecOptions, FleetOptions, FleetResult, HostPoolConfig, PoolMetrics, PoolOptions, PoolStats,
-  SSHTarget, WarmUpOptions, WarmUpReport,
+  SFTPOptions, SSHTarget, WarmUpOptions, WarmUpReport,
 } from '../types'
 import { linkAbort } from './abort'
 import { commandSpec } from './command-spec'
@@ -96,6 +97,17 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
       return settle(checkedTarget, checkedCommand, each, await this.#run(checkedTarget, checkedCommand, each))
     }
     return runFleet({ targets: list, concurrency, run, onProgress })
+  }
+
+  /**
+   * Opens an SFTP session, on a connection for files and streams that commands do not use. It holds that connection until
+   * it is closed, or garbage-collected.
+   */
+  sftp(target: SSHTarget, options?: SFTPOptions): Promise<SFTP> {
+    return this.#perform(() => {
+      const { spec } = this.#resolve(checkTarget(target))
+      return openSFTP(this.#native, spec, options)
+    })
   }
 
   /**

@@ -7,7 +7,8 @@ use super::attributes::Attributes;
 use super::packet::{Chunk, Packet};
 use super::session::{Sftp, about};
 use super::shared::Pending;
-use super::wire::request;
+use super::status::problem;
+use super::wire::{flag, request};
 use crate::error::Error;
 
 /// How long a transfer that failed waits for its traces to be removed. What it asked for is done later all the same.
@@ -23,7 +24,15 @@ pub struct RemoteFile {
 
 impl RemoteFile {
     pub async fn open(sftp: &Sftp, path: &[u8], flags: u32, attributes: &Attributes) -> Result<Self, Error> {
-        let handle = sftp.open_file(path, flags, attributes).handle(about("open", path)).await?;
+        let opened = sftp.open_file(path, flags, attributes).handle(about("open", path)).await;
+        let handle = match opened {
+            // Version 3 has no word for it.
+            Err(error) if flags & flag::EXCLUSIVE != 0 && error.code() == "EFAILURE" => {
+                let exists = sftp.lstat(path).await.is_ok();
+                return Err(if exists { problem("open", path, "EEXIST", "it exists already") } else { error });
+            }
+            opened => opened?,
+        };
         Ok(Self { sftp: sftp.clone(), path: path.to_vec(), handle, open: true })
     }
 

@@ -45,7 +45,7 @@ mod tests {
     fn says_what_and_where_and_repeats_nothing() {
         let error = refusal("open", b"/x", status::NO_SUCH_FILE, "No such file");
         assert_eq!((error.code(), error.to_string().as_str()), ("ENOENT", "Cannot open /x: no such file"));
-        let error = refusal("write", b"/x", status::FAILURE, "disk quota exceeded");
+        let error = refusal("write", b"/x", 4, "disk quota exceeded");
         assert_eq!(error.to_string(), "Cannot write /x: failure (the server says: disk quota exceeded)");
         assert_eq!(refusal("open", b"/x", 4711, "").code(), "EFAILURE");
     }
