@@ -46,6 +46,7 @@ StrictModes no
 UsePAM no
 PasswordAuthentication no
 LogLevel INFO
+Subsystem sftp /usr/lib/openssh/sftp-server
 `
 
 async function freePort() {

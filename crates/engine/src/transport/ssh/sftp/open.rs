@@ -91,7 +91,7 @@ async fn live(
         }
         None => return,
     };
-    let (shared, packets, greeting) = Shared::new();
+    let (shared, packets, greeting) = Shared::greeting(hello(VERSION));
     let shared = Arc::new(shared);
     if let Err(Ok((sftp, _))) = reply.send(Ok((Sftp::new(Arc::clone(&shared)), greeting))) {
         drop(sftp);
@@ -109,7 +109,8 @@ async fn live(
     shared.end();
 }
 
-/// Asks for the subsystem and greets it in one go: an answer in between would cost a round trip.
+/// Asks for the subsystem; the greeting follows at once, because an answer in between would cost a round trip. It is sent
+/// as what comes after it is: OpenSSH takes no byte before the subsystem runs, and one that never will must be heard of.
 async fn converse(
     channel: &mut SshChannel,
     shared: &Arc<Shared>,
@@ -117,7 +118,7 @@ async fn converse(
     options: SessionOptions,
 ) -> Ended {
     let writer = channel.writer();
-    if writer.subsystem("sftp").await.is_err() || writer.write(hello(VERSION)).await.is_err() {
+    if writer.subsystem("sftp").await.is_err() {
         return Ended::Lost;
     }
     drive(channel, shared, packets, options.silence).await

@@ -58,8 +58,11 @@ impl Pending {
 }
 
 impl Shared {
-    pub fn new() -> (Self, UnboundedReceiver<Bytes>, Pending) {
+    /// A session whose first packet is `hello`, what it sends, and the answer to its greeting.
+    pub fn greeting(hello: Bytes) -> (Self, UnboundedReceiver<Bytes>, Pending) {
         let (outgoing, packets) = unbounded_channel();
+        // The receiver is right here.
+        let _ = outgoing.send(hello);
         let (greeting, greeted) = oneshot::channel();
         let state = State {
             waiting: HashMap::new(),
