@@ -33,6 +33,8 @@ mod trail;
 mod upload;
 mod upload_tree;
 mod wire;
+#[cfg(test)]
+mod hostile_test;
 mod writes;
 
 pub use attributes::{Attributes, FileType};

@@ -17,7 +17,7 @@ use crate::pool::{CloseReason, Permit, Pool, Request};
 use crate::run::{Cancel, tail};
 use crate::transport::ssh::channel::SshChannel;
 use crate::transport::ssh::connection::SshTransport;
-use crate::transport::{Channel, ChannelWriter, Connection, OpenError};
+use crate::transport::{Channel, Connection, OpenError};
 
 /// Connections found dead before the session began, after which a call gives up.
 const MAX_DEAD_CONNECTIONS: u32 = 3;
@@ -125,7 +125,7 @@ async fn converse(
 }
 
 /// The greeting, then the server's limits.
-async fn greet(sftp: &Sftp, mut greeting: Pending) -> Result<(), Error> {
+pub(super) async fn greet(sftp: &Sftp, mut greeting: Pending) -> Result<(), Error> {
     let about = about("begin", b"SFTP");
     let broken = |error: super::decode::Malformed| Error::SftpProtocol { problem: error.0 };
     let mut features = Features::of_greeting(greeting.extended(about).await?).map_err(broken)?;
