@@ -76,16 +76,16 @@ impl RemoteFile {
         closed.done(about("close", &self.path)).await
     }
 
-    /// After a failure: cuts the file to the `length` that is certain, or removes it.
-    pub async fn give_up(mut self, length: Option<u64>) {
+    /// After a failure. Waits for its traces to be gone, but not for long.
+    pub async fn give_up(mut self, remains: Remains) {
         let mut asked = Vec::new();
-        if let (Some(size), true) = (length, self.open) {
-            asked.push(self.set(&Attributes { size: Some(size), ..Attributes::default() }));
+        if let (Remains::Beginning(length), true) = (remains, self.open) {
+            asked.push(self.set(&Attributes { size: Some(length), ..Attributes::default() }));
         }
         if self.open {
             asked.push(self.ask_close());
         }
-        if length.is_none() {
+        if remains == Remains::Nothing {
             asked.push(self.sftp.ask(request::REMOVE, &self.path));
         }
         let answers = async {
@@ -96,6 +96,16 @@ impl RemoteFile {
         };
         let _ = timeout(CLEANING, answers).await;
     }
+}
+
+/// What is left of a file whose transfer failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remains {
+    Nothing,
+    /// As much as is certain, without gaps.
+    Beginning(u64),
+    /// What was there before: it was not touched yet.
+    Untouched,
 }
 
 /// The end of a file that was written.

@@ -7,7 +7,7 @@ use super::local::{PERMISSIONS, Source, blocking};
 use super::packet::Chunk;
 use super::path::{parent, temporary};
 use super::progress::Watch;
-use super::remote_file::RemoteFile;
+use super::remote_file::{Remains, RemoteFile};
 use super::session::{Sftp, about};
 use super::shared::kibibytes;
 use super::status::display;
@@ -55,7 +55,7 @@ impl Sftp {
                 return Err(error);
             }
         };
-        let certain = AtomicU64::new(0);
+        let certain = AtomicU64::new(if options.resume { UNTOUCHED } else { 0 });
         let sending = async {
             let sent = send(&mut file, Arc::new(source), first, options, watch, &certain).await?;
             if options.atomic {
@@ -65,9 +65,20 @@ impl Sftp {
         };
         let outcome = watch.unless_cancelled(sending).await;
         if outcome.is_err() {
-            file.give_up((!options.atomic).then(|| certain.load(Ordering::Relaxed))).await;
+            file.give_up(remains(options, certain.load(Ordering::Relaxed))).await;
         }
         outcome
+    }
+}
+
+/// Nothing has been written into a file that was there before.
+const UNTOUCHED: u64 = u64::MAX;
+
+fn remains(options: &UploadOptions, certain: u64) -> Remains {
+    match certain {
+        _ if options.atomic => Remains::Nothing,
+        UNTOUCHED => Remains::Untouched,
+        length => Remains::Beginning(length),
     }
 }
 
