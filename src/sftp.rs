@@ -264,7 +264,7 @@ impl NativeSftp {
     #[napi(ts_return_type = "Promise<void>")]
     pub fn close<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let sftp = self.sftp.clone();
-        runtime::promise(env, async move { sftp.close().await })
+        runtime::promise(env, runtime::begun(async move { sftp.close().await })?)
     }
 
     #[napi(getter)]
@@ -277,6 +277,6 @@ impl NativeSftp {
         env: &'env Env,
         work: impl Future<Output = std::result::Result<SftpAnswer, Error>> + Send + 'static,
     ) -> Result<Object<'env>> {
-        runtime::promise(env, self.origin.clone().answer(work))
+        runtime::promise(env, runtime::begun(self.origin.clone().answer(work))?)
     }
 }

@@ -60,8 +60,11 @@ export function filterOf(
   { filter }: DirectoryTransferOptions, transfer: Transfer,
 ): ((candidates: CandidateRecord[]) => boolean[]) | undefined {
   if (filter === undefined) return undefined
-  return (candidates) => candidates.map(({ path, directory }) => transfer.guard(() => Boolean(filter(path, directory)), false))
+  return (candidates) => candidates.map(({ path, directory }) => transfer.guard(() => isTrue(filter(path, directory)), false))
 }
+
+/** A caller without types may answer with anything. */
+const isTrue = (answer: unknown): boolean => Boolean(answer)
 
 export function toReport({ files, directories, symlinks, bytes, failed }: TreeRecord): DirectoryTransferResult {
   return {

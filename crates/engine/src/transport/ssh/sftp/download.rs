@@ -36,34 +36,48 @@ impl Sftp {
     ) -> Result<u64, Error> {
         watch.check()?;
         let file = watch.unless_cancelled(RemoteFile::open(self, remote, flag::READ, &Attributes::default())).await?;
-        watch.unless_cancelled(self.fetch(file, local, options, watch)).await
-    }
-
-    async fn fetch(
-        &self,
-        file: RemoteFile,
-        local: &Path,
-        options: &DownloadOptions,
-        watch: &Watch,
-    ) -> Result<u64, Error> {
-        let mut found = file.ask_attributes();
         // The first part is asked for along with the size: for a small file, that is all.
+        let mut found = file.ask_attributes();
         let ahead = (!options.placing.resume).then(|| Ahead::ask(&file));
-        let found = found.attributes(about("stat", &file.path)).await?;
+        let found = watch.unless_cancelled(found.attributes(about("stat", &file.path))).await?;
         if found.file_type() == FileType::Directory {
             return Err(problem("read", &file.path, "EISDIR", "it is a directory"));
         }
-        let sink = Partial::create(local, options.placing, found.mode).await?;
-        let start = resume_at(&sink, &found, local)?;
-        watch.progress.expect(found.size.unwrap_or(0));
-        watch.progress.add(start);
-        let end = Reads::new(&file, &sink.0, start, found.size, watch).run(ahead).await?;
-        drop(file);
-        let preserve = options.preserve.then_some(found);
-        sink.finish(preserve, options.sync).await?;
-        watch.progress.file_done();
-        Ok(end - start)
+        let sink = create(local, options.placing, found.mode).await?;
+        let outcome = watch.unless_cancelled(fetch(&file, &sink, &found, ahead, options, watch)).await;
+        if outcome.is_err() {
+            // Also waits for what is being written, so that whoever resumes finds a file that stands still.
+            blocking(move || {
+                sink.abandon();
+                Ok(())
+            })
+            .await?;
+        }
+        outcome
     }
+}
+
+async fn create(local: &Path, placing: Placing, mode: Option<u32>) -> Result<Arc<Sink>, Error> {
+    let path = local.to_owned();
+    blocking(move || Sink::create(&path, placing, mode).map(Arc::new)).await
+}
+
+async fn fetch(
+    file: &RemoteFile,
+    sink: &Arc<Sink>,
+    found: &Attributes,
+    ahead: Option<Ahead>,
+    options: &DownloadOptions,
+    watch: &Watch,
+) -> Result<u64, Error> {
+    let start = resume_at(sink, found)?;
+    watch.progress.expect(found.size.unwrap_or(0));
+    watch.progress.add(start);
+    let end = Reads::new(file, sink, start, found.size, watch).run(ahead).await?;
+    let (sink, preserve, sync) = (Arc::clone(sink), options.preserve.then_some(*found), options.sync);
+    blocking(move || sink.finish(preserve.as_ref(), sync)).await?;
+    watch.progress.file_done();
+    Ok(end - start)
 }
 
 /// The first part of a file, on its way before anything is known about it.
@@ -79,38 +93,12 @@ impl Ahead {
     }
 }
 
-fn resume_at(sink: &Partial, found: &Attributes, local: &Path) -> Result<u64, Error> {
-    let there = sink.0.start;
+fn resume_at(sink: &Sink, found: &Attributes) -> Result<u64, Error> {
+    let there = sink.start;
     match found.size {
         Some(whole) if there > whole => {
-            Err(Error::ResumeMismatch { path: local.display().to_string(), there, whole })
+            Err(Error::ResumeMismatch { path: sink.place.display().to_string(), there, whole })
         }
         _ => Ok(there),
-    }
-}
-
-/// A local file that is not complete yet. Dropping it leaves what may stay and removes what may not.
-struct Partial(Arc<Sink>, bool);
-
-impl Partial {
-    async fn create(local: &Path, placing: Placing, mode: Option<u32>) -> Result<Self, Error> {
-        let path = local.to_owned();
-        let sink = blocking(move || Sink::create(&path, placing, mode)).await?;
-        Ok(Self(Arc::new(sink), false))
-    }
-
-    async fn finish(mut self, preserve: Option<Attributes>, sync: bool) -> Result<(), Error> {
-        let sink = Arc::clone(&self.0);
-        let outcome = blocking(move || sink.finish(preserve.as_ref(), sync)).await;
-        self.1 = outcome.is_ok();
-        outcome
-    }
-}
-
-impl Drop for Partial {
-    fn drop(&mut self) {
-        if !self.1 {
-            self.0.abandon();
-        }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 
 use super::attributes::Attributes;
 use super::packet::Chunk;
@@ -108,10 +109,12 @@ pub struct Placing {
 
 /// A file being received. Bytes are only ever appended, so that what is there is always a beginning of the whole.
 pub struct Sink {
-    place: PathBuf,
+    pub place: PathBuf,
     written_to: PathBuf,
     file: File,
     pub start: u64,
+    /// Held while bytes are written; `false` when no more may be.
+    open: Mutex<bool>,
 }
 
 impl Sink {
@@ -128,10 +131,14 @@ impl Sink {
         let mut file = options.open(&written_to).map_err(failed("write", &written_to))?;
         let start = if placing.resume { file.seek(SeekFrom::End(0)) } else { Ok(0) };
         let start = start.map_err(failed("write", &written_to))?;
-        Ok(Self { place: place.to_owned(), written_to, file, start })
+        Ok(Self { place: place.to_owned(), written_to, file, start, open: Mutex::new(true) })
     }
 
     pub fn append(&self, pieces: &[Bytes]) -> Result<(), Error> {
+        let open = self.open.lock();
+        if !*open {
+            return Ok(());
+        }
         let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
         let mut rest = slices.as_mut_slice();
         IoSlice::advance_slices(&mut rest, 0);
@@ -165,8 +172,9 @@ impl Sink {
         Ok(())
     }
 
-    /// The file stays incomplete. Under its own name it can be resumed.
+    /// The file stays incomplete. Under its own name it can be resumed: from now on nothing more is written.
     pub fn abandon(&self) {
+        *self.open.lock() = false;
         if self.written_to != self.place {
             // What cannot be removed is left with a name that says what it is.
             let _ = std::fs::remove_file(&self.written_to);
