@@ -42,7 +42,19 @@ impl Sftp {
         watch: &Watch,
     ) -> Result<u64, Error> {
         watch.check()?;
-        let (source, first) = watch.unless_cancelled(open_source(self, local)).await?;
+        let (path, size) = (local.to_owned(), self.features().write_size);
+        let opened = watch.unless_cancelled(blocking(move || Opened::open(&path, size))).await?;
+        self.upload_opened(opened, remote, options, watch).await
+    }
+
+    /// As [`upload`](Self::upload), of a file that is open already.
+    pub(super) async fn upload_opened(
+        &self,
+        Opened { source, first }: Opened,
+        remote: &[u8],
+        options: &UploadOptions,
+        watch: &Watch,
+    ) -> Result<u64, Error> {
         watch.progress.expect(source.size);
         let target = if options.atomic { temporary(remote) } else { remote.to_vec() };
         let mut file = match watch.unless_cancelled(open_target(self, &target, &source, options)).await {
@@ -82,17 +94,21 @@ fn remains(options: &UploadOptions, certain: u64) -> Remains {
     }
 }
 
-/// The file and, where it is small, all of it: that is one trip to the threads that may block instead of two.
-async fn open_source(sftp: &Sftp, local: &Path) -> Result<(Source, Option<Chunk>), Error> {
-    let (path, size) = (local.to_owned(), sftp.features().write_size as usize);
-    blocking(move || {
-        let source = Source::open(&path)?;
-        let whole = usize::try_from(source.size).ok().filter(|whole| *whole < size);
+/// A file and, where it is small, all of it: that is one trip to the threads that may block instead of two.
+pub struct Opened {
+    source: Source,
+    first: Option<Chunk>,
+}
+
+impl Opened {
+    /// Blocks. `size`: what a write may hold.
+    pub fn open(path: &Path, size: u32) -> Result<Self, Error> {
+        let source = Source::open(path)?;
+        let whole = usize::try_from(source.size).ok().filter(|whole| *whole < size as usize);
         // One byte more than there was tells whether that was all.
         let mut first = whole.map(|whole| source.read(0, whole + 1, 1)).transpose()?.unwrap_or_default();
-        Ok((source, first.pop()))
-    })
-    .await
+        Ok(Self { source, first: first.pop() })
+    }
 }
 
 async fn open_target(

@@ -8,8 +8,11 @@ use super::path::join;
 use super::progress::Watch;
 use super::session::{Sftp, about};
 use super::trail::Trail;
-use super::upload::UploadOptions;
+use super::upload::{Opened, UploadOptions};
 use crate::error::Error;
+
+/// Small files that are read with one blow; large ones are only opened.
+const OPENED_AT_ONCE: usize = 16;
 
 /// A directory to be sent; the one on the server is there.
 struct Directory {
@@ -84,7 +87,7 @@ impl Walk<'_> {
     }
 
     async fn send(&mut self, directory: &Directory, entries: Vec<Entry>) -> Result<(), Error> {
-        let mut inner = Vec::new();
+        let (mut inner, mut files) = (Vec::new(), Vec::new());
         for (Entry { name, kind }, path) in self.filtered(directory, entries).await? {
             let local = directory.local.join(&name);
             let remote = join(&directory.remote, &bytes_of(&name));
@@ -102,13 +105,14 @@ impl Walk<'_> {
             };
             match kind {
                 Kind::Directory => inner.push(Directory { local, remote, relative: path, trail }),
-                Kind::File => self.file(local, remote).await,
+                Kind::File => files.push((local, remote)),
                 Kind::Symlink | Kind::Other => {
                     let error = std::io::Error::new(std::io::ErrorKind::InvalidInput, "not a regular file");
                     self.crew.fail(local.display().to_string(), failed("read", &local)(error));
                 }
             }
         }
+        self.files(files).await?;
         self.make(inner).await;
         Ok(())
     }
@@ -166,13 +170,33 @@ impl Walk<'_> {
         }
     }
 
-    async fn file(&mut self, local: PathBuf, remote: Vec<u8>) {
+    /// Opens a few files at a time: for small ones, going to the threads that may block costs more than reading them.
+    async fn files(&mut self, mut files: Vec<(PathBuf, Vec<u8>)>) -> Result<(), Error> {
+        let size = self.sftp.features().write_size;
+        while !files.is_empty() {
+            let rest = files.split_off(files.len().min(OPENED_AT_ONCE));
+            let few = std::mem::replace(&mut files, rest);
+            let opened = blocking(move || {
+                let opened = few.into_iter().map(|(local, remote)| (Opened::open(&local, size), local, remote));
+                Ok(opened.collect::<Vec<_>>())
+            });
+            for (opened, local, remote) in opened.await? {
+                let path = local.display().to_string();
+                match opened {
+                    Ok(opened) => self.file(path, opened, remote).await,
+                    Err(error) => self.crew.fail(path, error),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn file(&mut self, path: String, opened: Opened, remote: Vec<u8>) {
         let (sftp, watch) = (self.sftp.clone(), self.watch.clone());
         let TreeOptions { atomic, preserve, .. } = *self.options;
-        let path = local.display().to_string();
         let copy = async move {
             let options = UploadOptions { atomic, preserve, ..UploadOptions::default() };
-            sftp.upload(&local, &remote, &options, &watch).await
+            sftp.upload_opened(opened, &remote, &options, &watch).await
         };
         self.crew.start(path, copy).await;
     }
