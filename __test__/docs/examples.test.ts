@@ -48,6 +48,10 @@ const OUTPUT: Record<string, string[]> = {
     ['create_time', 'wait_time', 'use_time', 'count', 'idle.max', 'max', 'pending_requests', 'timeouts']
       .map((name) => `ssh.client.connection.${name}`).join(' '),
   ],
+  'files.mjs': [
+    '12 all is well', '2 2 27 { transferred: 27, total: 27, files: 2, failed: 1 }', 'broken ENOENT', 'file .htaccess 14', 'directory empty ', 'file index.html 13',
+    '100640 false', '<p>hello</p>', 'AbortError transfer', 'true 50000000', 'ENOENT not-found /no/such/file',
+  ],
   'engine.mjs': ['over the shared pool', 'over a pool of its own', '1'],
 }
 
@@ -70,7 +74,7 @@ describe('examples', () => {
 })
 
 const documents = [
-  'api.md', 'errors.md', 'metrics.md', 'guides/drop-in.md', 'guides/environment.md', 'guides/monitoring.md', 'guides/patterns.md',
+  'api.md', 'errors.md', 'metrics.md', 'guides/drop-in.md', 'guides/environment.md', 'guides/files.md', 'guides/monitoring.md', 'guides/patterns.md',
   'guides/shutdown.md',
 ]
 

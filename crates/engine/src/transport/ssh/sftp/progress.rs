@@ -53,6 +53,9 @@ impl Progress {
     }
 
     pub(super) fn add(&self, bytes: u64) {
+        if bytes == 0 {
+            return;
+        }
         self.transferred.fetch_add(bytes, Ordering::Relaxed);
         self.tell();
     }
