@@ -7,6 +7,8 @@ export {
 export type { PoolDiagnostic, PoolEventInfo, PoolEventName, PoolEvents } from './events'
 export { SSHConnectionPool } from './pool'
 export { SFTP } from './sftp'
+export { SSHConnection } from './lease'
+export { RemoteProcess } from './process'
 export { version } from './binding'
 export {
   AdapterError, CommandError, ConnectionError, ExecutionError, SSHAdapter, TimeoutError, type AdapterCommand,

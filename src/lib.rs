@@ -1,6 +1,7 @@
 //! The binding between the engine and Node: types are converted here, nothing is decided.
 //!
 //! - `ssh_pool`: `NativePool`, one delegating method per call
+//! - `lease`, `process`: what it hands out, a borrowed connection and a command under way
 //! - `cancel`: `CancelToken`
 //! - `sftp`, `sftp_streams`, `transfer`: `NativeSftp` and what belongs to it; `sftp_records`: its records
 //! - `options`: records that come in; `output`, `failure`, `events`, `stats`: records that go out
@@ -12,8 +13,10 @@
 mod cancel;
 mod events;
 mod failure;
+mod lease;
 mod options;
 mod output;
+mod process;
 mod runtime;
 mod sftp;
 mod sftp_records;

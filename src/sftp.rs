@@ -224,13 +224,7 @@ impl NativeSftp {
 
     /// `end`: the first byte that is not read.
     #[napi(ts_return_type = "Promise<ReaderOutcome>")]
-    pub fn open_read<'env>(
-        &self,
-        env: &'env Env,
-        path: String,
-        start: f64,
-        end: Option<f64>,
-    ) -> Result<Object<'env>> {
+    pub fn open_read<'env>(&self, env: &'env Env, path: String, start: f64, end: Option<f64>) -> Result<Object<'env>> {
         let (sftp, path, origin) = (self.sftp.clone(), from_text(&path), self.origin.clone());
         runtime::promise(env, async move {
             match ReadStream::open(&sftp, &path, start as u64, end.map(|end| end as u64)).await {

@@ -52,6 +52,8 @@ const OUTPUT: Record<string, string[]> = {
     '12 all is well', '2 2 27 { transferred: 27, total: 27, files: 2, failed: 1 }', 'broken ENOENT', 'file .htaccess 14', 'directory empty ', 'file index.html 13',
     '100640 false', '<p>hello</p>', 'AbortError transfer', 'true 50000000', 'ENOENT not-found /no/such/file',
   ],
+  'streams.mjs': ['compiling', 'linking', '3 false', '3', '42', '0', 'tick', 'tick', '40 120', 'ready', 'bye'],
+  'leases.mjs': ['step one', 'step two', 'true', 'true', 'ELEAK true'],
   'engine.mjs': ['over the shared pool', 'over a pool of its own', '1'],
 }
 
@@ -74,8 +76,8 @@ describe('examples', () => {
 })
 
 const documents = [
-  'api.md', 'errors.md', 'metrics.md', 'guides/drop-in.md', 'guides/environment.md', 'guides/files.md', 'guides/monitoring.md', 'guides/patterns.md',
-  'guides/shutdown.md',
+  'api.md', 'errors.md', 'metrics.md', 'guides/drop-in.md', 'guides/environment.md', 'guides/files.md', 'guides/leases.md',
+  'guides/monitoring.md', 'guides/patterns.md', 'guides/shutdown.md', 'guides/streams.md',
 ]
 
 /** Fenced blocks that say which region of which example they show: ```js file=examples/x.mjs region=y */

@@ -7,3 +7,5 @@ export {
   checkDownloadOptions, checkMkdirOptions, checkMode, checkOverwrite, checkPath, checkReadStreamOptions, checkRecursive,
   checkSFTPOptions, checkTreeOptions, checkUploadOptions, checkWriteStreamOptions,
 } from './sftp'
+export { checkHealthLimit, checkKeepAlive, checkLeaseOptions } from './lease'
+export { type CheckedSpawnOptions, checkSignal, checkSpawnOptions, checkTerminalSize } from './spawn'

@@ -10,3 +10,5 @@ export type {
   DirectoryTransferOptions, DirectoryTransferResult, DownloadOptions, SFTPEntry, SFTPFileType, SFTPOptions,
   SFTPReadStreamOptions, SFTPStats, SFTPWriteStreamOptions, TransferProgress, TransferResult, UploadOptions,
 } from './sftp'
+export type { SpawnOptions, SpawnResult } from './process'
+export type { LeaseOptions } from './lease'

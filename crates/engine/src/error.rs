@@ -202,6 +202,9 @@ pub enum Error {
     #[error("The server refused to run the command: it may allow no commands for this user")]
     ExecRefused,
 
+    #[error("The server refused a terminal: it may allow none for this user; run the command without pty")]
+    PtyRefused,
+
     #[error("The server closed the channel without an exit status: how the command ended is unknown")]
     NoExitStatus,
 
@@ -286,6 +289,7 @@ impl Error {
             Self::ConnectionLost { .. } => "ECONNLOST",
             Self::ChannelRefused { .. } => "ECHANNEL",
             Self::ExecRefused => "EEXEC",
+            Self::PtyRefused => "EPTY",
             Self::NoExitStatus => "ENOSTATUS",
             Self::PoolExhausted { .. } | Self::QueueFull { .. } => "EPOOLEXHAUSTED",
             Self::PoolClosed { .. } => "EPOOLCLOSED",
@@ -306,7 +310,9 @@ impl Error {
     /// The file it is about.
     pub fn path(&self) -> Option<&str> {
         match self {
-            Self::RemoteFile { path, .. } | Self::LocalFile { path, .. } | Self::ResumeMismatch { path, .. } => Some(path),
+            Self::RemoteFile { path, .. } | Self::LocalFile { path, .. } | Self::ResumeMismatch { path, .. } => {
+                Some(path)
+            }
             _ => None,
         }
     }
@@ -332,7 +338,7 @@ impl Error {
             Self::Handshake { .. } | Self::ConnectionLost { .. } => Kind::ConnectionLost,
             Self::HostKey { .. } => Kind::HostKeyMismatch,
             Self::Timeout { .. } => Kind::Timeout,
-            Self::ExecRefused => Kind::PermissionDenied,
+            Self::ExecRefused | Self::PtyRefused => Kind::PermissionDenied,
             Self::NoCommonAlgorithm { .. }
             | Self::NoExitStatus
             | Self::PoolExhausted { .. }
@@ -366,6 +372,7 @@ impl Error {
             | Self::SftpProtocol { .. }
             | Self::SftpClosed => Phase::Transfer,
             Self::ExecRefused
+            | Self::PtyRefused
             | Self::NoExitStatus
             | Self::MaxBuffer { .. }
             | Self::HealthCheckFailed
@@ -385,7 +392,10 @@ impl Error {
             | Self::Aborted { reached, .. } => *reached,
             // The server answered the request, so it saw the command.
             Self::ExecRefused | Self::NoExitStatus | Self::MaxBuffer { .. } | Self::RemoteFile { .. } => Reached::Yes,
-            Self::Internal { .. } | Self::LocalFile { .. } | Self::SftpProtocol { .. } => Reached::Unknown,
+            // The command follows the terminal without waiting for it.
+            Self::PtyRefused | Self::Internal { .. } | Self::LocalFile { .. } | Self::SftpProtocol { .. } => {
+                Reached::Unknown
+            }
             _ => Reached::No,
         }
     }

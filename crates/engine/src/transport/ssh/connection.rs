@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::algorithms::preferred;
 use super::auth::{Login, NOTHING};
-use super::channel::SshChannel;
+use super::channel::{SshChannel, SshWriter};
 use super::dial::{Cutter, dial};
 use super::handler::{End, Handler, HostKeyJudge};
 use super::identity;
@@ -21,7 +21,7 @@ use super::spare::Spare;
 use super::target::{HostKeyChecking, KeepAlive, SshTarget, Traffic};
 use crate::command::ExitStatus;
 use crate::error::{Cause, Error, Phase, Reached};
-use crate::transport::{Channel, ChannelEvent, ChannelWriter, Connection, OpenError, Transport};
+use crate::transport::{Channel, ChannelEvent, ChannelWriter, Connection, OpenError, Signal, Transport};
 
 /// Room for a command's output that the reader has not taken yet, per channel.
 const WINDOW: u32 = 2 * 1024 * 1024;
@@ -31,6 +31,8 @@ const BULK_WINDOW: u32 = 16 * 1024 * 1024;
 const PACKET: u32 = 65_535;
 /// Packets of one channel that may wait for their reader before the whole connection has to.
 const CHANNEL_BUFFER: usize = 1024;
+/// The same where a reader may be slow on purpose: its packets wait in the server instead.
+const BULK_CHANNEL_BUFFER: usize = 64;
 /// russh reads a packet in several small pieces: one system call for all that is there, instead of one for each.
 const READ_BUFFER: usize = 32 * 1024;
 /// For saying goodbye, and for russh's task to end after it.
@@ -127,12 +129,16 @@ async fn host_key_judge(target: &Arc<SshTarget>) -> Result<HostKeyJudge, Error> 
 }
 
 fn config(target: &SshTarget, preferred: Preferred) -> client::Config {
+    let (window_size, channel_buffer_size) = match target.traffic {
+        Traffic::Commands => (WINDOW, CHANNEL_BUFFER),
+        Traffic::Bulk => (BULK_WINDOW, BULK_CHANNEL_BUFFER),
+    };
     client::Config {
         client_id: russh::SshId::Standard(concat!("SSH-2.0-xec_", env!("CARGO_PKG_VERSION")).into()),
         preferred,
-        window_size: if target.traffic == Traffic::Bulk { BULK_WINDOW } else { WINDOW },
+        window_size,
         maximum_packet_size: PACKET,
-        channel_buffer_size: CHANNEL_BUFFER,
+        channel_buffer_size,
         keepalive_interval: target.keep_alive.map(|keep_alive| keep_alive.interval),
         // russh gives up one interval after the last unanswered ping, and takes 0 for "never".
         keepalive_max: target.keep_alive.map_or(0, |keep_alive| keep_alive.count_max.saturating_sub(1).max(1)),
@@ -234,6 +240,26 @@ impl SshConnection {
     }
 }
 
+/// A health check's command, which is ended when nobody waits for it any more.
+struct Unfinished(Option<SshWriter>);
+
+impl Unfinished {
+    fn finished(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        let Some(writer) = self.0.take() else { return };
+        tokio::spawn(async move {
+            // A failing write means that the connection is gone, and the command with it.
+            let _ = writer.signal(Signal::Term).await;
+            let _ = writer.close().await;
+        });
+    }
+}
+
 impl Connection for SshConnection {
     type Channel = SshChannel;
 
@@ -280,6 +306,7 @@ impl Connection for SshConnection {
             Err(OpenError::Lost(error)) => return Err(error),
         };
         let writer = channel.writer();
+        let unfinished = Unfinished(Some(writer.clone()));
         writer.exec(command.into()).await?;
         writer.eof().await?;
         let mut healthy = false;
@@ -290,6 +317,7 @@ impl Connection for SshConnection {
                 _ => {}
             }
         }
+        unfinished.finished();
         if healthy { Ok(()) } else { Err(Error::HealthCheckFailed) }
     }
 

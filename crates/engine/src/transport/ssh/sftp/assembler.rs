@@ -14,8 +14,15 @@ pub enum Frame {
     /// The answer to our greeting.
     Version(Bytes),
     /// Bytes of a file, in the pieces in which they came: putting them together is left to the disk.
-    Data { id: u32, pieces: Vec<Bytes> },
-    Other { kind: u8, id: u32, body: Bytes },
+    Data {
+        id: u32,
+        pieces: Vec<Bytes>,
+    },
+    Other {
+        kind: u8,
+        id: u32,
+        body: Bytes,
+    },
 }
 
 /// Makes packets of the pieces in which a channel delivers them.

@@ -165,7 +165,11 @@ impl Inbox {
 
     /// Text before the greeting is what a login shell prints, and people wonder about it for hours.
     fn broken(&self, problem: &'static str) -> Error {
-        let problem = if self.greeted { problem } else { "what it says first is not SFTP; perhaps the start-up files of its shell print something" };
+        let problem = if self.greeted {
+            problem
+        } else {
+            "what it says first is not SFTP; perhaps the start-up files of its shell print something"
+        };
         Error::SftpProtocol { problem }
     }
 
@@ -201,13 +205,9 @@ mod tests {
         let packets: Vec<Bytes> = sizes.iter().zip(0..).map(|(&size, byte)| Bytes::from(vec![byte; size])).collect();
         let pieces = coalesce(packets.clone().into_iter());
         assert_eq!(pieces.concat(), packets.concat());
-        assert_eq!(pieces.iter().map(Bytes::len).collect::<Vec<_>>(), [
-            30,
-            SMALL + 1,
-            70 + 3 * SMALL,
-            2 * SMALL,
-            FULL * 3,
-            5
-        ]);
+        assert_eq!(
+            pieces.iter().map(Bytes::len).collect::<Vec<_>>(),
+            [30, SMALL + 1, 70 + 3 * SMALL, 2 * SMALL, FULL * 3, 5]
+        );
     }
 }

@@ -17,6 +17,8 @@ const HEAD: u64 = 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Features {
     pub limits: bool,
+    /// asyncssh, which has OpenSSH's extensions but not its habits.
+    pub asyncssh: bool,
     pub posix_rename: bool,
     pub fsync: bool,
     /// Bytes in one read and one write.
@@ -26,7 +28,7 @@ pub struct Features {
 
 impl Default for Features {
     fn default() -> Self {
-        Self { limits: false, posix_rename: false, fsync: false, read_size: SAFE, write_size: SAFE }
+        Self { limits: false, asyncssh: false, posix_rename: false, fsync: false, read_size: SAFE, write_size: SAFE }
     }
 }
 
@@ -45,10 +47,16 @@ impl Features {
         };
         Ok(Self {
             limits: has("limits@openssh.com", b"1"),
+            asyncssh: has("ranges@asyncssh.com", b"1"),
             posix_rename: has("posix-rename@openssh.com", b"1"),
             fsync: has("fsync@openssh.com", b"1"),
             ..Self::default()
         })
+    }
+
+    /// Does it answer one request after the other, as OpenSSH does?
+    pub fn one_by_one(&self) -> bool {
+        self.limits && !self.asyncssh
     }
 
     /// The server's own limits. One that it does not name stays as it was.

@@ -18,9 +18,7 @@ use crate::error::Error;
 pub const PERMISSIONS: u32 = 0o777;
 
 /// Runs `work` where it may block; its panic is an error.
-pub async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
-) -> Result<T, Error> {
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
     tokio::task::spawn_blocking(work).await.unwrap_or(Err(Error::Internal { what: "reading or writing a file" }))
 }
 

@@ -15,6 +15,8 @@ mod download;
 mod download_tree;
 mod driver;
 mod features;
+#[cfg(test)]
+mod hostile_test;
 mod local;
 mod local_tree;
 mod open;
@@ -33,8 +35,6 @@ mod trail;
 mod upload;
 mod upload_tree;
 mod wire;
-#[cfg(test)]
-mod hostile_test;
 mod writes;
 
 pub use attributes::{Attributes, FileType};

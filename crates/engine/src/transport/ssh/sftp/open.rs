@@ -57,7 +57,8 @@ impl Sftp {
         }
         async move {
             let opening = async {
-                let (sftp, greeting) = opened.await.map_err(|_| Error::Internal { what: "opening an SFTP session" })??;
+                let (sftp, greeting) =
+                    opened.await.map_err(|_| Error::Internal { what: "opening an SFTP session" })??;
                 greet(&sftp, greeting).await?;
                 Ok(sftp)
             };

@@ -10,7 +10,8 @@ use super::status::{display, problem};
 use super::wire::{request, status};
 use crate::error::Error;
 
-/// Questions for the next part of a directory that are on the way together.
+/// Questions for the next part of a directory that are on the way together, where the server answers one after the other.
+/// One that answers several at a time may mix up which is the last.
 const LISTINGS: usize = 2;
 
 impl Sftp {
@@ -119,10 +120,11 @@ impl Sftp {
         one_name(self.ask(request::READLINK, path), about).await
     }
 
-    /// A link at `path` that says `target`. OpenSSH has the two in the other order than the protocol's text, and
-    /// everybody has followed it.
+    /// A link at `path` that says `target`. OpenSSH has the two in the other order than the protocol's text, and everybody
+    /// has followed it; but asyncssh does so only with clients that it knows.
     pub async fn symlink(&self, target: &[u8], path: &[u8]) -> Result<(), Error> {
-        let mut pending = self.send(|id| Packet::new(request::SYMLINK, id).string(target).string(path).finish());
+        let (first, second) = if self.features().asyncssh { (path, target) } else { (target, path) };
+        let mut pending = self.send(|id| Packet::new(request::SYMLINK, id).string(first).string(second).finish());
         match pending.done(about("make the link", path)).await {
             Err(error) if error.code() == "EFAILURE" && self.lstat(path).await.is_ok() => {
                 Err(problem("make the link", path, "EEXIST", "it exists already"))
@@ -177,24 +179,30 @@ pub struct Listing {
 impl Listing {
     pub async fn open(sftp: &Sftp, path: &[u8]) -> Result<Self, Error> {
         let handle = sftp.ask(request::OPENDIR, path).handle(about("open the directory", path)).await?;
-        Ok(Self { sftp: sftp.clone(), path: path.to_vec(), handle, asked: std::collections::VecDeque::new(), done: false })
+        Ok(Self {
+            sftp: sftp.clone(),
+            path: path.to_vec(),
+            handle,
+            asked: std::collections::VecDeque::new(),
+            done: false,
+        })
     }
 
     /// The next entries, without `.` and `..`; `None` at the end.
     pub async fn next(&mut self) -> Result<Option<Vec<Name>>, Error> {
-        if self.done {
-            return Ok(None);
-        }
-        while self.asked.len() < LISTINGS {
+        let most = if self.sftp.features().one_by_one() { LISTINGS } else { 1 };
+        while !self.done && self.asked.len() < most {
             self.asked.push_back(self.sftp.ask(request::READDIR, &self.handle));
         }
-        let Some(mut next) = self.asked.pop_front() else { return Ok(None) };
-        let names = next.names(about("list", &self.path)).await?;
-        self.done = names.is_none();
-        Ok(names.map(|mut names| {
-            names.retain(|entry| !matches!(&entry.name[..], b"." | b".."));
-            names
-        }))
+        while let Some(mut next) = self.asked.pop_front() {
+            if let Some(mut names) = next.names(about("list", &self.path)).await? {
+                names.retain(|entry| !matches!(&entry.name[..], b"." | b".."));
+                return Ok(Some(names));
+            }
+            // What was asked along with it is answered all the same.
+            self.done = true;
+        }
+        Ok(None)
     }
 }
 

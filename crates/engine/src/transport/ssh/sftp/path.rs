@@ -73,22 +73,19 @@ mod tests {
     #[test]
     fn home_is_where_a_session_begins() {
         let of = |path| String::from_utf8(from_text(path)).unwrap();
-        assert_eq!([of("~"), of("~/"), of("~/a/b"), of("~//a"), of("~a"), of("/~"), of("a")], [
-            ".", ".", "a/b", "a", "~a", "/~", "a"
-        ]);
+        assert_eq!(
+            [of("~"), of("~/"), of("~/a/b"), of("~//a"), of("~a"), of("/~"), of("a")],
+            [".", ".", "a/b", "a", "~a", "/~", "a"]
+        );
     }
 
     #[test]
     fn parents() {
         let of = |path: &'static str| parent(path.as_bytes()).map(|parent| std::str::from_utf8(parent).unwrap());
-        assert_eq!([of("/a/b"), of("/a/b/"), of("a//b"), of("/a"), of("a"), of("/")], [
-            Some("/a"),
-            Some("/a"),
-            Some("a"),
-            None,
-            None,
-            None
-        ]);
+        assert_eq!(
+            [of("/a/b"), of("/a/b/"), of("a//b"), of("/a"), of("a"), of("/")],
+            [Some("/a"), Some("/a"), Some("a"), None, None, None]
+        );
         assert_eq!(ancestry(b"/a/b//c/"), [&b"/a"[..], b"/a/b", b"/a/b//c"]);
         assert_eq!(ancestry(b"a"), [b"a"]);
         assert!(ancestry(b"/").is_empty());

@@ -48,13 +48,7 @@ struct Asked<'a> {
 }
 
 impl<'a> Reads<'a> {
-    pub fn new(
-        file: &'a RemoteFile,
-        sink: &'a Arc<Sink>,
-        start: u64,
-        size: Option<u64>,
-        watch: &'a Watch,
-    ) -> Self {
+    pub fn new(file: &'a RemoteFile, sink: &'a Arc<Sink>, start: u64, size: Option<u64>, watch: &'a Watch) -> Self {
         let read_size = file.sftp.features().read_size;
         Self {
             file,

@@ -78,7 +78,9 @@ mod tests {
 
     #[test]
     fn a_status_without_text_is_one() {
-        assert!(matches!(reply(answer::STATUS, b"\0\0\0\x02"), Ok(Reply::Status { code: 2, message }) if message.is_empty()));
+        assert!(
+            matches!(reply(answer::STATUS, b"\0\0\0\x02"), Ok(Reply::Status { code: 2, message }) if message.is_empty())
+        );
     }
 
     #[test]

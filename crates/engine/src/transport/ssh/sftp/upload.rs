@@ -111,12 +111,7 @@ impl Opened {
     }
 }
 
-async fn open_target(
-    sftp: &Sftp,
-    path: &[u8],
-    source: &Source,
-    options: &UploadOptions,
-) -> Result<RemoteFile, Error> {
+async fn open_target(sftp: &Sftp, path: &[u8], source: &Source, options: &UploadOptions) -> Result<RemoteFile, Error> {
     let how = if options.atomic {
         flag::EXCLUSIVE
     } else if options.resume {
