@@ -22,6 +22,7 @@ use super::session::Sftp;
 use super::shared::Shared;
 use super::upload::UploadOptions;
 use super::wire::{answer, request, status};
+use crate::command::Pty;
 use crate::error::{Error, Phase, Reached};
 use crate::transport::{Channel, ChannelEvent, ChannelWriter, Signal};
 
@@ -57,6 +58,14 @@ impl ChannelWriter for Writer {
 
     async fn eof(&self) -> Result<(), Error> {
         Ok(())
+    }
+
+    async fn pty(&self, _pty: &Pty) -> Result<(), Error> {
+        unreachable!("files need no terminal")
+    }
+
+    async fn resize(&self, _columns: u32, _rows: u32) -> Result<(), Error> {
+        unreachable!("files need no terminal")
     }
 
     async fn signal(&self, _signal: Signal) -> Result<(), Error> {
