@@ -32,6 +32,8 @@ export declare class NativeLease {
 
 /** A pool of SSH connections. When it is garbage-collected its idle connections close, and busy ones when they are done. */
 export declare class NativePool {
+  /** Opens a session in `first`'s directory and with its variables. The promise resolves whatever happens. */
+  session(target: TargetSpec, first: CommandSpec, cancel?: CancelToken | undefined | null): Promise<SessionOutcome>
   /** Opens an SFTP session on a connection for files and streams. `silence`: milliseconds, 0 = no limit. */
   sftp(target: TargetSpec, priority: number, silence: number, cancel?: CancelToken | undefined | null): Promise<SftpOutcome>
   constructor(settings: PoolSettings)
@@ -91,6 +93,17 @@ export declare class NativeProcess {
 export declare class NativeReadStream {
   read(): Promise<PieceOutcome>
   /** Closes the file; a read that is under way ends first. */
+  close(): Promise<void>
+}
+
+/** A shell that keeps what its commands do to it. Closed when garbage-collected. */
+export declare class NativeSession {
+  /** Runs a command in the shell. The promise resolves whatever happens; a failure is in the record. */
+  execute(command: CommandSpec, cancel?: CancelToken | undefined | null): Promise<ExecOutcome>
+  /** The shell's process id on the other side. */
+  get pid(): number
+  get closed(): boolean
+  /** Ends the shell after what was asked of it already; resolves when it has ended. */
   close(): Promise<void>
 }
 
@@ -166,6 +179,8 @@ export interface CommandSpec {
   /** Bytes per stream. */
   maxBuffer: number
   retryLostConnection?: boolean
+  /** In a warm shell, where that can be. */
+  persistent?: boolean
   /** Also collect both streams in arrival order. */
   collectAll?: boolean
   priority?: number
@@ -383,6 +398,12 @@ export interface ReconnectSettings {
   backoff: string
   /** Also where no connection has succeeded yet. */
   first: boolean
+}
+
+/** Exactly one of the two. */
+export interface SessionOutcome {
+  session?: NativeSession
+  failure?: FailureRecord
 }
 
 /** What was asked for, or the failure; nothing at all when it is just done. */

@@ -2,6 +2,7 @@
 //!
 //! - `ssh_pool`: `NativePool`, one delegating method per call
 //! - `lease`, `process`: what it hands out, a borrowed connection and a command under way
+//! - `session`: a shell that keeps what its commands do to it
 //! - `cancel`: `CancelToken`
 //! - `sftp`, `sftp_streams`, `transfer`: `NativeSftp` and what belongs to it; `sftp_records`: its records
 //! - `options`: records that come in; `output`, `failure`, `events`, `stats`: records that go out
@@ -18,6 +19,7 @@ mod options;
 mod output;
 mod process;
 mod runtime;
+mod session;
 mod sftp;
 mod sftp_records;
 mod sftp_streams;

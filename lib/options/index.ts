@@ -9,3 +9,4 @@ export {
 } from './sftp'
 export { checkHealthLimit, checkKeepAlive, checkLeaseOptions } from './lease'
 export { type CheckedSpawnOptions, checkSignal, checkSpawnOptions, checkTerminalSize } from './spawn'
+export { checkExecuteOptions, checkSessionOptions } from './session'

@@ -12,3 +12,4 @@ export type {
 } from './sftp'
 export type { SpawnOptions, SpawnResult } from './process'
 export type { LeaseOptions } from './lease'
+export type { ExecuteOptions, SessionOptions } from './session'

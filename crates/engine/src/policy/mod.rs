@@ -6,6 +6,7 @@ mod channel_limit;
 mod depth;
 mod health;
 mod lifetime;
+mod quirks;
 mod random;
 
 pub use backoff::{Backoff, Growth};
@@ -14,4 +15,5 @@ pub use channel_limit::{ChannelLimit, RefusalVerdict};
 pub use depth::Depth;
 pub use health::Health;
 pub use lifetime::attenuated;
+pub use quirks::most_channels;
 pub use random::Random;

@@ -30,7 +30,7 @@ enum Seen {
 }
 
 /// Ends the remote process, politely first, and gives the permit back when the server has closed the channel.
-pub(super) async fn end<T: Transport>(mut channel: ChannelOf<T>, permit: Permit<T>) {
+pub(crate) async fn end<T: Transport>(mut channel: ChannelOf<T>, permit: Permit<T>) {
     let writer = channel.writer();
     for (signal, grace) in [(Signal::Term, TERM_GRACE), (Signal::Kill, KILL_GRACE)] {
         // A failing write means the connection is gone; the next read says so.

@@ -332,9 +332,12 @@ async fn answers_may_come_in_any_order() {
     assert!(got.await.unwrap() == content);
 }
 
+/// Names and modes.
+type Listed = Vec<(Vec<u8>, u32)>;
+
 /// Serves a tree whose listings are `names`, and the same words for every file.
-fn serve_tree(names: impl Fn(&[u8]) -> Vec<(Vec<u8>, u32)> + Send + 'static) -> impl FnMut(Asked) -> Vec<u8> {
-    let mut listings: Vec<Option<Vec<(Vec<u8>, u32)>>> = Vec::new();
+fn serve_tree(names: impl Fn(&[u8]) -> Listed + Send + 'static) -> impl FnMut(Asked) -> Vec<u8> {
+    let mut listings: Vec<Option<Listed>> = Vec::new();
     move |asked| match asked.kind {
         request::OPENDIR => {
             listings.push(Some(names(asked.path())));
@@ -358,7 +361,7 @@ fn serve_tree(names: impl Fn(&[u8]) -> Vec<(Vec<u8>, u32)> + Send + 'static) -> 
 async fn fetched_tree(
     symlinks: Symlinks,
     into: &Path,
-    names: impl Fn(&[u8]) -> Vec<(Vec<u8>, u32)> + Send + 'static,
+    names: impl Fn(&[u8]) -> Listed + Send + 'static,
 ) -> Vec<String> {
     let sftp = session(serve_tree(names)).await;
     let options = TreeOptions { concurrency: 4, symlinks, filter: None, atomic: false, preserve: false };
