@@ -25,6 +25,8 @@ pub struct FailureRecord {
     pub stream: Option<String>,
     /// EMAXBUFFER: bytes; ETIMEDOUT: milliseconds.
     pub limit: Option<f64>,
+    /// The file it is about.
+    pub path: Option<String>,
 }
 
 impl FailureRecord {
@@ -48,6 +50,7 @@ impl FailureRecord {
             stdall: None,
             stream,
             limit,
+            path: error.path().map(str::to_owned),
         }
     }
 

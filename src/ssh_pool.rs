@@ -228,6 +228,10 @@ impl NativePool {
         Ok(Request { priority, ..Request::new(target.key(), Arc::new(target), Arc::new(config)) })
     }
 
+    pub(crate) fn shared_pool(&self) -> Arc<Pool<SshTransport>> {
+        Arc::clone(&self.pool)
+    }
+
     fn resolve(&self, target: TargetSpec) -> Result<(SshTarget, Arc<HostConfig>)> {
         let (limits, connect) = match &target.settings {
             Some(settings) => (settings.limits()?, settings.connect()?),
