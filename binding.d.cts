@@ -185,6 +185,7 @@ export interface CommandSpec {
   collectAll?: boolean
   priority?: number
   pty?: PtySpec
+  sudo?: SudoSpec
 }
 
 /** One connection at one moment. Times are milliseconds, `created` and `last_used` since 1970. */
@@ -450,6 +451,14 @@ export interface StatsSnapshot {
   idleTimeTotal: number
   /** Milliseconds since 1970. */
   lastCleanup?: number
+}
+
+/** As whom a command runs. */
+export interface SudoSpec {
+  user: string
+  password?: string
+  /** `askpass` or `stdin`. */
+  method: string
 }
 
 /** Where and as whom. */

@@ -130,7 +130,6 @@ const unsupported: [option: string, target: Loose, options: Loose][] = [
   ['jumpHost', { jumpHost: 'bastion' }, {}],
   ['jumpHost', { jumpHost: { host: 'bastion' } }, {}],
   ['proxy', { proxy: { command: 'nc %h %p' } }, {}],
-  ['sudo', { sudo: { enabled: true } }, {}],
 ]
 
 const constructors: [option: string, options: unknown, says: RegExp][] = [

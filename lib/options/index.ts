@@ -1,5 +1,6 @@
 export { type CheckedExecOptions, checkCommand, checkExecOptions } from './exec'
 export { type CheckedFleetOptions, checkDrainOptions, checkFleetOptions, checkTargets, checkWarmUpOptions } from './fleet'
+export { type CheckedSudo } from './sudo'
 export { type CheckedTarget, checkTarget } from './target'
 export { hostConfig } from './host-config'
 export { poolOptions } from './pool-options'

@@ -3,6 +3,7 @@ import type { SSHTarget } from '../types'
 import { anything, boolean, hostName, integer, nonEmptyText, oneOf, text, textOrBytes } from './checks'
 import { hostConfig } from './host-config'
 import { type Check, describe, shape } from './schema'
+import { type CheckedSudo, sudo } from './sudo'
 import { notYet } from './unsupported'
 
 const controlMaster: Check<boolean | 'auto'> = (value, option) =>
@@ -36,7 +37,7 @@ export const targetFields = {
   sshConfig: notYet('give host, port, username and privateKey themselves'),
   jumpHost: notYet('connect to a host that can be reached directly'),
   proxy: notYet('connect to a host that can be reached directly'),
-  sudo: notYet('put sudo into the command'),
+  sudo,
   /** What @xec-sh/core adds to the options of `$.ssh({...})`. */
   type: anything,
 }
@@ -46,7 +47,7 @@ const fields = shape(targetFields)
 /** A target whose `host` is known to be there. */
 export type CheckedTarget = Pick<SSHTarget,
   'port' | 'username' | 'password' | 'privateKey' | 'passphrase' | 'hostKeyChecking' | 'knownHostsPath' | 'poolConfig' | 'shell'>
-  & { host: string }
+  & { host: string; sudo?: CheckedSudo | undefined }
 
 export function checkTarget(value: unknown): CheckedTarget {
   if (typeof value !== 'object' || value === null) {

@@ -22,6 +22,7 @@ import { poolSettings } from './settings'
 import { settle } from './settle'
 import { connectionInfo } from './stats'
 import { readStdin } from './stdin'
+import { sudoSpec, withoutSudo } from './sudo'
 import { type ResolvedTarget, resolveTarget } from './target-spec'
 import { Warmer } from './warm-up'
 
@@ -119,10 +120,11 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
     const checkedOptions = checkSpawnOptions(options)
     this.noticeSubscribers()
     const resolved = this.#resolve(checkedTarget)
+    const sudo = sudoSpec(resolved.sudo, checkedOptions.pty)
     this.#warmer.noteUse(resolved)
     return spawnProcess({
       host: checkedTarget.host,
-      start: (spec, token) => Promise.resolve(this.#native.spawn(resolved.spec, spec, token)),
+      start: (spec, token) => Promise.resolve(this.#native.spawn(resolved.spec, { ...spec, ...sudo }, token)),
       settled: (completed) => {
         if (completed) this.#meter.countCommand()
         this.deliverEvents()
@@ -152,7 +154,7 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
 
   /** Opens a shell that keeps directory, variables and functions between commands. One channel in use until it is closed. */
   async session(target: SSHTarget, options?: SessionOptions): Promise<ShellSession> {
-    const resolved = this.#resolve(checkTarget(target))
+    const resolved = withoutSudo(this.#resolve(checkTarget(target)), 'sessions run')
     this.#warmer.noteUse(resolved)
     return openSession(this.#native, resolved.spec, options, {
       host: resolved.spec.host,
@@ -172,7 +174,7 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
    */
   sftp(target: SSHTarget, options?: SFTPOptions): Promise<SFTP> {
     return this.#perform(() => {
-      const { spec } = this.#resolve(checkTarget(target))
+      const { spec } = withoutSudo(this.#resolve(checkTarget(target)), 'files are transferred')
       return openSFTP(this.#native, spec, options)
     })
   }
@@ -268,8 +270,8 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
     }
   }
 
-  #lend(native: NativeLease, target: CheckedTarget, { spec, leakDetectionThreshold, shell }: ResolvedTarget): SSHConnection {
-    const { host, port, username } = spec
+  #lend(native: NativeLease, target: CheckedTarget, resolved: ResolvedTarget): SSHConnection {
+    const { spec: { host, port, username }, leakDetectionThreshold } = resolved
     let unwatch = (): void => undefined
     const connection = new SSHConnection(native, {
       host, port, username,
@@ -277,7 +279,7 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
         const checkedCommand = checkCommand(command)
         const checkedOptions = checkExecOptions(options)
         const outcome = await this.#execute(checkedOptions, (stdin, token) =>
-          lease.exec(commandSpec(checkedCommand, checkedOptions, stdin, shell), token))
+          lease.exec(commandSpec(checkedCommand, checkedOptions, stdin, resolved), token))
         return settle(target, checkedCommand, checkedOptions, outcome)
       },
       spawn: (command, options) => this.spawn(target, command, options),
@@ -297,7 +299,7 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
   #run(target: CheckedTarget, command: string, options: CheckedExecOptions): Promise<ExecOutcome> {
     return this.#execute(options, (stdin, token) => {
       const resolved = this.#resolve(target)
-      const running = this.#native.exec(resolved.spec, commandSpec(command, options, stdin, resolved.shell), token)
+      const running = this.#native.exec(resolved.spec, commandSpec(command, options, stdin, resolved), token)
       this.#warmer.noteUse(resolved)
       return running
     })

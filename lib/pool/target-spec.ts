@@ -1,7 +1,7 @@
 import { userInfo } from 'node:os'
 import type { TargetSpec } from '../binding'
 import { InvalidOptionError } from '../errors'
-import type { CheckedTarget } from '../options'
+import type { CheckedSudo, CheckedTarget } from '../options'
 import type { HostPoolConfig } from '../types'
 import type { HostRules } from './host-rules'
 import { hostSettings } from './settings'
@@ -15,6 +15,8 @@ export interface ResolvedTarget {
   leakDetectionThreshold: number
   /** How its commands run, unless they say otherwise. */
   shell: Shell
+  /** As whom its commands run, if not as the login user. */
+  sudo: CheckedSudo | undefined
 }
 
 export type Shell = 'login' | 'persistent'
@@ -22,7 +24,9 @@ export type Shell = 'login' | 'persistent'
 export function resolveTarget(target: CheckedTarget, rules: HostRules): ResolvedTarget {
   const config = rules.configFor(target.host, target.poolConfig)
   const { warmUpConnections = 0, leakDetectionThreshold = 0, shell = 'login' } = config ?? rules.base
-  return { spec: targetSpec(target, config), warmUpConnections, leakDetectionThreshold, shell: target.shell ?? shell }
+  return {
+    spec: targetSpec(target, config), warmUpConnections, leakDetectionThreshold, shell: target.shell ?? shell, sudo: target.sudo,
+  }
 }
 
 /** The target in the engine's words, defaults filled in. `config` only where the pool's own settings do not apply. */
