@@ -6,7 +6,7 @@ import { type OpenSSHServer, TEST_PASSWORD } from '../support/openssh'
 export const ASKED = 'xecsudo'
 export const TRUSTED = 'xecroot'
 export const OUTSIDER = 'xecnosudo'
-/** As the first, with a password that no shell should get between its teeth. */
+/** As the first, but its sudo makes no terminal (`!use_pty`), and with a password that no shell should get between its teeth. */
 export const ODD = 'xecodd'
 export const ODD_PASSWORD = ` it's "q" \\n %s $HOME \`id\` * ü\\ `
 

@@ -24,6 +24,8 @@ const WAYS = [
   ['stdin', ASKED, { password: TEST_PASSWORD, passwordMethod: 'stdin' }],
   ['echo, which means stdin', ASKED, { password: TEST_PASSWORD, passwordMethod: 'echo' }],
   ['secure, which means askpass', ASKED, { password: TEST_PASSWORD, passwordMethod: 'secure' }],
+  ['askpass, without a terminal of sudo\'s own', ODD, { password: ODD_PASSWORD, passwordMethod: 'askpass' }],
+  ['stdin, without a terminal of sudo\'s own', ODD, { password: ODD_PASSWORD, passwordMethod: 'stdin' }],
   ['no password', TRUSTED, {}],
   ['askpass and a password that nobody asks for', TRUSTED, { password: TEST_PASSWORD, passwordMethod: 'askpass' }],
   ['stdin and a password that nobody asks for', TRUSTED, { password: TEST_PASSWORD, passwordMethod: 'stdin' }],
@@ -89,8 +91,8 @@ describe('ending', () => {
     await until('no process is left', () => mentions('sleep\x00472').length === 0 && mentions('xec-sudo.').length === 0)
   })
 
-  it('as another user, too', async () => {
-    const error = await failureOf(pool.exec(asked(server, { user: 'xectest' }), 'sleep 4731 & sleep 4732', { timeout: 1_500 }))
+  it.each([[ASKED, TEST_PASSWORD], [ODD, ODD_PASSWORD]])('as another user, too, for %s', async (username, password) => {
+    const error = await failureOf(pool.exec(as(server, username, { password, user: 'xectest' }), 'sleep 4731 & sleep 4732', { timeout: 1_500 }))
     expect(error).toMatchObject({ code: 'ETIMEDOUT', phase: 'run' })
     await until('no process is left', () => mentions('sleep\x00473').length === 0 && mentions('xec-sudo.').length === 0)
   })

@@ -12,7 +12,8 @@ export const SUDO_USERS = {
   xecsudo: 'xecsudo ALL=(ALL:ALL) ALL',
   xecroot: 'xecroot ALL=(ALL:ALL) NOPASSWD: ALL',
   xecnosudo: undefined,
-  xecodd: 'xecodd ALL=(ALL:ALL) ALL',
+  // With a terminal of its own, as Debian's sudo runs commands, it does other things to signals and stdin.
+  xecodd: 'Defaults:xecodd !use_pty\nxecodd ALL=(ALL:ALL) ALL',
 }
 
 const RULES = '/etc/sudoers.d/xec-native'
