@@ -8,6 +8,8 @@ use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::transport::ssh::forward::ForwardError;
+
 /// A shared underlying error.
 pub type Cause = Arc<dyn StdError + Send + Sync>;
 
@@ -238,6 +240,9 @@ pub enum Error {
     #[error("The health check command did not exit with 0")]
     HealthCheckFailed,
 
+    #[error(transparent)]
+    Forward(ForwardError),
+
     #[error("Internal error in {what}: please report it")]
     Internal { what: &'static str },
 }
@@ -269,6 +274,7 @@ impl Error {
             Self::MaxBuffer { .. } => "EMAXBUFFER",
             Self::BreakerOpen { .. } => "EBREAKEROPEN",
             Self::HealthCheckFailed => "EUNHEALTHY",
+            Self::Forward(error) => error.code(),
             Self::Internal { .. } => "EINTERNAL",
         }
     }
@@ -288,6 +294,7 @@ impl Error {
             Self::Handshake { .. } | Self::ConnectionLost { .. } => Kind::ConnectionLost,
             Self::HostKey { .. } => Kind::HostKeyMismatch,
             Self::Timeout { .. } => Kind::Timeout,
+            Self::Forward(error) => error.kind(),
             Self::ExecRefused | Self::PtyRefused => Kind::PermissionDenied,
             Self::NoCommonAlgorithm { .. }
             | Self::NoExitStatus
@@ -314,7 +321,7 @@ impl Error {
             | Self::PassphraseWrong { .. }
             | Self::Authentication { .. }
             | Self::NoCredentials { .. } => Phase::Authenticate,
-            Self::ChannelRefused { .. } => Phase::OpenChannel,
+            Self::ChannelRefused { .. } | Self::Forward(_) => Phase::OpenChannel,
             Self::ExecRefused
             | Self::PtyRefused
             | Self::NoExitStatus

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
@@ -77,6 +77,8 @@ pub(super) struct Inner<T: Transport> {
     deadline: Notify,
     /// A dial ended or a connection closed.
     changed: Notify,
+    /// Counts drains, for what holds a permit for good and must give it back then.
+    drains: watch::Sender<u64>,
     leases: Mutex<Vec<Weak<Home<T>>>>,
 }
 
@@ -102,6 +104,7 @@ impl<T: Transport> Pool<T> {
                 metrics,
                 deadline: Notify::new(),
                 changed: Notify::new(),
+                drains: watch::channel(0).0,
                 leases: Mutex::default(),
             }),
         }
@@ -181,8 +184,14 @@ impl<T: Transport> Pool<T> {
     pub fn drain(self: &Arc<Self>, limit: Option<Duration>) -> impl Future<Output = bool> + Send + use<T> {
         self.inner.update(Core::begin_drain);
         self.inner.recall_leases();
+        self.inner.drains.send_modify(|count| *count += 1);
         let pool = Arc::clone(self);
         async move { pool.finish_drain(limit).await }
+    }
+
+    /// Changes with each drain that begins from now on.
+    pub fn drains(&self) -> watch::Receiver<u64> {
+        self.inner.drains.subscribe()
     }
 
     async fn finish_drain(&self, limit: Option<Duration>) -> bool {

@@ -13,6 +13,7 @@ use super::algorithms::preferred;
 use super::auth::{Login, NOTHING};
 use super::channel::{SshChannel, SshWriter};
 use super::dial::{Cutter, dial};
+use super::forward::Routes;
 use super::handler::{End, Handler, HostKeyJudge};
 use super::identity;
 use super::known_hosts::{KnownHosts, host_name};
@@ -46,6 +47,8 @@ pub struct SshTransport;
 pub struct SshConnection {
     handle: Arc<Handle<Handler>>,
     spare: Arc<Spare>,
+    /// Who gets the connections that come in at the server's side.
+    routes: Arc<Routes>,
     end: watch::Receiver<End>,
     /// We said goodbye ourselves: its end is no error.
     closing: AtomicBool,
@@ -87,7 +90,8 @@ async fn establish(target: &Arc<SshTarget>, phase: &Mutex<Phase>) -> Result<SshC
     *phase.lock() = Phase::Handshake;
     let refusal = Arc::new(Mutex::new(None));
     let (end_sender, end) = watch::channel(End::NotYet);
-    let handler = Handler { judge, refusal: Arc::clone(&refusal), end: end_sender };
+    let routes = Arc::<Routes>::default();
+    let handler = Handler { judge, refusal: Arc::clone(&refusal), end: end_sender, routes: Arc::clone(&routes) };
     let config = Arc::new(config(target, preferred(&known)));
     let mut handle =
         client::connect_stream(config, BufReader::with_capacity(READ_BUFFER, QuickAck::new(stream)), handler)
@@ -101,6 +105,7 @@ async fn establish(target: &Arc<SshTarget>, phase: &Mutex<Phase>) -> Result<SshC
     Ok(SshConnection {
         handle: Arc::new(handle),
         spare: Arc::default(),
+        routes,
         end,
         closing: AtomicBool::new(false),
         cutter: Mutex::new(Some(cutter)),
@@ -131,7 +136,7 @@ async fn host_key_judge(target: &Arc<SshTarget>) -> Result<HostKeyJudge, Error> 
 fn config(target: &SshTarget, preferred: Preferred) -> client::Config {
     let (window_size, channel_buffer_size) = match target.traffic {
         Traffic::Commands => (WINDOW, CHANNEL_BUFFER),
-        Traffic::Bulk => (BULK_WINDOW, BULK_CHANNEL_BUFFER),
+        Traffic::Bulk | Traffic::Forwards => (BULK_WINDOW, BULK_CHANNEL_BUFFER),
     };
     client::Config {
         client_id: russh::SshId::Standard(concat!("SSH-2.0-xec_", env!("CARGO_PKG_VERSION")).into()),
@@ -209,7 +214,19 @@ fn last_words(end: &watch::Receiver<End>) -> Option<Cause> {
 }
 
 impl SshConnection {
-    fn lost(&self, phase: Phase, source: Option<Cause>) -> Error {
+    pub(super) fn handle(&self) -> &Handle<Handler> {
+        &self.handle
+    }
+
+    pub(super) fn routes(&self) -> &Routes {
+        &self.routes
+    }
+
+    pub(super) fn open_timeout(&self) -> Duration {
+        self.open_timeout
+    }
+
+    pub(super) fn lost(&self, phase: Phase, source: Option<Cause>) -> Error {
         let source = last_words(&self.end).or(source);
         Error::ConnectionLost { phase, reached: Reached::No, source }
     }

@@ -2,10 +2,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use russh::client::{self, DisconnectReason};
+use russh::Channel;
+use russh::client::{self, ChannelOpenHandle, DisconnectReason, Msg, Session};
 use russh::keys::{HashAlg, PublicKey, PublicKeyOrCertificate};
 use tokio::sync::watch;
 
+use super::forward::{Address, Inbound, Routes};
 use super::known_hosts::{self, KnownHosts, Verdict};
 use super::target::HostKeyChecking;
 use crate::error::{Cause, Error, HostKeyProblem};
@@ -25,6 +27,8 @@ pub struct Handler {
     pub refusal: Arc<Mutex<Option<Error>>>,
     /// Dropped with the handler, which is how everybody learns that the connection has ended.
     pub end: watch::Sender<End>,
+    /// Who gets the connections that come in at the server's side.
+    pub routes: Arc<Routes>,
 }
 
 impl client::Handler for Handler {
@@ -42,6 +46,34 @@ impl client::Handler for Handler {
                 Ok(false)
             }
         }
+    }
+
+    async fn server_channel_open_forwarded_tcpip(
+        &mut self,
+        channel: Channel<Msg>,
+        connected_address: &str,
+        connected_port: u32,
+        originator_address: &str,
+        originator_port: u32,
+        reply: ChannelOpenHandle,
+        _session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        let port = |number: u32| u16::try_from(number).unwrap_or(0);
+        let from = Some((originator_address.to_owned(), port(originator_port)));
+        let at = Address::tcp(connected_address, port(connected_port));
+        self.routes.offer(&at, Inbound { channel, reply, from });
+        Ok(())
+    }
+
+    async fn server_channel_open_forwarded_streamlocal(
+        &mut self,
+        channel: Channel<Msg>,
+        socket_path: &str,
+        reply: ChannelOpenHandle,
+        _session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        self.routes.offer(&Address::Unix(socket_path.to_owned()), Inbound { channel, reply, from: None });
+        Ok(())
     }
 
     async fn disconnected(&mut self, reason: DisconnectReason<Self::Error>) -> Result<(), Self::Error> {

@@ -5,6 +5,7 @@ mod auth;
 mod channel;
 mod connection;
 mod dial;
+pub mod forward;
 mod handler;
 mod identity;
 pub mod known_hosts;

@@ -42,9 +42,11 @@ pub struct KeepAlive {
 pub enum Traffic {
     /// Commands whose output is collected: short, many, read at once.
     Commands,
-    /// Streams that a caller reads at its own pace, files, forwarded connections. An unread channel holds up its whole
+    /// Streams that a caller reads at its own pace, files. An unread channel holds up its whole
     /// connection, so these have connections of their own, with more room on the way.
     Bulk,
+    /// Forwards: one place in the pool each, any number of channels.
+    Forwards,
 }
 
 /// Where and as whom.
@@ -140,6 +142,7 @@ mod tests {
             SshTarget { known_hosts: Some("a".into()), ..target() },
             SshTarget { username: "v".into(), ..target() },
             SshTarget { traffic: Traffic::Bulk, ..target() },
+            SshTarget { traffic: Traffic::Forwards, ..target() },
         ];
         let keys: std::collections::HashSet<Key> = variants.iter().map(SshTarget::key).collect();
         assert_eq!(keys.len(), variants.len());
