@@ -836,6 +836,7 @@ function __napiStampBindingTarget(exportsObject, target) {
 module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __napiLoadedBindingTarget)
 module.exports = nativeBinding
 module.exports.CancelToken = nativeBinding.CancelToken
+module.exports.NativeForward = nativeBinding.NativeForward
 module.exports.NativeLease = nativeBinding.NativeLease
 module.exports.NativePool = nativeBinding.NativePool
 module.exports.NativeProcess = nativeBinding.NativeProcess

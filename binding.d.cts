@@ -15,6 +15,20 @@ export declare class CancelToken {
   cancel(): void
 }
 
+/** An open forward. Dropping this handle leaves it open: it is closed by `close`, or with its pool. */
+export declare class NativeForward {
+  /** Where it listens, with the port that was chosen. */
+  get bound(): AddressRecord
+  get isOpen(): boolean
+  stats(): ForwardFigures
+  /** Resolves when it is closed. */
+  close(): Promise<void>
+  /** `wake` is called when there is news. It keeps no process alive. */
+  watch(wake: () => void): void
+  /** Takes all news, oldest first. */
+  news(): Array<NewsRecord>
+}
+
 /** A borrowed connection. Given back when released or garbage-collected, whichever comes first. */
 export declare class NativeLease {
   /** Runs a command on the lease's connection. The promise resolves whatever happens; a failure is in the record. */
@@ -32,6 +46,8 @@ export declare class NativeLease {
 
 /** A pool of SSH connections. When it is garbage-collected its idle connections close, and busy ones when they are done. */
 export declare class NativePool {
+  /** Opens a forward. The promise resolves whatever happens; a failure is in the record. */
+  forward(target: TargetSpec, settings: ForwardSettings, cancel?: CancelToken | undefined | null): Promise<ForwardOutcome>
   constructor(settings: PoolSettings)
   /** Runs a command. The promise resolves whatever happens; a failure is in the record. */
   exec(target: TargetSpec, command: CommandSpec, cancel?: CancelToken | undefined | null): Promise<ExecOutcome>
@@ -83,6 +99,14 @@ export declare class NativeProcess {
   signal(name: string): boolean
   /** The terminal's new size. */
   resize(columns: number, rows: number): boolean
+}
+
+/** One end of a forward: `path`, or `host` and `port`. */
+export interface AddressRecord {
+  host?: string
+  /** 0 where it is to be chosen. */
+  port?: number
+  path?: string
 }
 
 export interface CommandSpec {
@@ -172,6 +196,29 @@ export interface FailureRecord {
   limit?: number
 }
 
+export interface ForwardFigures {
+  connections: number
+  active: number
+  failed: number
+  bytesIn: number
+  bytesOut: number
+  reconnects: number
+}
+
+/** Exactly one of the two. */
+export interface ForwardOutcome {
+  forward?: NativeForward
+  failure?: FailureRecord
+}
+
+export interface ForwardSettings {
+  /** `local`, `remote` or `dynamic`. */
+  kind: string
+  listen: AddressRecord
+  /** Absent for `dynamic`. */
+  to?: AddressRecord
+}
+
 /** How idle connections are judged. */
 export interface HealthSettings {
   interval: number
@@ -232,6 +279,16 @@ export interface MetricsSnapshot {
   wait: HistogramRecord
   run: HistogramRecord
   idle: HistogramRecord
+}
+
+/** What a forward has to tell. */
+export interface NewsRecord {
+  /** `connection`, `error`, `reconnecting`, `reconnected` or `close`. */
+  kind: string
+  /** `connection`: who came, where that is known. */
+  from?: AddressRecord
+  to?: AddressRecord
+  failure?: FailureRecord
 }
 
 /** A command that ended by itself. Times are fractional milliseconds. */

@@ -8,6 +8,7 @@ export type { PoolDiagnostic, PoolEventInfo, PoolEventName, PoolEvents } from '.
 export { SSHConnectionPool } from './pool'
 export { SSHConnection } from './lease'
 export { RemoteProcess } from './process'
+export { Forward, type ForwardEvents, type ForwardType } from './forward'
 export { version } from './binding'
 export {
   AdapterError, CommandError, ConnectionError, ExecutionError, SSHAdapter, TimeoutError, type AdapterCommand,

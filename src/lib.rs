@@ -1,7 +1,7 @@
 //! The binding between the engine and Node: types are converted here, nothing is decided.
 //!
 //! - `ssh_pool`: `NativePool`, one delegating method per call
-//! - `lease`, `process`: what it hands out, a borrowed connection and a command under way
+//! - `lease`, `process`, `forward`: what it hands out, a borrowed connection, a command under way, an open forward
 //! - `cancel`: `CancelToken`
 //! - `options`: records that come in; `output`, `failure`, `events`, `stats`: records that go out
 //! - `runtime`: the threads, and promises settled from them
@@ -12,6 +12,7 @@
 mod cancel;
 mod events;
 mod failure;
+mod forward;
 mod lease;
 mod options;
 mod output;

@@ -272,6 +272,6 @@ fn unless_zero(option: &str, milliseconds: f64) -> Result<Option<Duration>> {
     Ok(Some(duration(option, milliseconds)?).filter(|duration| !duration.is_zero()))
 }
 
-fn invalid(option: &str, problem: &str) -> Error {
+pub fn invalid(option: &str, problem: &str) -> Error {
     Error::new(Status::InvalidArg, format!("Invalid option '{option}': {problem}"))
 }

@@ -200,7 +200,7 @@ pub(crate) fn run<'env>(
     runtime::promise(env, async move { outcome_record(running.await, &host, port) })
 }
 
-fn token(cancel: Option<&CancelToken>) -> Cancel {
+pub(crate) fn token(cancel: Option<&CancelToken>) -> Cancel {
     cancel.map_or_else(Cancel::default, |token| token.cancel.clone())
 }
 
@@ -217,6 +217,18 @@ impl NativePool {
         let target = SshTarget { traffic: Traffic::Bulk, ..target };
         let config = HostConfig { channels_per_connection: 1, min_idle: 0, ..(*config).clone() };
         Ok(Request { priority, ..Request::new(target.key(), Arc::new(target), Arc::new(config)) })
+    }
+
+    /// For a forward, whose permit stands for any number of channels: they take no session's place at the server.
+    pub(crate) fn forward_request(&self, target: TargetSpec) -> Result<Request<SshTransport>> {
+        let (target, config) = self.resolve(target)?;
+        let target = SshTarget { traffic: Traffic::Forwards, ..target };
+        let config = HostConfig { min_idle: 0, ..(*config).clone() };
+        Ok(Request::new(target.key(), Arc::new(target), Arc::new(config)))
+    }
+
+    pub(crate) fn pool(&self) -> Arc<Pool<SshTransport>> {
+        Arc::clone(&self.pool)
     }
 
     fn resolve(&self, target: TargetSpec) -> Result<(SshTarget, Arc<HostConfig>)> {

@@ -1,6 +1,7 @@
 export { type CheckedExecOptions, checkCommand, checkExecOptions } from './exec'
 export { type CheckedFleetOptions, checkDrainOptions, checkFleetOptions, checkTargets, checkWarmUpOptions } from './fleet'
 export { type CheckedTarget, checkTarget } from './target'
+export { type CheckedForward, checkDynamicForward, checkLocalForward, checkRemoteForward } from './forward'
 export { hostConfig } from './host-config'
 export { poolOptions } from './pool-options'
 export { checkHealthLimit, checkKeepAlive, checkLeaseOptions } from './lease'

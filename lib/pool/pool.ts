@@ -1,15 +1,16 @@
 import { type CancelToken, type ExecOutcome, type NativeLease, NativePool } from '../binding'
 import { type XecNativeError, errorFromFailure } from '../errors'
 import { type EventSource, PoolEventHub } from '../events'
+import { type Forward, openForward } from '../forward'
 import { LeakWatch, SSHConnection } from '../lease'
 import {
-  type CheckedExecOptions, type CheckedTarget, checkCommand, checkDrainOptions, checkExecOptions, checkFleetOptions,
-  checkLeaseOptions, checkSpawnOptions, checkTarget, checkTargets, checkWarmUpOptions, hostConfig, poolOptions,
+  type CheckedExecOptions, type CheckedForward, type CheckedTarget, checkCommand, checkDrainOptions, checkExecOptions, checkFleetOptions,
+  checkDynamicForward, checkLeaseOptions, checkLocalForward, checkRemoteForward, checkSpawnOptions, checkTarget, checkTargets, checkWarmUpOptions, hostConfig, poolOptions,
 } from '../options'
 import { type RemoteProcess, spawnProcess } from '../process'
 import type {
-  CommandResult, ConnectionInfo, ExecOptions, FleetOptions, FleetResult, HostPoolConfig, LeaseOptions, PoolMetrics, PoolOptions,
-  PoolStats, SSHTarget, SpawnOptions, WarmUpOptions, WarmUpReport,
+  CommandResult, ConnectionInfo, DynamicForwardOptions, ExecOptions, FleetOptions, FleetResult, HostPoolConfig, LeaseOptions, LocalForwardOptions, PoolMetrics, PoolOptions,
+  PoolStats, RemoteForwardOptions, SSHTarget, SpawnOptions, WarmUpOptions, WarmUpReport,
 } from '../types'
 import { linkAbort } from './abort'
 import { commandSpec } from './command-spec'
@@ -148,6 +149,21 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
     }
   }
 
+  /** Listens here; each connection goes through the server to a host and port, or a socket, that the server can reach. */
+  async forwardLocal(target: SSHTarget, options: LocalForwardOptions): Promise<Forward> {
+    return this.#forward(checkTarget(target), checkLocalForward(options))
+  }
+
+  /** Has the server listen; each connection comes here and goes to a host and port, or a socket, that we can reach. */
+  async forwardRemote(target: SSHTarget, options: RemoteForwardOptions): Promise<Forward> {
+    return this.#forward(checkTarget(target), checkRemoteForward(options))
+  }
+
+  /** Listens here for SOCKS clients, which name where each connection goes to from the server. */
+  async forwardDynamic(target: SSHTarget, options?: DynamicForwardOptions): Promise<Forward> {
+    return this.#forward(checkTarget(target), checkDynamicForward(options))
+  }
+
   /** The same as `connection.release()`. */
   releaseConnection(connection: SSHConnection): void {
     connection.release()
@@ -262,6 +278,11 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
     })
     unwatch = this.#leaks.watch(connection, host, port, leakDetectionThreshold)
     return connection
+  }
+
+  #forward(target: CheckedTarget, checked: CheckedForward): Promise<Forward> {
+    const { spec } = this.#resolve(target)
+    return this.#perform(() => openForward(checked, (settings, token) => this.#native.forward(spec, settings, token)))
   }
 
   #reportLeak(host: string, port: number, error: XecNativeError): void {

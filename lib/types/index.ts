@@ -8,3 +8,6 @@ export type { FleetOptions, FleetOutcome, FleetProgress, FleetResult } from './f
 export type { CommandResult, ExecOptions, PtyOptions, Timings } from './exec'
 export type { SpawnOptions, SpawnResult } from './process'
 export type { LeaseOptions } from './lease'
+export type {
+  DynamicForwardOptions, ForwardStats, ForwardedConnection, LocalForwardOptions, RemoteForwardOptions,
+} from './forward'

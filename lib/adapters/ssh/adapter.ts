@@ -1,17 +1,23 @@
+import type { Forward } from '../../forward'
 import type { Mask } from '../../masking'
 import { SSHConnectionPool } from '../../pool'
 import { type Call, execOptions, newCall } from './call'
 import { type AdapterCommand, sshOptions } from './command'
 import {
   DEFAULT_ADAPTER_CONFIG, type ResolvedAdapterConfig, type SSHAdapterConfig, checkAdapterConfig, mergeConfig,
+  withDefaults,
 } from './config'
+import type { SSHTarget } from '../../types'
 import { EventBridge, stamp } from './events'
 import type { ExecutionResult } from './execution-result'
-import { contractError } from './failures'
+import { contractError, tunnelError } from './failures'
 import { LaterMethods } from './later'
 import { type ConnectionPoolMetrics, connectionPoolMetrics } from './metrics'
 import { cutShortFields, endedFields, maskPartialOutput } from './outcome'
 import { type Shapes, nativeShapes } from './shapes'
+import {
+  type ReverseTunnelOptions, type Tunnel, type TunnelOptions, TunnelTargets, announceTunnel, openReverseTunnel, openTunnel,
+} from './tunnels'
 
 /** For `@xec-sh/native/xec`. */
 export interface AdapterInternals {
@@ -19,6 +25,9 @@ export interface AdapterInternals {
   /** A pool shared with others, whose life is not this adapter's business. */
   pool?: SSHConnectionPool
 }
+
+/** A copy, so that later changes to the caller's object do not reach the tunnel. */
+const plainTarget = (target: SSHTarget): SSHTarget => ({ ...target })
 
 /** Runs commands over SSH in the way @xec-sh/core asks of an adapter. Works without core as well. */
 export class SSHAdapter extends LaterMethods implements AsyncDisposable {
@@ -28,6 +37,8 @@ export class SSHAdapter extends LaterMethods implements AsyncDisposable {
   readonly #poolIsOurs: boolean
   readonly #shapes: Shapes
   readonly #bridge: EventBridge
+  readonly #targets = new TunnelTargets()
+  readonly #tunnels = new Map<string, Tunnel>()
   #config: ResolvedAdapterConfig
   #mask: Mask
 
@@ -60,6 +71,29 @@ export class SSHAdapter extends LaterMethods implements AsyncDisposable {
     return Promise.resolve(true)
   }
 
+  /** Tunnels that are open. */
+  get activeTunnels(): ReadonlyMap<string, Tunnel> {
+    return this.#tunnels
+  }
+
+  /**
+   * Listens here and connects from the server. Without `target`, to the host of the last command; core's `$.ssh().tunnel()`
+   * says by a command of its own which host it means.
+   */
+  tunnel(options: TunnelOptions, target?: SSHTarget): Promise<Tunnel> {
+    return this.#tunnel('tunnel', target, (host) => openTunnel(this.#pool, host, options))
+  }
+
+  /** Has the server listen and connects from here. */
+  reverseTunnel(options: ReverseTunnelOptions, target?: SSHTarget): Promise<Tunnel> {
+    return this.#tunnel('reverseTunnel', target, (host) => openReverseTunnel(this.#pool, host, options))
+  }
+
+  /** As `tunnel`, for one port: core's adapter has the name and nothing behind it. */
+  async portForward(target: SSHTarget, localPort: number, remotePort: number, remoteHost = 'localhost'): Promise<void> {
+    await this.tunnel({ localPort, remoteHost, remotePort }, target)
+  }
+
   getConnectionPoolMetrics(): ConnectionPoolMetrics {
     return connectionPoolMetrics(this.#pool.getStats())
   }
@@ -80,6 +114,7 @@ export class SSHAdapter extends LaterMethods implements AsyncDisposable {
 
   /** Closes the connections. The adapter can be used again and then opens new ones. */
   async dispose(): Promise<void> {
+    await Promise.all([...this.#tunnels.values()].map((tunnel) => tunnel.close()))
     if (this.#poolIsOurs) await this.#pool.closeAll()
     else await this.#pool.closeIdleConnections()
   }
@@ -105,12 +140,27 @@ export class SSHAdapter extends LaterMethods implements AsyncDisposable {
   async #run(call: Call): ReturnType<typeof endedFields> {
     try {
       this.emitSafely('ssh:execute', { ...stamp(), host: call.target.host, command: call.failed.command })
-      return await endedFields(call, await this.#pool.exec(call.target, call.line, execOptions(call)))
+      const result = await this.#pool.exec(call.target, call.line, execOptions(call))
+      this.#targets.note(call.line, call.target)
+      return await endedFields(call, result)
     } catch (error) {
       const cutShort = cutShortFields(call, error)
       if (cutShort !== undefined) return cutShort
       maskPartialOutput(error, call.mask)
       throw contractError(error, call.failed, this.#shapes)
+    }
+  }
+
+  async #tunnel(operation: string, target: SSHTarget | undefined, open: (target: SSHTarget) => Promise<Forward>): Promise<Tunnel> {
+    const host = target === undefined ? this.#targets.take() : withDefaults(plainTarget(target), this.#config)
+    if (host === undefined) {
+      const cause = new Error('No SSH connection available. Execute a command first or provide connection options.')
+      throw this.#shapes.adapterError(operation, cause, 'invalid-usage')
+    }
+    try {
+      return announceTunnel(await open(host), this.#tunnels, { announce: (event, ...args) => { this.emitSafely(event, ...args) } })
+    } catch (error) {
+      throw tunnelError(operation, error, host.host, this.#shapes)
     }
   }
 

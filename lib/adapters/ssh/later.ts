@@ -5,22 +5,7 @@ import type { Shapes } from './shapes'
 
 /** The methods of @xec-sh/core's adapter that this version does not have. Each rejects; none pretends. */
 export abstract class LaterMethods extends EventHub<SSHAdapterEvents> {
-  /** Tunnels that are open. There are none yet. */
-  readonly activeTunnels: ReadonlyMap<string, never> = new Map<string, never>()
-
   protected abstract get shapes(): Shapes
-
-  tunnel(): Promise<never> {
-    return this.#notYet('tunnel', 'forwarding')
-  }
-
-  reverseTunnel(): Promise<never> {
-    return this.#notYet('reverseTunnel', 'forwarding')
-  }
-
-  portForward(): Promise<never> {
-    return this.#notYet('portForward', 'forwarding')
-  }
 
   uploadFile(): Promise<never> {
     return this.#notYet('uploadFile', 'file transfer')
