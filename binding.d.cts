@@ -48,6 +48,8 @@ export declare class NativeLease {
 export declare class NativePool {
   /** Opens a forward. The promise resolves whatever happens; a failure is in the record. */
   forward(target: TargetSpec, settings: ForwardSettings, cancel?: CancelToken | undefined | null): Promise<ForwardOutcome>
+  /** Opens a session in `first`'s directory and with its variables. The promise resolves whatever happens. */
+  session(target: TargetSpec, first: CommandSpec, cancel?: CancelToken | undefined | null): Promise<SessionOutcome>
   constructor(settings: PoolSettings)
   /** Runs a command. The promise resolves whatever happens; a failure is in the record. */
   exec(target: TargetSpec, command: CommandSpec, cancel?: CancelToken | undefined | null): Promise<ExecOutcome>
@@ -101,6 +103,17 @@ export declare class NativeProcess {
   resize(columns: number, rows: number): boolean
 }
 
+/** A shell that keeps what its commands do to it. Closed when garbage-collected. */
+export declare class NativeSession {
+  /** Runs a command in the shell. The promise resolves whatever happens; a failure is in the record. */
+  execute(command: CommandSpec, cancel?: CancelToken | undefined | null): Promise<ExecOutcome>
+  /** The shell's process id on the other side. */
+  get pid(): number
+  get closed(): boolean
+  /** Ends the shell after what was asked of it already; resolves when it has ended. */
+  close(): Promise<void>
+}
+
 /** One end of a forward: `path`, or `host` and `port`. */
 export interface AddressRecord {
   host?: string
@@ -119,6 +132,8 @@ export interface CommandSpec {
   /** Bytes per stream. */
   maxBuffer: number
   retryLostConnection?: boolean
+  /** In a warm shell, where that can be. */
+  persistent?: boolean
   /** Also collect both streams in arrival order. */
   collectAll?: boolean
   priority?: number
@@ -329,6 +344,12 @@ export interface ReconnectSettings {
   backoff: string
   /** Also where no connection has succeeded yet. */
   first: boolean
+}
+
+/** Exactly one of the two. */
+export interface SessionOutcome {
+  session?: NativeSession
+  failure?: FailureRecord
 }
 
 /** The pool at one moment; see `PoolStats` in the engine for what each figure counts. */

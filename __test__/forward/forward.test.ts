@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { type Server, connect } from 'node:net'
+import { type Server, type Socket, connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { failureOf } from '../support/failure'
-import { SSHConnectionPool, type XecNativeError } from '../support/native'
+import { SSHConnectionPool, type SSHTarget, type XecNativeError } from '../support/native'
 import { OpenSSHServer } from '../support/openssh'
 import { freePort } from '../support/ports'
 import { comesToNothing, exchange, listen } from '../support/sockets'
@@ -133,21 +133,29 @@ describe('local forwards', () => {
   })
 
   it('ends with its error when the server stays away', async () => {
-    const other = await OpenSSHServer.start()
-    const forward = await pool.forwardLocal(other.target({ poolConfig: { reconnect: { maxRetries: 1, initialDelay: 20 } } }), { remotePort: echoPort })
+    const sockets = new Set<Socket>()
+    const door = await listen((socket) => {
+      const behind = connect({ port: server.port, host: '127.0.0.1' })
+      for (const end of [socket, behind]) sockets.add(end.on('error', () => undefined))
+      socket.pipe(behind).pipe(socket)
+    })
+    const poolConfig = { reconnect: { maxRetries: 1, initialDelay: 20 } }
+    const target = server.target({ port: door.port, hostKeyChecking: 'off', poolConfig })
+    const forward = await pool.forwardLocal(target, { remotePort: echoPort })
     const closed = once(forward, 'close')
-    await other.halt()
+    door.server.close()
+    for (const socket of sockets) socket.destroy()
     const [error] = await closed as [XecNativeError]
     expect(error).toMatchObject({ code: 'ECONNREFUSED' })
     expect(forward.isOpen).toBe(false)
     await expect(exchange(forward.localPort, 'x')).rejects.toThrow()
-    await other.stop()
   })
 
   it('a taken port is an error at once, and a wrong login too', async () => {
     expect(await failureOf(pool.forwardLocal(server.target(), { localPort: echoPort, remotePort: 1 })))
       .toMatchObject({ code: 'EADDRINUSE', kind: 'invalid-usage' })
-    const { privateKey: _, ...target } = server.target({ password: 'wrong' })
+    const { host, port, username, knownHostsPath } = server.target()
+    const target = { host, port, username, knownHostsPath, password: 'wrong' } as SSHTarget
     expect(await failureOf(pool.forwardLocal(target, { remotePort: 1 }))).toMatchObject({ code: 'EAUTH' })
   })
 

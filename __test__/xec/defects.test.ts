@@ -44,7 +44,7 @@ const rejection = (promise: Promise<unknown>): Promise<unknown> =>
 
 /** `$.ssh({...})` on a server. */
 const core$ = (host: OpenSSHServer): { tunnel: (options: object) => Promise<{ localPort: number; isOpen: boolean; close: () => Promise<void> }> } =>
-  engine.ssh({ ...options, port: host.port, privateKey: host.userKey.privateKey, knownHostsPath: host.knownHosts } as never) as never
+  engine.ssh({ ...options, port: host.port, privateKey: host.userKey.privateKey, knownHostsPath: host.knownHosts }) as never
 
 const banner = (port: number): Promise<string> => exchange(port, '')
 
@@ -152,7 +152,7 @@ describe('defects of core\'s SSH adapter that are gone', () => {
   })
 
   it('10: idle cleanup does not cut a tunnel', async () => {
-    options = { ...options, poolConfig: { idleTimeout: 30 } } as core.SSHAdapterOptions
+    options = { ...options, poolConfig: { idleTimeout: 30 } }
     const tunnel = await core$(server).tunnel({ remoteHost: '127.0.0.1', remotePort: server.port })
     await SSHConnectionPool.getInstance().closeIdleConnections()
     expect(await banner(tunnel.localPort)).toMatch(/^SSH-2\.0/)

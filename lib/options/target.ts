@@ -13,8 +13,7 @@ const controlPersist: Check<string | number | boolean> = (value, option) => {
   return typeof value === 'number' ? integer(0, 2 ** 31 - 1)(value, option) : boolean(value, option)
 }
 
-/** A login shell is what every server gives anyway. */
-export const loginShell = notYet('leave it out, or use \'login\'', (value) => value === 'login')
+export const shell: Check<'login' | 'persistent'> = oneOf('login', 'persistent')
 
 export const targetFields = {
   host: hostName,
@@ -29,7 +28,7 @@ export const targetFields = {
   controlMaster,
   controlPath: nonEmptyText,
   controlPersist,
-  shell: loginShell,
+  shell,
   agent: notYet('give privateKey or password'),
   certificate: notYet('give privateKey or password'),
   keyboardInteractive: notYet('give privateKey or password'),
@@ -46,7 +45,7 @@ const fields = shape(targetFields)
 
 /** A target whose `host` is known to be there. */
 export type CheckedTarget = Pick<SSHTarget,
-  'port' | 'username' | 'password' | 'privateKey' | 'passphrase' | 'hostKeyChecking' | 'knownHostsPath' | 'poolConfig'>
+  'port' | 'username' | 'password' | 'privateKey' | 'passphrase' | 'hostKeyChecking' | 'knownHostsPath' | 'poolConfig' | 'shell'>
   & { host: string }
 
 export function checkTarget(value: unknown): CheckedTarget {

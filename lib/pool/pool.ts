@@ -8,9 +8,11 @@ import {
   checkDynamicForward, checkLeaseOptions, checkLocalForward, checkRemoteForward, checkSpawnOptions, checkTarget, checkTargets, checkWarmUpOptions, hostConfig, poolOptions,
 } from '../options'
 import { type RemoteProcess, spawnProcess } from '../process'
+import { type ShellSession, openSession } from '../session'
 import type {
-  CommandResult, ConnectionInfo, DynamicForwardOptions, ExecOptions, FleetOptions, FleetResult, HostPoolConfig, LeaseOptions, LocalForwardOptions, PoolMetrics, PoolOptions,
-  PoolStats, RemoteForwardOptions, SSHTarget, SpawnOptions, WarmUpOptions, WarmUpReport,
+  CommandResult, ConnectionInfo, DynamicForwardOptions, ExecOptions, FleetOptions, FleetResult, HostPoolConfig, LeaseOptions,
+  LocalForwardOptions, PoolMetrics, PoolOptions, PoolStats, RemoteForwardOptions, SSHTarget, SessionOptions, SpawnOptions,
+  WarmUpOptions, WarmUpReport,
 } from '../types'
 import { linkAbort } from './abort'
 import { commandSpec } from './command-spec'
@@ -149,6 +151,17 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
     }
   }
 
+  /** Opens a shell that keeps directory, variables and functions between commands. One channel in use until it is closed. */
+  async session(target: SSHTarget, options?: SessionOptions): Promise<ShellSession> {
+    const resolved = this.#resolve(checkTarget(target))
+    this.#warmer.noteUse(resolved)
+    return openSession(this.#native, resolved.spec, options, {
+      host: resolved.spec.host,
+      perform: (work) => this.#perform(work),
+      completed: () => { this.#meter.countCommand() },
+    })
+  }
+
   /** Listens here; each connection goes through the server to a host and port, or a socket, that the server can reach. */
   async forwardLocal(target: SSHTarget, options: LocalForwardOptions): Promise<Forward> {
     return this.#forward(checkTarget(target), checkLocalForward(options))
@@ -260,7 +273,7 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
     }
   }
 
-  #lend(native: NativeLease, target: CheckedTarget, { spec, leakDetectionThreshold }: ResolvedTarget): SSHConnection {
+  #lend(native: NativeLease, target: CheckedTarget, { spec, leakDetectionThreshold, shell }: ResolvedTarget): SSHConnection {
     const { host, port, username } = spec
     let unwatch = (): void => undefined
     const connection = new SSHConnection(native, {
@@ -269,7 +282,7 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
         const checkedCommand = checkCommand(command)
         const checkedOptions = checkExecOptions(options)
         const outcome = await this.#execute(checkedOptions, (stdin, token) =>
-          lease.exec(commandSpec(checkedCommand, checkedOptions, stdin), token))
+          lease.exec(commandSpec(checkedCommand, checkedOptions, stdin, shell), token))
         return settle(target, checkedCommand, checkedOptions, outcome)
       },
       spawn: (command, options) => this.spawn(target, command, options),
@@ -293,7 +306,7 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
   #run(target: CheckedTarget, command: string, options: CheckedExecOptions): Promise<ExecOutcome> {
     return this.#execute(options, (stdin, token) => {
       const resolved = this.#resolve(target)
-      const running = this.#native.exec(resolved.spec, commandSpec(command, options, stdin), token)
+      const running = this.#native.exec(resolved.spec, commandSpec(command, options, stdin, resolved.shell), token)
       this.#warmer.noteUse(resolved)
       return running
     })

@@ -11,3 +11,4 @@ export type { LeaseOptions } from './lease'
 export type {
   DynamicForwardOptions, ForwardStats, ForwardedConnection, LocalForwardOptions, RemoteForwardOptions,
 } from './forward'
+export type { ExecuteOptions, SessionOptions } from './session'

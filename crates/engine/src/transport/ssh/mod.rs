@@ -6,6 +6,7 @@ mod channel;
 mod connection;
 mod dial;
 pub mod forward;
+mod greeting;
 mod handler;
 mod identity;
 pub mod known_hosts;
