@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::paths::expand_home;
+use super::route::Route;
 use crate::pool::Key;
 
 /// Text that is wiped from memory when dropped.
@@ -45,6 +46,21 @@ pub enum Traffic {
     /// Streams that a caller reads at its own pace, files, forwarded connections. An unread channel holds up its whole
     /// connection, so these have connections of their own, with more room on the way.
     Bulk,
+    /// Other connections, of commands. An unread channel would hold them all up, so bulk traffic has hops of its own as well.
+    Hop,
+    /// Another connection, one of bulk traffic.
+    BulkHop,
+}
+
+impl Traffic {
+    /// What a hop carries that this runs through.
+    pub fn of_hop(self) -> Self {
+        if self.is_bulk() { Self::BulkHop } else { Self::Hop }
+    }
+
+    pub fn is_bulk(self) -> bool {
+        matches!(self, Self::Bulk | Self::BulkHop)
+    }
 }
 
 /// Where and as whom.
@@ -62,6 +78,9 @@ pub struct SshTarget {
     pub connect_timeout: Duration,
     pub keep_alive: Option<KeepAlive>,
     pub traffic: Traffic,
+    pub route: Route,
+    /// The name of the server's key in known_hosts; `None`: its host and port.
+    pub host_key_alias: Option<String>,
 }
 
 impl SshTarget {
@@ -79,6 +98,8 @@ impl SshTarget {
             connect_timeout: Duration::from_secs(30),
             keep_alive: None,
             traffic: Traffic::Commands,
+            route: Route::Direct,
+            host_key_alias: None,
         }
     }
 
@@ -90,6 +111,11 @@ impl SshTarget {
     /// The identity of connections to this target. Targets that differ in anything that decides who we are or whom we
     /// trust never share one.
     pub fn key(&self) -> Key {
+        self.key_for(self.traffic)
+    }
+
+    /// The key of the connections to this target that carry something else.
+    pub fn key_for(&self, traffic: Traffic) -> Key {
         let mut hash = Sha256::new();
         field(&mut hash, "password", self.password.as_ref().map(|secret| secret.as_bytes()));
         field(&mut hash, "passphrase", self.passphrase.as_ref().map(|secret| secret.as_bytes()));
@@ -100,13 +126,15 @@ impl SshTarget {
         }
         field(&mut hash, "checking", Some(&[self.host_key_checking as u8]));
         field(&mut hash, "known_hosts", self.known_hosts.as_ref().map(|path| path.as_os_str().as_encoded_bytes()));
-        field(&mut hash, "traffic", Some(&[self.traffic as u8]));
+        field(&mut hash, "alias", self.host_key_alias.as_ref().map(|alias| alias.as_bytes()));
+        self.route.hash_into(&mut hash);
+        field(&mut hash, "traffic", Some(&[traffic as u8]));
         Key::new(&self.host, self.port, &self.username, hash.finalize().into())
     }
 }
 
 /// Names and lengths keep neighbouring fields from running into each other.
-fn field(hash: &mut Sha256, name: &str, value: Option<&[u8]>) {
+pub(super) fn field(hash: &mut Sha256, name: &str, value: Option<&[u8]>) {
     hash.update(name.as_bytes());
     match value {
         None => hash.update([0]),
