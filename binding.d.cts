@@ -15,20 +15,42 @@ export declare class CancelToken {
   cancel(): void
 }
 
+/** A borrowed connection. Given back when released or garbage-collected, whichever comes first. */
+export declare class NativeLease {
+  /** Runs a command on the lease's connection. The promise resolves whatever happens; a failure is in the record. */
+  exec(command: CommandSpec, cancel?: CancelToken | undefined | null): Promise<ExecOutcome>
+  /** The id of its connection as in `connections()`; absent while a command uses it, or after it was lost. */
+  get connection(): number | null
+  /** Does the server answer within `limit` milliseconds? */
+  isHealthy(limit: number): Promise<boolean>
+  /** Takes a new connection in place of the present one; resolves to why not, if so. */
+  reconnect(): Promise<FailureRecord | null>
+  /** Pings every `interval` milliseconds; absent = no longer. */
+  keepAlive(interval: number | undefined | null, countMax: number): void
+  release(): void
+}
+
 /** A pool of SSH connections. When it is garbage-collected its idle connections close, and busy ones when they are done. */
 export declare class NativePool {
   constructor(settings: PoolSettings)
   /** Runs a command. The promise resolves whatever happens; a failure is in the record. */
   exec(target: TargetSpec, command: CommandSpec, cancel?: CancelToken | undefined | null): Promise<ExecOutcome>
+  /** Starts a command whose output is read as it comes. */
+  spawn(target: TargetSpec, command: CommandSpec, cancel?: CancelToken | undefined | null): NativeProcess
+  /** Borrows a connection. The promise resolves whatever happens; a failure is in the record. */
+  lease(target: TargetSpec, priority: number, cancel?: CancelToken | undefined | null, timeout?: number | undefined | null): Promise<LeaseOutcome>
   stats(): StatsSnapshot
   metrics(): MetricsSnapshot
   /** Forgets all durations recorded so far. */
   resetMetrics(): void
   connections(): Array<ConnectionSnapshot>
   /** Makes connections ahead of need until `count` are ready. */
-  warmUp(target: TargetSpec, count: number): Promise<WarmUpRecord>
-  /** Retires the connections of one target; busy ones finish what they do. Answers how many. */
-  remove(target: TargetSpec): number
+  warmUp(target: TargetSpec, count: number, cancel?: CancelToken | undefined | null): Promise<WarmUpRecord>
+  /**
+   * Retires the connections of one target, also as a hop; busy ones finish what they do. Answers how many. `bulk`: those
+   * of streams and files.
+   */
+  remove(target: TargetSpec, bulk: boolean): number
   /**
    * Lets commands finish and nobody new in; after `limit` milliseconds cuts what is left. Resolves to whether nothing
    * had to be cut. The pool can be used again.
@@ -48,6 +70,24 @@ export declare class NativePool {
   drainEvents(): Array<EventRecord>
 }
 
+/** A command under way. Its output waits for its reader, and the command with it. */
+export declare class NativeProcess {
+  /** How the command ended; to be called once. Whoever waits for it keeps the command running. */
+  finished(): Promise<ExecOutcome>
+  /** What has arrived on stdout or stderr; null at the end. One call at a time. */
+  read(stderr: boolean): Promise<Buffer | null>
+  /** Nobody will read stdout or stderr any more: what comes is dropped. */
+  discard(stderr: boolean): void
+  /** A piece of stdin; resolves when there is room for the next one, to false when the command reads no more. */
+  write(data: Buffer): Promise<boolean>
+  /** The end of stdin. */
+  end(): void
+  /** Sends a signal by its name, as soon as the command runs. Answers whether it may still be heard. */
+  signal(name: string): boolean
+  /** The terminal's new size. */
+  resize(columns: number, rows: number): boolean
+}
+
 export interface CommandSpec {
   command: string
   cwd?: string
@@ -61,6 +101,49 @@ export interface CommandSpec {
   /** Also collect both streams in arrival order. */
   collectAll?: boolean
   priority?: number
+  pty?: PtySpec
+}
+
+export interface ConfigOutcome {
+  resolved?: ConfigRecord
+  failure?: FailureRecord
+}
+
+/** Whom to ask the files about; what is given counts as said before any file. */
+export interface ConfigQuery {
+  host: string
+  username?: string
+  port?: number
+  /** Absent: `~/.ssh/config` and `/etc/ssh/ssh_config`. */
+  file?: string
+  /** `Match exec` may run its commands. */
+  exec: boolean
+}
+
+/** What the files say. Milliseconds; what is absent is not said. */
+export interface ConfigRecord {
+  host: string
+  username?: string
+  port?: number
+  login: ConfigSpec
+  jumps?: Array<HopRecord>
+  proxyCommand?: string
+  hostKeyChecking?: string
+  hostKeyAlias?: string
+  /** 0: no keepalive. */
+  aliveInterval?: number
+  aliveCountMax?: number
+  connectTimeout?: number
+}
+
+/** What ssh_config says about the login and the host key. */
+export interface ConfigSpec {
+  identityFiles: Array<string>
+  certificateFiles: Array<string>
+  identitiesOnly?: boolean
+  /** `none`, `SSH_AUTH_SOCK` or a path. */
+  identityAgent?: string
+  knownHostsFiles?: Array<string>
 }
 
 /** One connection at one moment. Times are milliseconds, `created` and `last_used` since 1970. */
@@ -158,6 +241,12 @@ export interface HistogramRecord {
   cumulative: Array<number>
 }
 
+export interface HopRecord {
+  host: string
+  username?: string
+  port?: number
+}
+
 /** Limits of one host. Milliseconds and counts; 0 where the field says so. */
 export interface HostSettings {
   enabled: boolean
@@ -180,6 +269,12 @@ export interface HostSettings {
   minIdle: number
   reconnect: ReconnectSettings
   healthCheck?: HealthSettings
+}
+
+/** Exactly one of the two. */
+export interface LeaseOutcome {
+  lease?: NativeLease
+  failure?: FailureRecord
 }
 
 /** See `Metrics` in the engine for what each one measures. */
@@ -211,6 +306,26 @@ export interface PoolSettings {
   cleanupInterval: number
 }
 
+/** A proxy, or a command in its place. */
+export interface ProxySpec {
+  /** `socks5`, `http` or `command`. */
+  kind: string
+  host?: string
+  port?: number
+  username?: string
+  password?: string
+  command?: string
+  /** The command's tokens have been replaced already. */
+  expanded?: boolean
+}
+
+/** A terminal for a command. */
+export interface PtySpec {
+  term: string
+  columns: number
+  rows: number
+}
+
 /** What to do when the server cannot be reached, or is lost. */
 export interface ReconnectSettings {
   /** Attempts after the first; 0 = none. */
@@ -222,6 +337,9 @@ export interface ReconnectSettings {
   /** Also where no connection has succeeded yet. */
   first: boolean
 }
+
+/** Reads the files, off the event loop. The promise resolves whatever happens. */
+export declare function resolveSshConfig(query: ConfigQuery): Promise<ConfigOutcome>
 
 /** The pool at one moment; see `PoolStats` in the engine for what each figure counts. */
 export interface StatsSnapshot {
@@ -265,6 +383,16 @@ export interface TargetSpec {
   /** `accept-new`, `strict` or `off`. */
   hostKeyChecking: string
   knownHostsPath?: string
+  /** Its key's name in known_hosts. */
+  hostKeyAlias?: string
+  /** What of ssh_config says more than one option could. */
+  fromConfig?: ConfigSpec
+  /** The host's name before ssh_config; absent: the same. */
+  originalHost?: string
+  /** The hosts on the way, first hop first. They have no `jumps` of their own. */
+  jumps?: Array<TargetSpec>
+  /** For the first host on the way. */
+  proxy?: ProxySpec
   /** Only where it differs from the pool's. */
   settings?: HostSettings
 }

@@ -6,14 +6,16 @@ use napi::{Env, Result};
 use napi_derive::napi;
 use xec_engine::events::EventBuffer;
 use xec_engine::pool::{HostConfig, Pool, Request};
-use xec_engine::run::{Cancel, exec};
-use xec_engine::transport::ssh::{SshTarget, SshTransport, Traffic};
+use xec_engine::run::{Cancel, borrow, exec, warm_up};
+use xec_engine::transport::ssh::{Jump, Route, SshTarget, SshTransport, Traffic};
 
 use crate::cancel::CancelToken;
 use crate::events::EventRecord;
 use crate::failure::FailureRecord;
+use crate::lease::{LeaseOutcome, NativeLease};
 use crate::options::{CommandSpec, ConnectSettings, PoolSettings, TargetSpec, duration};
-use crate::output::{ExecOutcome, OutputRecord, WarmUpRecord};
+use crate::output::{WarmUpRecord, outcome_record};
+use crate::process::NativeProcess;
 use crate::runtime;
 use crate::stats::{ConnectionSnapshot, MetricsSnapshot, StatsSnapshot};
 
@@ -46,15 +48,41 @@ impl NativePool {
         command: CommandSpec,
         cancel: Option<&CancelToken>,
     ) -> Result<Object<'env>> {
-        let command = command.into_command()?;
-        let request = self.request(target, command.priority)?;
+        let request = self.request(target, command.priority.unwrap_or(0))?;
+        run(env, &self.pool, request, command, cancel)
+    }
+
+    /// Starts a command whose output is read as it comes.
+    #[napi]
+    pub fn spawn(
+        &self,
+        target: TargetSpec,
+        command: CommandSpec,
+        cancel: Option<&CancelToken>,
+    ) -> Result<NativeProcess> {
+        let request = self.bulk_request(target, command.priority.unwrap_or(0))?;
+        NativeProcess::start(Arc::clone(&self.pool), request, command, token(cancel))
+    }
+
+    /// Borrows a connection. The promise resolves whatever happens; a failure is in the record.
+    #[napi(ts_return_type = "Promise<LeaseOutcome>")]
+    pub fn lease<'env>(
+        &self,
+        env: &'env Env,
+        target: TargetSpec,
+        priority: i32,
+        cancel: Option<&CancelToken>,
+        timeout: Option<f64>,
+    ) -> Result<Object<'env>> {
+        let request = self.request(target, priority)?;
         let (host, port) = (request.key.host().to_owned(), request.key.port());
-        let cancel = cancel.map_or_else(Cancel::default, |token| token.cancel.clone());
-        let running = exec(Arc::clone(&self.pool), request, command, cancel);
+        let limit = timeout.map(|timeout| duration("timeout", timeout)).transpose()?;
+        let pool = Arc::clone(&self.pool);
+        let leasing = borrow(Arc::clone(&pool), request, limit, token(cancel));
         runtime::promise(env, async move {
-            match running.await {
-                Ok(output) => ExecOutcome::from(OutputRecord::from(output)),
-                Err(failure) => FailureRecord::of_command(*failure, &host, port).into(),
+            match leasing.await {
+                Ok(lease) => LeaseOutcome { lease: Some(NativeLease::new(pool, lease)), failure: None },
+                Err(error) => LeaseOutcome { lease: None, failure: Some(FailureRecord::new(&error, &host, port)) },
             }
         })
     }
@@ -82,20 +110,29 @@ impl NativePool {
 
     /// Makes connections ahead of need until `count` are ready.
     #[napi(ts_return_type = "Promise<WarmUpRecord>")]
-    pub fn warm_up<'env>(&self, env: &'env Env, target: TargetSpec, count: u32) -> Result<Object<'env>> {
+    pub fn warm_up<'env>(
+        &self,
+        env: &'env Env,
+        target: TargetSpec,
+        count: u32,
+        cancel: Option<&CancelToken>,
+    ) -> Result<Object<'env>> {
         let request = self.request(target, 0)?;
-        let pool = Arc::clone(&self.pool);
+        let (pool, cancel) = (Arc::clone(&self.pool), token(cancel));
         runtime::promise(env, async move {
-            let (ready, error) = pool.warm_up(&request, count as usize).await;
+            let (ready, error) = warm_up(&pool, &request, count as usize, cancel).await;
             let failure = error.map(|error| FailureRecord::new(&error, request.key.host(), request.key.port()));
             WarmUpRecord { ready: ready as u32, failure }
         })
     }
 
-    /// Retires the connections of one target; busy ones finish what they do. Answers how many.
+    /// Retires the connections of one target, also as a hop; busy ones finish what they do. Answers how many. `bulk`: those
+    /// of streams and files.
     #[napi]
-    pub fn remove(&self, target: TargetSpec) -> Result<u32> {
-        Ok(self.pool.remove(&self.request(target, 0)?.key) as u32)
+    pub fn remove(&self, target: TargetSpec, bulk: bool) -> Result<u32> {
+        let kinds = if bulk { [Traffic::Bulk, Traffic::BulkHop] } else { [Traffic::Commands, Traffic::Hop] };
+        let (target, _) = self.resolve(target, kinds[0])?;
+        Ok(kinds.into_iter().map(|kind| self.pool.remove(&target.key_for(kind)) as u32).sum())
     }
 
     /// Lets commands finish and nobody new in; after `limit` milliseconds cuts what is left. Resolves to whether nothing
@@ -153,27 +190,61 @@ impl NativePool {
     }
 }
 
+/// Runs a command; the promise resolves whatever happens.
+pub(crate) fn run<'env>(
+    env: &'env Env,
+    pool: &Arc<Pool<SshTransport>>,
+    request: Request<SshTransport>,
+    command: CommandSpec,
+    cancel: Option<&CancelToken>,
+) -> Result<Object<'env>> {
+    let (host, port) = (request.key.host().to_owned(), request.key.port());
+    let running = exec(Arc::clone(pool), request, command.into_command()?, token(cancel));
+    runtime::promise(env, async move { outcome_record(running.await, &host, port) })
+}
+
+fn token(cancel: Option<&CancelToken>) -> Cancel {
+    cancel.map_or_else(Cancel::default, |token| token.cancel.clone())
+}
+
 impl NativePool {
     pub(crate) fn request(&self, target: TargetSpec, priority: i32) -> Result<Request<SshTransport>> {
-        let (target, config) = self.resolve(target)?;
+        let (target, config) = self.resolve(target, Traffic::Commands)?;
         Ok(Request { priority, ..Request::new(target.key(), Arc::new(target), config) })
     }
 
     /// As [`request`](Self::request), for streams and files: one channel on each connection, so that who is slow to read
     /// holds up nobody else.
-    #[expect(dead_code, reason = "streams and files come next")]
     pub(crate) fn bulk_request(&self, target: TargetSpec, priority: i32) -> Result<Request<SshTransport>> {
-        let (target, config) = self.resolve(target)?;
-        let target = SshTarget { traffic: Traffic::Bulk, ..target };
+        let (target, config) = self.resolve(target, Traffic::Bulk)?;
         let config = HostConfig { channels_per_connection: 1, min_idle: 0, ..(*config).clone() };
         Ok(Request { priority, ..Request::new(target.key(), Arc::new(target), Arc::new(config)) })
     }
 
-    fn resolve(&self, target: TargetSpec) -> Result<(SshTarget, Arc<HostConfig>)> {
-        let (limits, connect) = match &target.settings {
+    /// The target behind its hops: each of them is the route of the next one.
+    fn resolve(&self, mut target: TargetSpec, traffic: Traffic) -> Result<(SshTarget, Arc<HostConfig>)> {
+        let mut route = Route::Direct;
+        for hop in target.jumps.take().unwrap_or_default() {
+            let (hop, limits) = self.resolve_one(hop, traffic.of_hop(), route)?;
+            route = Route::Jump(Jump::new(hop, &limits));
+        }
+        self.resolve_one(target, traffic, route)
+    }
+
+    fn resolve_one(
+        &self,
+        mut spec: TargetSpec,
+        traffic: Traffic,
+        route: Route,
+    ) -> Result<(SshTarget, Arc<HostConfig>)> {
+        let (limits, connect) = match &spec.settings {
             Some(settings) => (settings.limits()?, settings.connect()?),
             None => (Arc::clone(&self.limits), self.connect),
         };
-        Ok((target.into_target(connect)?, limits))
+        let route = match spec.proxy.take() {
+            Some(proxy) => proxy.route(&spec)?,
+            None => route,
+        };
+        Ok((spec.into_target(connect, traffic, route)?, limits))
     }
 }

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::algorithms::preferred;
 use super::auth::{Login, NOTHING};
-use super::channel::SshChannel;
+use super::channel::{SshChannel, SshWriter};
 use super::handler::{End, Handler, HostKeyJudge};
 use super::identity;
 use super::known_hosts::{KnownHosts, host_name};
@@ -22,7 +22,7 @@ use super::wire::{self, Carrier, Cut, Wire};
 use crate::command::ExitStatus;
 use crate::error::{Cause, Error, Phase, Reached};
 use crate::pool::Hops;
-use crate::transport::{Channel, ChannelEvent, ChannelWriter, Connection, OpenError, Transport};
+use crate::transport::{Channel, ChannelEvent, ChannelWriter, Connection, OpenError, Signal, Transport};
 
 /// Room for a command's output that the reader has not taken yet, per channel.
 const WINDOW: u32 = 2 * 1024 * 1024;
@@ -81,7 +81,7 @@ async fn establish(
 ) -> Result<SshConnection, Error> {
     let keys = identity::load(target).await?;
     let judge = host_key_judge(target).await?;
-    let known = judge.known.algorithms(&host_name(&target.host, target.port));
+    let known = judge.known.algorithms(&host_name(&judge.host, judge.port));
 
     *phase.lock() = Phase::Dial;
     let address = address(&target.host, target.port);
@@ -129,8 +129,9 @@ async fn host_key_judge(target: &Arc<SshTarget>) -> Result<HostKeyJudge, Error> 
             .map_err(|error| Error::KnownHosts { path: path.display().to_string(), source: Arc::new(error) })?
     };
     Ok(HostKeyJudge {
-        host: target.host.clone(),
-        port: target.port,
+        // An alias is the whole name: on the usual port a name stands for itself.
+        host: target.host_key_alias.clone().unwrap_or_else(|| target.host.clone()),
+        port: if target.host_key_alias.is_some() { 22 } else { target.port },
         checking: target.host_key_checking,
         path,
         known: Arc::new(known),
@@ -270,6 +271,26 @@ impl SshConnection {
     }
 }
 
+/// A health check's command, which is ended when nobody waits for it any more.
+struct Unfinished(Option<SshWriter>);
+
+impl Unfinished {
+    fn finished(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        let Some(writer) = self.0.take() else { return };
+        tokio::spawn(async move {
+            // A failing write means that the connection is gone, and the command with it.
+            let _ = writer.signal(Signal::Term).await;
+            let _ = writer.close().await;
+        });
+    }
+}
+
 impl Connection for SshConnection {
     type Channel = SshChannel;
 
@@ -316,6 +337,7 @@ impl Connection for SshConnection {
             Err(OpenError::Lost(error)) => return Err(error),
         };
         let writer = channel.writer();
+        let unfinished = Unfinished(Some(writer.clone()));
         writer.exec(command.into()).await?;
         writer.eof().await?;
         let mut healthy = false;
@@ -326,6 +348,7 @@ impl Connection for SshConnection {
                 _ => {}
             }
         }
+        unfinished.finished();
         if healthy { Ok(()) } else { Err(Error::HealthCheckFailed) }
     }
 

@@ -56,8 +56,15 @@ impl Tokens<'_> {
 
     /// As [`expand`](Self::expand), for a line that a shell will read: what is filled in must not mean anything to it.
     pub fn expand_command(&self, text: &str, local: &Local) -> Result<String, Problem> {
-        for (name, value) in [("host", self.host), ("host", self.original), ("username", self.user)] {
-            if !shell_safe(value) {
+        let alias = self.key_alias.unwrap_or_default();
+        let names = [
+            ("%h", "host", self.host),
+            ("%n", "host", self.original),
+            ("%r", "username", self.user),
+            ("%k", "alias", alias),
+        ];
+        for (token, name, value) in names {
+            if text.contains(token) && !shell_safe(value) {
                 return Err(format!("the {name} has characters that a shell would act on"));
             }
         }
