@@ -65,6 +65,7 @@ const configs: [name: string, config: string, hosts?: string[], given?: Partial<
   ['ProxyJump over several', 'ProxyJump a,b@c:23,[2001:db8::1]:24\n'],
   ['ProxyJump as an address', 'ProxyJump ssh://bob@gate:2022\n'],
   ['ProxyJump none', 'Host web\n ProxyJump none\nHost *\n ProxyJump gate\n', ['web', 'db']],
+  ['ProxyJump none before ProxyCommand', 'ProxyJump none\nProxyCommand nc %h %p\nProxyJump gate\n'],
   ['ProxyJump before ProxyCommand', 'ProxyJump gate\nProxyCommand nc %h %p\n'],
   ['ProxyCommand before ProxyJump', 'ProxyCommand nc %h %p # no comment\nProxyJump gate\n'],
   ['ProxyCommand none', 'Host web\n ProxyCommand none\nHost *\n ProxyCommand nc %h %p\n', ['web', 'db']],

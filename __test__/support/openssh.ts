@@ -23,6 +23,8 @@ export interface ServerOptions {
   config?: string[]
   /** More keys that may log in. */
   authorized?: string[]
+  /** 'VERBOSE'; 'DEBUG1' also tells of forwarded connections. */
+  logLevel?: 'VERBOSE' | 'DEBUG1'
   /** The port of a server that has been stopped. */
   port?: number
 }
@@ -155,7 +157,7 @@ export class OpenSSHServer {
   }
 
   #config(options: ServerOptions): string {
-    const { addresses = ['127.0.0.1'], hostKeys = ['ed25519'], config = [] } = options
+    const { addresses = ['127.0.0.1'], hostKeys = ['ed25519'], config = [], logLevel = 'VERBOSE' } = options
     return [
       ...addresses.map((address) => `ListenAddress ${address}`),
       `Port ${this.port}`,
@@ -163,7 +165,7 @@ export class OpenSSHServer {
       `AuthorizedKeysFile ${join(this.directory, 'authorized_keys')}`,
       `PidFile ${join(this.directory, 'pid')}`,
       'StrictModes no', 'UsePAM yes', 'PasswordAuthentication yes', 'KbdInteractiveAuthentication no',
-      'UseDNS no', 'LogLevel VERBOSE',
+      'UseDNS no', `LogLevel ${logLevel}`,
       ...config, '',
     ].join('\n')
   }

@@ -51,7 +51,7 @@ pub struct SshConnection {
     /// We said goodbye ourselves: its end is no error.
     closing: AtomicBool,
     cut: Mutex<Option<Cut>>,
-    carrier: Mutex<Option<Carrier>>,
+    carrier: Mutex<Carrier>,
     open_timeout: Duration,
 }
 
@@ -112,7 +112,7 @@ async fn establish(
         end,
         closing: AtomicBool::new(false),
         cut: Mutex::new(Some(cut)),
-        carrier: Mutex::new(Some(carrier)),
+        carrier: Mutex::new(carrier),
         open_timeout: target.connect_timeout,
     })
 }
@@ -218,7 +218,7 @@ fn last_words(end: &watch::Receiver<End>) -> Option<Cause> {
 
 impl SshConnection {
     pub(super) fn lost(&self, phase: Phase, source: Option<Cause>) -> Error {
-        let fault = self.carrier.lock().as_ref().and_then(Carrier::fault);
+        let fault = self.carrier.lock().fault();
         let source = fault.or_else(|| self.last_words()).or(source);
         Error::ConnectionLost { phase, reached: Reached::No, source }
     }
@@ -265,9 +265,8 @@ impl SshConnection {
     /// The line is gone; nothing runs through its carrier any more.
     fn let_go(&self) {
         let carrier = self.carrier.lock().take();
-        if let Some(carrier) = carrier {
-            carrier.release();
-        }
+        // Not under the lock: the pool may have something to do now.
+        carrier.release();
     }
 }
 
@@ -320,6 +319,7 @@ impl Connection for SshConnection {
 
     async fn closed(&self) -> Option<Error> {
         self.ended().await;
+        self.let_go();
         if self.closing.load(Ordering::Acquire) {
             return None;
         }

@@ -48,7 +48,12 @@ pub enum Cut {
 pub enum Carrier {
     Network,
     Command(Arc<Report>),
-    Hop { name: String, hold: Hold<SshTransport> },
+    Hop {
+        name: String,
+        hold: Hold<SshTransport>,
+    },
+    /// It has been let go; what was to blame, if anything was.
+    Gone(Option<Cause>),
 }
 
 /// Opens the line that the target's route asks for.
@@ -143,7 +148,14 @@ impl Carrier {
             Self::Network => None,
             Self::Command(report) => report.epitaph().map(|text| Arc::new(Told(text)) as Cause),
             Self::Hop { name, hold } => hop_fault(name, hold.connection()).map(|error| Arc::new(error) as Cause),
+            Self::Gone(fault) => fault.clone(),
         }
+    }
+
+    /// Itself, to be let go; what is left remembers its fault.
+    pub fn take(&mut self) -> Self {
+        let fault = self.fault();
+        std::mem::replace(self, Self::Gone(fault))
     }
 
     /// The error of a connection that broke before it was made: the carrier's fault, if it is to blame.
@@ -154,7 +166,7 @@ impl Carrier {
         // A command that is not known to have ended, and a hop that is alive, are not to blame.
         let _ = timeout(HINDSIGHT, self.ended()).await;
         match self {
-            Self::Network => error,
+            Self::Network | Self::Gone(_) => error,
             Self::Command(report) => report.epitaph().map_or(error, |problem| Error::Proxy {
                 proxy: "The proxy command".to_owned(),
                 address: address.to_owned(),
@@ -168,7 +180,7 @@ impl Carrier {
 
     async fn ended(&self) {
         match self {
-            Self::Network => {}
+            Self::Network | Self::Gone(_) => {}
             Self::Command(report) => report.until_ended().await,
             Self::Hop { hold, .. } => hold.connection().ended().await,
         }

@@ -69,7 +69,7 @@ fn judge(header: &[u8], proxy: &Proxy) -> Result<(), Refusal> {
         }
         407 => Err(Refusal::new(
             Kind::Authentication,
-            "it wants a user name and password (407): put them into the proxy's address",
+            "it wants a user name and password (407); put them into the proxy's address",
         )),
         403 | 405 => {
             Err(Refusal::new(Kind::PermissionDenied, format!("its rules do not allow this connection ({status})")))

@@ -53,7 +53,7 @@ async fn read<const N: usize>(stream: &mut TcpStream) -> Result<[u8; N], Refusal
 fn wants_login(proxy: &Proxy) -> Refusal {
     let problem = match proxy.username {
         Some(_) => "it takes neither our user name and password nor a connection without them",
-        None => "it wants a user name and password: put them into the proxy's address",
+        None => "it wants a user name and password; put them into the proxy's address",
     };
     Refusal::new(Kind::Authentication, problem)
 }

@@ -12,7 +12,7 @@ use super::parser::{Keyword, Line, ParsedFile};
 use super::pattern::matches_any;
 use super::problem::{Problem, about_file, at_line};
 use super::resolved::{AgentChoice, Resolved, Via};
-use super::settings::{RawVia, Settings};
+use super::settings::Settings;
 use super::tokens::{Known, Tokens};
 use crate::error::Error;
 
@@ -286,17 +286,17 @@ impl Reading<'_> {
     }
 
     fn via(&self, tokens: &Tokens<'_>) -> Result<Option<Via>, Problem> {
-        Ok(match &self.settings.via {
-            None => None,
-            Some(RawVia::Jump(hops)) if hops.is_empty() => None,
-            Some(RawVia::Jump(hops)) => {
-                Some(Via::Jump(hops.iter().map(|hop| self.hop(hop, tokens)).collect::<Result<Vec<_>, Problem>>()?))
-            }
-            Some(RawVia::Command(command)) if command.eq_ignore_ascii_case("none") => None,
-            Some(RawVia::Command(command)) => Some(Via::Command(
-                tokens.expand_command(command, self.local).map_err(|problem| format!("ProxyCommand: {problem}"))?,
-            )),
-        })
+        let Settings { jump, command, .. } = &self.settings;
+        if let Some(hops) = jump.as_deref().filter(|hops| !hops.is_empty()) {
+            let hops = hops.iter().map(|hop| self.hop(hop, tokens)).collect::<Result<Vec<_>, Problem>>()?;
+            return Ok(Some(Via::Jump(hops)));
+        }
+        let Some(command) = command.as_deref().filter(|command| !command.eq_ignore_ascii_case("none")) else {
+            return Ok(None);
+        };
+        let command =
+            tokens.expand_command(command, self.local).map_err(|problem| format!("ProxyCommand: {problem}"))?;
+        Ok(Some(Via::Command(command)))
     }
 
     fn hop(&self, hop: &HopAddress, tokens: &Tokens<'_>) -> Result<HopAddress, Problem> {
@@ -306,11 +306,9 @@ impl Reading<'_> {
 
     /// `%j`
     fn jump_text(&self) -> String {
-        match &self.settings.via {
-            // The last one only: the others are its own business.
-            Some(RawVia::Jump(hops)) => hops.last().map(|hop| hop.host.clone()).unwrap_or_default(),
-            _ => String::new(),
-        }
+        // The last one only: the others are its own business.
+        let last = self.settings.jump.as_ref().and_then(|hops| hops.last());
+        last.map(|hop| hop.host.clone()).unwrap_or_default()
     }
 }
 

@@ -10,14 +10,6 @@ use crate::transport::ssh::HostKeyChecking;
 const MOST_IDENTITIES: usize = 100;
 const MOST_KNOWN_HOSTS: usize = 32;
 
-/// How to get there, as the files put it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RawVia {
-    /// First hop first; empty for `none`.
-    Jump(Vec<HopAddress>),
-    Command(String),
-}
-
 /// What has been said so far, tokens not yet replaced. Whoever says something first is believed; only identities add up.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
@@ -28,7 +20,9 @@ pub struct Settings {
     pub certificate_files: Vec<String>,
     pub identities_only: Option<bool>,
     pub identity_agent: Option<String>,
-    pub via: Option<RawVia>,
+    /// First hop first; empty for `none`.
+    pub jump: Option<Vec<HopAddress>>,
+    pub command: Option<String>,
     pub known_hosts: Option<Vec<String>>,
     pub host_key_checking: Option<HostKeyChecking>,
     pub host_key_alias: Option<String>,
@@ -49,8 +43,15 @@ impl Settings {
             K::CertificateFile => add(&mut self.certificate_files, active, text(line)?)?,
             K::IdentitiesOnly => first(&mut self.identities_only, active, value::flag(word(line)?)?),
             K::IdentityAgent => first(&mut self.identity_agent, active, agent(line)?),
-            K::ProxyJump => first(&mut self.via, active, RawVia::Jump(hop::list(raw(line))?)),
-            K::ProxyCommand => first(&mut self.via, active, RawVia::Command(raw(line).to_owned())),
+            K::ProxyJump => {
+                let hops = hop::list(raw(line))?;
+                first(&mut self.jump, active && self.command.is_none(), hops);
+            }
+            K::ProxyCommand => {
+                // After a jump it says nothing; after `ProxyJump none` it does.
+                let jumps = self.jump.as_ref().is_some_and(|hops| !hops.is_empty());
+                first(&mut self.command, active && !jumps, raw(line).to_owned());
+            }
             K::UserKnownHostsFile => first(&mut self.known_hosts, active, known_hosts(line)?),
             K::StrictHostKeyChecking => {
                 first(&mut self.host_key_checking, active, value::host_key_checking(word(line)?)?);

@@ -206,7 +206,8 @@ fn the_first_way_there_wins() {
     let via = |text: &str| folder.resolve(text, "h").expect("resolves").via;
     assert_eq!(via("ProxyCommand a\nProxyJump b\n"), Some(Via::Command("a".into())));
     assert!(matches!(via("ProxyJump b\nProxyCommand a\n"), Some(Via::Jump(_))));
-    assert_eq!(via("ProxyJump none\nProxyCommand a\n"), None);
+    // As the real client does.
+    assert_eq!(via("ProxyJump none\nProxyCommand a\n"), Some(Via::Command("a".into())));
     assert_eq!(via("ProxyCommand none\nProxyJump b\n"), None);
 }
 
