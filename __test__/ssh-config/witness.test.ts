@@ -107,7 +107,7 @@ describe('we say what the real client says', () => {
 const broken = [
   'Port 0\n', 'Port x\n', 'Port 65536\n', 'Port\n', 'User\n', 'Host\n', 'Host ""\n', 'User "open\n', 'User a b\n', 'Match\n', 'Match host\n',
   'Match bogus x\n', 'Match all host x\n', 'Match host x all user y\n', 'StrictHostKeyChecking sometimes\n', 'IdentitiesOnly 2\n',
-  'ServerAliveInterval soon\n', 'ServerAliveCountMax many\n', 'ConnectTimeout 5x\n', 'ProxyJump a:0\n', 'ProxyJump @a\n', 'ProxyJump a,,b\n',
+  'ServerAliveInterval soon\n', 'ServerAliveCountMax many\n', 'ConnectTimeout 5x\n', 'ProxyJump a:0\n', 'ProxyJump @a\n', 'ProxyJump ::1\n', 'ProxyJump a:1:2\n', 'ProxyJump a,,b\n',
   'UserKnownHostsFile none /a\n', 'Host other\n Port bad\n', 'IdentityFile\n', 'HostName "a" b\n',
 ]
 

@@ -17,7 +17,7 @@ export function hopAddresses(text: string, option: string): HopAddress[] {
   return nonEmptyText(text, option).split(',').map((hop) => hopAddress(hop.trim(), option))
 }
 
-const PLACE = /^(?:ssh:\/\/)?(?:(?<username>[^@]+)@)?(?:\[(?<bracketed>[^\]]+)\]|(?<plain>[^:[\]]+))(?::(?<port>\d{1,5}))?$/
+const PLACE = /^(?:ssh:\/\/)?(?:(?<username>[^@]+)@)?(?:\[(?<bracketed>[^\]]+)\]|(?<plain>[^:@[\]]+))(?::(?<port>\d{1,5}))?$/
 
 function hopAddress(hop: string, option: string): HopAddress {
   const { username, bracketed, plain, port } = PLACE.exec(hop)?.groups ?? {}

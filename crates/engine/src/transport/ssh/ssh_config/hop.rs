@@ -45,8 +45,6 @@ fn split_port(place: &str) -> Option<(&str, Option<&str>)> {
         };
     }
     match place.split_once(':') {
-        // Two colons and no brackets: an IPv6 address.
-        Some((_, rest)) if rest.contains(':') => Some((place, None)),
         Some((host, port)) => Some((host, Some(port).filter(|port| !port.is_empty()))),
         None => Some((place, None)),
     }
