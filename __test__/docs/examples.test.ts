@@ -50,6 +50,11 @@ const OUTPUT: Record<string, string[]> = {
   ],
   'streams.mjs': ['compiling', 'linking', '3 false', '3', '42', '0', 'tick', 'tick', '40 120', 'ready', 'bye'],
   'leases.mjs': ['step one', 'step two', 'true', 'true', 'ELEAK true'],
+  'ssh-config.mjs': [`logged in as ${TEST_USER}`, 'ECONNREFUSED', `ESSHCONFIG config line 2: 'twenty-two' is not a port`],
+  'jump-hosts.mjs': [
+    `inside as ${TEST_USER}`, `[ 'active 1', 'idle 0' ]`, 'two hops away', 'EJUMPHOST connection-refused true',
+    'EPROXY 127.0.0.1 is out of reach', 'EPROXY connection-refused false',
+  ],
   'engine.mjs': ['over the shared pool', 'over a pool of its own', '1'],
 }
 
@@ -73,7 +78,7 @@ describe('examples', () => {
 
 const documents = [
   'api.md', 'errors.md', 'metrics.md', 'guides/drop-in.md', 'guides/environment.md', 'guides/monitoring.md', 'guides/patterns.md',
-  'guides/shutdown.md', 'guides/streams.md', 'guides/leases.md',
+  'guides/shutdown.md', 'guides/ssh-config.md', 'guides/jump-hosts.md', 'guides/streams.md', 'guides/leases.md',
 ]
 
 /** Fenced blocks that say which region of which example they show: ```js file=examples/x.mjs region=y */

@@ -9,7 +9,7 @@ import { HttpProxy, Socks5Proxy } from '../support/proxies'
 import { until } from '../support/wait'
 
 const HOP = '127.0.0.2'
-const TARGETS = ['127.0.0.3', '127.0.0.4', '127.0.0.5']
+const TARGETS = ['127.0.0.3', '127.0.0.4', '127.0.0.5'] as const
 
 let hop: OpenSSHServer
 let far: OpenSSHServer
@@ -17,7 +17,7 @@ let pool: SSHConnectionPool
 
 beforeAll(async () => {
   hop = await OpenSSHServer.start({ addresses: [HOP, '127.0.0.6'], logLevel: 'DEBUG1', config: ['MaxSessions 0'] })
-  far = await OpenSSHServer.start({ addresses: TARGETS })
+  far = await OpenSSHServer.start({ addresses: [...TARGETS] })
 })
 afterAll(async () => {
   await hop.stop()
@@ -39,15 +39,15 @@ const logins = (server: OpenSSHServer): number => server.count(/^Accepted public
 
 describe('a jump host', () => {
   it('carries commands; it is pooled, and allows no sessions of its own', async () => {
-    const [before, loginsBefore] = [passedOn(TARGETS[0]!), logins(hop)]
+    const [before, loginsBefore] = [passedOn(TARGETS[0]), logins(hop)]
     expect(await newPool().exec(target(), 'whoami; echo $SSH_CONNECTION')).toMatchObject({
       stdout: expect.stringMatching(new RegExp(`^${TEST_USER}\\n127\\.0\\.0\\.\\d+ \\d+ ${TARGETS[0]} ${far.port}\\n$`)) as string,
     })
     // Another host and another login behind the same hop: two connections of their own, the same one to the hop.
     await pool.exec(target({ host: TARGETS[1] }), 'true')
     await pool.exec(target({ host: TARGETS[0] }), 'true')
-    expect(passedOn(TARGETS[0]!)).toBe(before + 1)
-    expect(passedOn(TARGETS[1]!)).toBe(1)
+    expect(passedOn(TARGETS[0])).toBe(before + 1)
+    expect(passedOn(TARGETS[1])).toBe(1)
     expect(logins(hop)).toBe(loginsBefore + 1)
     expect(pool.getConnections().map(({ host, channels, state }) => ({ host, channels, state }))).toEqual([
       { host: HOP, channels: 2, state: 'active' },
@@ -218,11 +218,11 @@ describe('when it goes wrong, the error names the hop', () => {
   })
 
   it('an unknown key of the hop is refused before anything is asked of it', async () => {
-    const before = passedOn(TARGETS[2]!)
+    const before = passedOn(TARGETS[2])
     const unknown = viaHop({ hostKeyChecking: 'strict', knownHostsPath: join(hop.directory, 'empty') })
     const error = await failureOf(newPool().exec(target({ host: TARGETS[2], jumpHost: unknown }), 'true'))
     expect(error).toMatchObject({ code: 'EJUMPHOST', kind: 'host-key-mismatch' })
-    expect(passedOn(TARGETS[2]!)).toBe(before)
+    expect(passedOn(TARGETS[2])).toBe(before)
   })
 
   it('an unknown key of the target is refused behind the hop as well', async () => {

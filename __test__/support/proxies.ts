@@ -99,7 +99,10 @@ export class Socks5Proxy extends Proxy {
     const [, count = 0] = await reader.take(2)
     const methods = await reader.take(count)
     const wanted = this.login === undefined ? 0 : 2
-    if (!methods.includes(wanted)) return void socket.end(Buffer.from([5, 0xff]))
+    if (!methods.includes(wanted)) {
+      socket.end(Buffer.from([5, 0xff]))
+      return
+    }
     socket.write(Buffer.from([5, wanted]))
     if (this.login !== undefined && !await this.#admits(reader, socket, this.login)) return
     const [, , , kind] = await reader.take(4)
@@ -107,7 +110,10 @@ export class Socks5Proxy extends Proxy {
     const port = (await reader.take(2)).readUInt16BE()
     const upstream = await this.reach(host, port).catch(() => undefined)
     const reply = (code: number): Buffer => Buffer.from([5, code, 0, 1, 127, 0, 0, 1, 0, 0])
-    if (upstream === undefined) return void socket.end(reply(5))
+    if (upstream === undefined) {
+      socket.end(reply(5))
+      return
+    }
     socket.write(reply(0))
     this.join(socket, upstream)
   }
@@ -139,9 +145,15 @@ export class HttpProxy extends Proxy {
     const header = await reader.until('\r\n\r\n')
     const { host = '', port = '' } = /^CONNECT \[?(?<host>[^\]\s]+?)\]?:(?<port>\d+) HTTP\/1\.1\r\n/.exec(header)?.groups ?? {}
     const refuse = (status: string): void => { socket.end(`HTTP/1.1 ${status}\r\nContent-Length: 0\r\n\r\n`) }
-    if (!this.#admits(header)) return refuse('407 Proxy Authentication Required')
+    if (!this.#admits(header)) {
+      refuse('407 Proxy Authentication Required')
+      return
+    }
     const upstream = await this.reach(host, Number(port)).catch(() => undefined)
-    if (upstream === undefined) return refuse('502 Bad Gateway')
+    if (upstream === undefined) {
+      refuse('502 Bad Gateway')
+      return
+    }
     // In pieces, as networks deliver.
     socket.write('HTTP/1.1 200 Connec')
     setImmediate(() => {

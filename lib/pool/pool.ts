@@ -165,9 +165,9 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
    * a target is wrong.
    */
   async warmUp(targets: readonly SSHTarget[], options?: WarmUpOptions): Promise<WarmUpReport> {
-    const resolving = checkTargets(targets).map((target) => this.#resolve(checkTarget(target)))
+    const checked = checkTargets(targets).map(checkTarget)
     const { connections, signal } = checkWarmUpOptions(options)
-    const resolved = await Promise.all(resolving)
+    const resolved = await Promise.all(checked.map(async (target) => this.#resolve(target)))
     return this.#perform(() => this.#warmer.warmUp(resolved, connections, signal))
   }
 
