@@ -210,14 +210,14 @@ impl TargetSpec {
     pub fn into_target(self, connect: ConnectSettings, traffic: Traffic, route: Route) -> Result<SshTarget> {
         let said = self.from_config;
         let known_hosts = said.as_ref().and_then(|said| said.known_hosts_files.as_ref()?.first().cloned());
-        let identity =
-            said.and_then(|said| said.identity_files.into_iter().find(|file| std::path::Path::new(file).exists()));
+        let identity_files = said.map(|said| said.identity_files).unwrap_or_default();
         Ok(SshTarget {
             host_key_alias: self.host_key_alias,
             traffic,
             route,
             password: self.password.map(Zeroizing::new),
-            private_key: self.private_key.map(key_source).or_else(|| identity.map(|file| KeySource::File(file.into()))),
+            private_key: self.private_key.map(key_source),
+            identity_files: identity_files.into_iter().map(PathBuf::from).collect(),
             passphrase: self.passphrase.map(Zeroizing::new),
             host_key_checking: host_key_checking(&self.host_key_checking)?,
             known_hosts: self.known_hosts_path.or(known_hosts).map(PathBuf::from),

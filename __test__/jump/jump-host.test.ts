@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { Dropbear } from '../support/dropbear'
 import { failureOf, visible } from '../support/failure'
 import { SSHConnectionPool, type SSHTarget } from '../support/native'
 import { OpenSSHServer, TEST_PASSWORD, TEST_USER } from '../support/openssh'
@@ -279,5 +280,23 @@ describe('as an address', () => {
   it('inherits no secret', async () => {
     const error = await failureOf(newPool().exec(target({ privateKey: undefined, password: TEST_PASSWORD, jumpHost: `${TEST_USER}@${HOP}:${hop.port}` }), 'true'))
     expect(error).toMatchObject({ code: 'EJUMPHOST', kind: 'authentication' })
+  })
+})
+
+describe('dropbear as the hop', () => {
+  it('passes on as OpenSSH does', async () => {
+    const dropbear = await Dropbear.start('127.0.0.10')
+    try {
+      const through: SSHTarget = { host: '127.0.0.10', port: dropbear.port, username: TEST_USER, password: TEST_PASSWORD, knownHostsPath: dropbear.knownHosts }
+      newPool()
+      const running = Array.from({ length: 6 }, (_, at) => pool.exec(target({ host: TARGETS[at % 3], jumpHost: through }), `echo ${at}`))
+      expect((await Promise.all(running)).map(({ stdout }) => stdout)).toEqual(['0\n', '1\n', '2\n', '3\n', '4\n', '5\n'])
+      expect(pool.getConnections().filter(({ host }) => host === '127.0.0.10').length).toBe(1)
+      const port = await freePort()
+      expect(await failureOf(pool.exec(target({ port, jumpHost: through }), 'true'))).toMatchObject({ code: 'EJUMPHOST', kind: 'connection-refused' })
+    } finally {
+      await pool.closeAll()
+      await dropbear.stop()
+    }
   })
 })

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { failureOf } from '../support/failure'
+import { generateKey } from '../support/keys'
 import { SSHAdapter, SSHConnectionPool, type SSHTarget } from '../support/native'
 import { OpenSSHServer, TEST_PASSWORD, TEST_USER } from '../support/openssh'
 import { runNode } from '../support/run-script'
@@ -51,6 +52,15 @@ describe('sshConfig', () => {
     for (const host of ['web', 'other', 'web']) await pool.exec({ host, sshConfig }, 'true')
     await Promise.all([pool.exec({ host: 'web', sshConfig }, 'true'), pool.exec({ host: '127.0.0.1', sshConfig }, 'true')])
     expect(pool.getStats().connectionsCreated).toBe(1)
+  })
+
+  it('of several identity files the one that the server takes logs in', async () => {
+    const stranger = generateKey(server.directory, 'stranger')
+    const sshConfig = usual(`IdentityFile ${stranger.path}\n`)
+    expect(await newPool().exec({ host: 'web', sshConfig }, 'whoami')).toMatchObject({ stdout: `${TEST_USER}\n` })
+    const refused = config(`Host *\n IdentityFile ${stranger.path}\n HostName 127.0.0.1\n UserKnownHostsFile ${server.knownHosts}\n`)
+    const error = await failureOf(pool.exec({ host: 'web', sshConfig: refused, port: server.port, username: TEST_USER, hostKeyChecking: 'accept-new' }, 'true'))
+    expect(error).toMatchObject({ code: 'EAUTH' })
   })
 
   it('what the target says wins', async () => {

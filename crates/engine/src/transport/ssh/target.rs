@@ -71,6 +71,8 @@ pub struct SshTarget {
     pub password: Option<Secret>,
     pub private_key: Option<KeySource>,
     pub passphrase: Option<Secret>,
+    /// Without a private key: the files to try instead of ssh's own, those passed over that cannot be used.
+    pub identity_files: Vec<PathBuf>,
     pub host_key_checking: HostKeyChecking,
     /// `None`: `~/.ssh/known_hosts`.
     pub known_hosts: Option<PathBuf>,
@@ -93,6 +95,7 @@ impl SshTarget {
             password: None,
             private_key: None,
             passphrase: None,
+            identity_files: Vec::new(),
             host_key_checking: HostKeyChecking::AcceptNew,
             known_hosts: None,
             connect_timeout: Duration::from_secs(30),
@@ -124,6 +127,9 @@ impl SshTarget {
             Some(KeySource::Text(text)) => field(&mut hash, "key", Some(text.as_bytes())),
             Some(KeySource::File(path)) => field(&mut hash, "file", Some(path.as_os_str().as_encoded_bytes())),
         }
+        for file in &self.identity_files {
+            field(&mut hash, "identity", Some(file.as_os_str().as_encoded_bytes()));
+        }
         field(&mut hash, "checking", Some(&[self.host_key_checking as u8]));
         field(&mut hash, "known_hosts", self.known_hosts.as_ref().map(|path| path.as_os_str().as_encoded_bytes()));
         field(&mut hash, "alias", self.host_key_alias.as_ref().map(|alias| alias.as_bytes()));
@@ -148,10 +154,24 @@ pub(super) fn field(hash: &mut Sha256, name: &str, value: Option<&[u8]>) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::route::{Jump, Proxy, ProxyKind};
     use super::*;
+    use crate::pool::HostConfig;
 
     fn target() -> SshTarget {
         SshTarget { host_key_checking: HostKeyChecking::Strict, ..SshTarget::new("h", 22, "u") }
+    }
+
+    fn through(route: Route) -> SshTarget {
+        SshTarget { route, ..target() }
+    }
+
+    fn proxy(kind: ProxyKind, host: &str, password: Option<Secret>) -> Route {
+        Route::Proxy(Proxy { kind, host: host.into(), port: 1, username: None, password })
+    }
+
+    fn jump(hop: SshTarget) -> Route {
+        Route::Jump(Jump::new(hop, &HostConfig::default()))
     }
 
     #[test]
@@ -168,6 +188,19 @@ mod tests {
             SshTarget { known_hosts: Some("a".into()), ..target() },
             SshTarget { username: "v".into(), ..target() },
             SshTarget { traffic: Traffic::Bulk, ..target() },
+            SshTarget { traffic: Traffic::Hop, ..target() },
+            SshTarget { identity_files: vec!["a".into()], ..target() },
+            SshTarget { host_key_alias: Some("a".into()), ..target() },
+            SshTarget { route: Route::Command(Secret::new("a".into())), ..target() },
+            SshTarget { route: Route::Command(Secret::new("b".into())), ..target() },
+            through(proxy(ProxyKind::Http, "a", None)),
+            through(proxy(ProxyKind::Socks5, "a", None)),
+            through(proxy(ProxyKind::Socks5, "b", None)),
+            through(proxy(ProxyKind::Socks5, "a", secret("a"))),
+            through(proxy(ProxyKind::Socks5, "a", secret("b"))),
+            through(jump(target())),
+            through(jump(SshTarget { password: secret("a"), ..target() })),
+            through(jump(through(jump(target())))),
         ];
         let keys: std::collections::HashSet<Key> = variants.iter().map(SshTarget::key).collect();
         assert_eq!(keys.len(), variants.len());
