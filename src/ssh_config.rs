@@ -104,7 +104,7 @@ impl From<Resolved> for ConfigRecord {
             proxy_command,
             host_key_checking: resolved.host_key_checking.map(|word| checking(word).to_owned()),
             host_key_alias: resolved.host_key_alias,
-            alive_interval: resolved.alive_interval.flatten().map(millis),
+            alive_interval: resolved.alive_interval.map(millis),
             alive_count_max: resolved.alive_count_max,
             connect_timeout: resolved.connect_timeout.map(millis),
         }

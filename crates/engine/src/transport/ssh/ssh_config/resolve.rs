@@ -253,8 +253,8 @@ impl Reading<'_> {
             user: tokens.user.to_owned(),
             port_given: port.is_some(),
             user_given: user.is_some(),
-            identity_files: paths(unless_none(&self.settings.identity_files))?,
-            certificate_files: paths(unless_none(&self.settings.certificate_files))?,
+            identity_files: paths(&without_none(&self.settings.identity_files))?,
+            certificate_files: paths(&without_none(&self.settings.certificate_files))?,
             identities_only: self.settings.identities_only,
             identity_agent: self.agent(&tokens)?,
             via: self.via(&tokens)?,
@@ -263,7 +263,7 @@ impl Reading<'_> {
             host_key_alias: self.settings.host_key_alias.as_ref().map(|alias| alias.to_ascii_lowercase()),
             alive_interval: self.settings.alive_interval,
             alive_count_max: self.settings.alive_count_max,
-            connect_timeout: self.settings.connect_timeout.flatten().filter(|limit| !limit.is_zero()),
+            connect_timeout: self.settings.connect_timeout.filter(|limit| !limit.is_zero()),
         })
     }
 
@@ -312,12 +312,9 @@ impl Reading<'_> {
     }
 }
 
-/// A list that says only `none`.
-fn unless_none(files: &[String]) -> &[String] {
-    match files {
-        [only] if only.eq_ignore_ascii_case("none") => &[],
-        files => files,
-    }
+/// `none` is no file.
+fn without_none(files: &[String]) -> Vec<String> {
+    files.iter().filter(|file| !file.eq_ignore_ascii_case("none")).cloned().collect()
 }
 
 /// Names know no upper case; addresses have one spelling.

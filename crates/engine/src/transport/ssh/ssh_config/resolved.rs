@@ -39,8 +39,8 @@ pub struct Resolved {
     pub known_hosts: Option<Vec<String>>,
     pub host_key_checking: Option<HostKeyChecking>,
     pub host_key_alias: Option<String>,
-    /// `Some(None)` and zero: no keepalive.
-    pub alive_interval: Option<Option<Duration>>,
+    /// Zero: no keepalive.
+    pub alive_interval: Option<Duration>,
     pub alive_count_max: Option<u32>,
     pub connect_timeout: Option<Duration>,
 }

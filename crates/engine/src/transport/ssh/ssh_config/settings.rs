@@ -26,9 +26,9 @@ pub struct Settings {
     pub known_hosts: Option<Vec<String>>,
     pub host_key_checking: Option<HostKeyChecking>,
     pub host_key_alias: Option<String>,
-    pub alive_interval: Option<Option<Duration>>,
+    pub alive_interval: Option<Duration>,
     pub alive_count_max: Option<u32>,
-    pub connect_timeout: Option<Option<Duration>>,
+    pub connect_timeout: Option<Duration>,
 }
 
 impl Settings {
@@ -57,9 +57,9 @@ impl Settings {
                 first(&mut self.host_key_checking, active, value::host_key_checking(word(line)?)?);
             }
             K::HostKeyAlias => first(&mut self.host_key_alias, active, text(line)?),
-            K::ServerAliveInterval => first(&mut self.alive_interval, active, value::time(word(line)?)?),
+            K::ServerAliveInterval => first_time(&mut self.alive_interval, active, value::time(word(line)?)?),
             K::ServerAliveCountMax => first(&mut self.alive_count_max, active, value::count(word(line)?)?),
-            K::ConnectTimeout => first(&mut self.connect_timeout, active, value::time(word(line)?)?),
+            K::ConnectTimeout => first_time(&mut self.connect_timeout, active, value::time(word(line)?)?),
             // Not settings: whoever walks the lines acts on them.
             K::Host | K::Match | K::Include => {}
         }
@@ -70,6 +70,13 @@ impl Settings {
 fn first<T>(slot: &mut Option<T>, active: bool, value: T) {
     if active && slot.is_none() {
         *slot = Some(value);
+    }
+}
+
+/// `none` says nothing, so that a later line still can.
+fn first_time(slot: &mut Option<Duration>, active: bool, value: Option<Duration>) {
+    if let Some(value) = value {
+        first(slot, active, value);
     }
 }
 
