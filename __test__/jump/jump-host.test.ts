@@ -275,6 +275,9 @@ describe('as an address', () => {
     expect(await pool.exec({ host: 'far', sshConfig: config, jumpHost: 'gate' }, 'echo given')).toMatchObject({ stdout: 'given\n' })
     expect(await pool.exec({ host: 'far', sshConfig: config, jumpHost: [`${TEST_USER}@gate:${hop.port}`] }, 'true')).toMatchObject({ ok: true })
     expect(pool.getStats().connectionsCreated).toBe(2)
+    // As an object it speaks for itself, and says nothing of a configuration.
+    const error = await failureOf(pool.exec({ host: 'far', sshConfig: config, jumpHost: { host: 'gate.invalid' } }, 'true'))
+    expect(error).toMatchObject({ code: 'EJUMPHOST', kind: 'connection-refused' })
   })
 
   it('inherits no secret', async () => {

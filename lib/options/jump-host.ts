@@ -7,6 +7,8 @@ export interface HopAddress {
   host: string
   username?: string
   port?: number
+  /** Not said as an object, which would speak for itself. */
+  isAddress: true
 }
 
 /** More hops than anybody has; a longer list is a mistake. */
@@ -27,6 +29,7 @@ function hopAddress(hop: string, option: string): HopAddress {
     throw new InvalidOptionError(option, 'a port is a number from 1 to 65535')
   }
   return {
+    isAddress: true,
     host: hostName(host, option),
     ...(username === undefined ? {} : { username }),
     ...(port === undefined ? {} : { port: Number(port) }),

@@ -47,13 +47,14 @@ async function configuredWay(target: CheckedTarget, depth: number): Promise<Conf
 
 /** An address on its own is looked up where the target is, as `ssh -J` does. It inherits nothing else. */
 function asTarget(hop: CheckedHop, { sshConfig, sshConfigExec }: CheckedTarget): CheckedTarget {
-  if (Object.keys(hop).some((name) => !['host', 'username', 'port'].includes(name))) return hop
+  if (!('isAddress' in hop)) return hop
   return { ...hop, ...(sshConfig === undefined ? {} : { sshConfig }), ...(sshConfigExec === undefined ? {} : { sshConfigExec }) }
 }
 
 function hopsOf(target: ConfiguredTarget): CheckedHop[] {
   if (target.jumpHost !== undefined) return target.jumpHost
-  return target.proxy === undefined ? target.fromConfig?.jumps ?? [] : []
+  const said = target.proxy === undefined ? target.fromConfig?.jumps ?? [] : []
+  return said.map((hop) => ({ ...hop, isAddress: true }))
 }
 
 async function configure(target: CheckedTarget): Promise<ConfiguredTarget> {

@@ -244,8 +244,14 @@ impl SshConnection {
         });
     }
 
-    pub(super) async fn ended(&self) {
+    async fn ended(&self) {
         until_ended(&self.end).await;
+    }
+
+    /// As [`ended`](Self::ended), without holding the connection.
+    pub(super) fn until_ended(&self) -> impl Future<Output = ()> + Send + use<> {
+        let end = self.end.clone();
+        async move { until_ended(&end).await }
     }
 
     /// russh's task is gone, or knows that the line is.
@@ -319,11 +325,13 @@ impl Connection for SshConnection {
 
     async fn closed(&self) -> Option<Error> {
         self.ended().await;
-        self.let_go();
-        if self.closing.load(Ordering::Acquire) {
-            return None;
+        let closing = self.closing.load(Ordering::Acquire);
+        if !closing {
+            let hindsight = self.carrier.lock().hindsight();
+            hindsight.await;
         }
-        Some(self.lost(Phase::Run, None))
+        self.let_go();
+        if closing { None } else { Some(self.lost(Phase::Run, None)) }
     }
 
     async fn check(&self, command: Option<&str>) -> Result<(), Error> {

@@ -23,8 +23,10 @@ use crate::pool::{Hold, Hops};
 
 /// Connections to a hop that were found dead, after which we give up.
 const MAX_DEAD_HOPS: u32 = 3;
-/// For the reason of a break to become known, after the break itself.
-const HINDSIGHT: Duration = Duration::from_millis(300);
+/// For the reason of a break to become known after the break itself: a process has to be reaped and its last words read,
+const COMMAND_HINDSIGHT: Duration = Duration::from_millis(400);
+/// while a hop that is gone knows it before its channels do. One that is alive costs this much time.
+const HOP_HINDSIGHT: Duration = Duration::from_millis(50);
 
 /// What russh reads and writes.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -163,8 +165,7 @@ impl Carrier {
         if !matches!(error, Error::Handshake { .. } | Error::ConnectionLost { .. }) || matches!(self, Self::Network) {
             return error;
         }
-        // A command that is not known to have ended, and a hop that is alive, are not to blame.
-        let _ = timeout(HINDSIGHT, self.ended()).await;
+        self.hindsight().await;
         match self {
             Self::Network | Self::Gone(_) => error,
             Self::Command(report) => report.epitaph().map_or(error, |problem| Error::Proxy {
@@ -178,11 +179,23 @@ impl Carrier {
         }
     }
 
-    async fn ended(&self) {
-        match self {
-            Self::Network | Self::Gone(_) => {}
-            Self::Command(report) => report.until_ended().await,
-            Self::Hop { hold, .. } => hold.connection().ended().await,
+    /// Resolves when it is known whether it is to blame for a break that has just been noticed. Holds nothing of it.
+    pub fn hindsight(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut limit = COMMAND_HINDSIGHT;
+        let ended: Pin<Box<dyn Future<Output = ()> + Send>> = match self {
+            Self::Network | Self::Gone(_) => Box::pin(std::future::ready(())),
+            Self::Command(report) => {
+                let report = Arc::clone(report);
+                Box::pin(async move { report.until_ended().await })
+            }
+            Self::Hop { hold, .. } => {
+                limit = HOP_HINDSIGHT;
+                Box::pin(hold.connection().until_ended())
+            }
+        };
+        async move {
+            // A command that has not ended by then, and a hop that is alive, are not to blame.
+            let _ = timeout(limit, ended).await;
         }
     }
 

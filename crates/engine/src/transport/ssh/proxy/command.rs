@@ -10,11 +10,17 @@ use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
 
 /// What of the command's complaints is kept for our error.
 const LAST_WORDS: usize = 1024;
 /// Between asking its processes to end and making them.
 const GRACE: Duration = Duration::from_millis(500);
+/// Between two looks at whether it has ended, and when it probably has.
+const LOOK: Duration = Duration::from_millis(100);
+const LOOK_SOON: Duration = Duration::from_millis(10);
+/// For the end of its stderr after its own end.
+const LAST_LINES: Duration = Duration::from_millis(100);
 
 /// A program whose input and output are the line to the server. It ends, with all that it started, when this is dropped.
 pub struct ProxyCommand {
@@ -81,27 +87,50 @@ impl Report {
     }
 }
 
-async fn look_after(mut child: Child, stderr: ChildStderr, report: Arc<Report>, unused: oneshot::Receiver<()>) {
+/// Asks the kernel again and again instead of waiting for SIGCHLD: in a Node.js process that signal belongs to libuv, which
+/// takes it away from everybody else.
+async fn look_after(mut child: Child, stderr: ChildStderr, report: Arc<Report>, mut unused: oneshot::Receiver<()>) {
     let group = child.id();
-    let listener = tokio::spawn(listen(stderr, Arc::clone(&report)));
-    tokio::select! {
-        ended = child.wait() => {
+    let mut listener = tokio::spawn(listen(stderr, Arc::clone(&report)));
+    let mut look = LOOK;
+    loop {
+        tokio::select! {
+            _ = &mut unused => break end(&mut child, group).await,
+            // Nobody holds its stderr any more: it has ended, or is about to.
+            _ = &mut listener, if !listener.is_finished() => look = LOOK_SOON,
+            () = tokio::time::sleep(look) => {}
+        }
+        let Some(ended) = child.try_wait().transpose() else { continue };
+        if !listener.is_finished() {
             // What it wrote just before is on its way; its children may hold the pipe open for longer than that.
-            let _ = tokio::time::timeout(Duration::from_millis(100), listener).await;
-            *report.ended.lock() = Some(describe(ended));
-            report.news.notify_waiters();
+            let _ = tokio::time::timeout(LAST_LINES, &mut listener).await;
         }
-        _ = unused => {
-            signal(group, End::Ask);
-            if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
-                signal(group, End::Force);
-                // Killed: there is nothing to learn from how it ended.
-                let _ = child.wait().await;
-            }
-        }
+        *report.ended.lock() = Some(describe(ended));
+        report.news.notify_waiters();
+        break;
     }
     // Whatever it started and left behind.
     signal(group, End::Ask);
+}
+
+async fn end(child: &mut Child, group: Option<u32>) {
+    signal(group, End::Ask);
+    if !is_reaped(child, GRACE).await {
+        signal(group, End::Force);
+        // Nothing survives that; what is left of it is only to be reaped.
+        is_reaped(child, GRACE).await;
+    }
+}
+
+async fn is_reaped(child: &mut Child, limit: Duration) -> bool {
+    let until = Instant::now() + limit;
+    while matches!(child.try_wait(), Ok(None)) {
+        if Instant::now() >= until {
+            return false;
+        }
+        tokio::time::sleep(LOOK_SOON).await;
+    }
+    true
 }
 
 async fn listen(mut stderr: ChildStderr, report: Arc<Report>) {

@@ -4,12 +4,15 @@
 //! - [`files`]: reading files, once for as long as they do not change; [`glob`]: the names an `Include` stands for
 //! - [`pattern`], [`condition`]: `Host` and `Match`
 //! - [`settings`]: what was said first; [`value`]: numbers, times and words in it
-//! - [`resolve`]: one or two passes over the files; [`tokens`]: `%h` and the like, at the end
+//! - [`resolve`]: one or two passes over the files; [`exec`]: commands of `Match exec`
+//! - [`answer`]: what comes of it; [`tokens`]: `%h` and the like
 //! - [`local`]: this machine and who we are on it
 //!
 //! All of it blocks (files, `Match exec`): callers bring a thread that may wait.
 
+mod answer;
 mod condition;
+mod exec;
 mod files;
 mod glob;
 mod hop;
