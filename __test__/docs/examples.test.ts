@@ -55,6 +55,7 @@ const OUTPUT: Record<string, string[]> = {
     `inside as ${TEST_USER}`, `[ 'active 1', 'idle 0' ]`, 'two hops away', 'EJUMPHOST connection-refused true',
     'EPROXY 127.0.0.1 is out of reach', 'EPROXY connection-refused false',
   ],
+  'sessions.mjs': ['hello from test in sessions-example 0', 'second', 'leaving 3 true', 'ESESSIONCLOSED false', '/tmp nothing is left', 'one call'],
   'engine.mjs': ['over the shared pool', 'over a pool of its own', '1'],
 }
 
@@ -79,6 +80,7 @@ describe('examples', () => {
 const documents = [
   'api.md', 'errors.md', 'metrics.md', 'guides/drop-in.md', 'guides/environment.md', 'guides/monitoring.md', 'guides/patterns.md',
   'guides/shutdown.md', 'guides/ssh-config.md', 'guides/jump-hosts.md', 'guides/streams.md', 'guides/leases.md',
+  'guides/sessions.md',
 ]
 
 /** Fenced blocks that say which region of which example they show: ```js file=examples/x.mjs region=y */

@@ -165,8 +165,6 @@ const unsupported: [option: string, target: Loose, options: Loose][] = [
   ['keyboardInteractive', { keyboardInteractive: () => Promise.resolve([]) }, {}],
   ['hostKeyVerifier', { hostKeyVerifier: () => true }, {}],
   ['sudo', { sudo: { enabled: true } }, {}],
-  ['shell', { shell: 'persistent' }, {}],
-  ['shell', {}, { shell: 'persistent' }],
 ]
 
 const constructors: [option: string, options: unknown, says: RegExp][] = [

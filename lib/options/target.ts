@@ -15,8 +15,7 @@ const controlPersist: Check<string | number | boolean> = (value, option) => {
   return typeof value === 'number' ? integer(0, 2 ** 31 - 1)(value, option) : boolean(value, option)
 }
 
-/** A login shell is what every server gives anyway. */
-export const loginShell = notYet('leave it out, or use \'login\'', (value) => value === 'login')
+export const shell: Check<'login' | 'persistent'> = oneOf('login', 'persistent')
 
 /** A path, or whether to read the usual files. */
 const sshConfig: Check<string | boolean> = (value, option) =>
@@ -42,7 +41,7 @@ export const targetFields = {
   controlMaster,
   controlPath: nonEmptyText,
   controlPersist,
-  shell: loginShell,
+  shell,
   agent: notYet('give privateKey or password'),
   certificate: notYet('give privateKey or password'),
   keyboardInteractive: notYet('give privateKey or password'),
@@ -60,7 +59,7 @@ const fields = shape(targetFields)
 
 /** A target whose `host` is known to be there. */
 export type CheckedTarget = Pick<SSHTarget,
-  'port' | 'username' | 'password' | 'privateKey' | 'passphrase' | 'hostKeyChecking' | 'knownHostsPath' | 'poolConfig'
+  'port' | 'username' | 'password' | 'privateKey' | 'passphrase' | 'hostKeyChecking' | 'knownHostsPath' | 'poolConfig' | 'shell'
   | 'sshConfig' | 'sshConfigExec'>
   & { host: string, jumpHost?: CheckedHop[] | undefined, proxy?: CheckedProxy | undefined }
 

@@ -14,7 +14,11 @@ export interface ResolvedTarget {
   warmUpConnections: number
   /** Milliseconds; 0 = leases may be held for as long as one likes. */
   leakDetectionThreshold: number
+  /** How its commands run, unless they say otherwise. */
+  shell: Shell
 }
+
+export type Shell = 'login' | 'persistent'
 
 /** At once, unless files have to be read for it. */
 export function resolveTarget(target: CheckedTarget, rules: HostRules): ResolvedTarget | Promise<ResolvedTarget> {
@@ -26,13 +30,13 @@ function resolved(way: readonly ConfiguredTarget[], rules: HostRules): ResolvedT
   const last = way.at(-1)
   if (last === undefined) throw new TypeError('a way without an end')
   const config = configOf(last, rules)
-  const { warmUpConnections = 0, leakDetectionThreshold = 0 } = config ?? rules.base
+  const { warmUpConnections = 0, leakDetectionThreshold = 0, shell = 'login' } = config ?? rules.base
   const jumps = way.slice(0, -1).map((hop) => targetSpec(hop, configOf(hop, rules)))
   const spec = { ...targetSpec(last, config), ...(jumps.length === 0 ? {} : { jumps }) }
   // Whatever its own configuration says, the last one is reached through the hops.
   if (jumps.length > 0) delete spec.proxy
   jumps.slice(1).forEach((hop) => { delete hop.proxy })
-  return { spec, warmUpConnections, leakDetectionThreshold }
+  return { spec, warmUpConnections, leakDetectionThreshold, shell: last.shell ?? shell }
 }
 
 /** The pool's rules know a host by both of its names; the configuration wins over them, the target over everything. */

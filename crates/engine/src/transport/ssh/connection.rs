@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use super::algorithms::preferred;
 use super::auth::{Login, NOTHING};
 use super::channel::{SshChannel, SshWriter};
+use super::greeting::Greeting;
 use super::handler::{End, Handler, HostKeyJudge};
 use super::identity;
 use super::known_hosts::{KnownHosts, host_name};
@@ -21,6 +22,7 @@ use super::target::{HostKeyChecking, SshTarget};
 use super::wire::{self, Carrier, Cut, Wire};
 use crate::command::ExitStatus;
 use crate::error::{Cause, Error, Phase, Reached};
+use crate::policy::most_channels;
 use crate::pool::Hops;
 use crate::transport::{Channel, ChannelEvent, ChannelWriter, Connection, OpenError, Signal, Transport};
 
@@ -47,6 +49,7 @@ pub struct SshTransport;
 pub struct SshConnection {
     handle: Arc<Handle<Handler>>,
     spare: Arc<Spare>,
+    most_channels: Option<usize>,
     end: watch::Receiver<End>,
     /// We said goodbye ourselves: its end is no error.
     closing: AtomicBool,
@@ -92,6 +95,7 @@ async fn establish(
     let (end_sender, end) = watch::channel(End::NotYet);
     let handler = Handler { judge, refusal: Arc::clone(&refusal), end: end_sender };
     let config = Arc::new(config(target, preferred(&known)));
+    let (stream, server_id) = Greeting::new(stream);
     let stream = BufReader::with_capacity(READ_BUFFER, stream);
     let mut handle = match client::connect_stream(config, stream, handler).await {
         Ok(handle) => handle,
@@ -106,9 +110,13 @@ async fn establish(
         let error = with_last_words(cut_off(error, &end).await, &end);
         return Err(carrier.explain(error, &address).await);
     }
+    // About sessions, and a hop opens none.
+    let counts = !target.traffic.is_hop();
+    let most_channels = server_id.get().filter(|_| counts).and_then(|id| most_channels(id));
     Ok(SshConnection {
         handle: Arc::new(handle),
-        spare: Arc::default(),
+        spare: Arc::new(Spare::new(most_channels.is_none())),
+        most_channels,
         end,
         closing: AtomicBool::new(false),
         cut: Mutex::new(Some(cut)),
@@ -362,6 +370,10 @@ impl Connection for SshConnection {
 
     fn is_closed(&self) -> bool {
         self.handle.is_closed()
+    }
+
+    fn most_channels(&self) -> Option<usize> {
+        self.most_channels
     }
 
     async fn close(&self) {

@@ -58,6 +58,10 @@ impl Traffic {
         if self.is_bulk() { Self::BulkHop } else { Self::Hop }
     }
 
+    pub fn is_hop(self) -> bool {
+        matches!(self, Self::Hop | Self::BulkHop)
+    }
+
     pub fn is_bulk(self) -> bool {
         matches!(self, Self::Bulk | Self::BulkHop)
     }
