@@ -19,6 +19,8 @@ const GRACE: Duration = Duration::from_millis(500);
 /// Between two looks at whether it has ended, and when it probably has.
 const LOOK: Duration = Duration::from_millis(100);
 const LOOK_SOON: Duration = Duration::from_millis(10);
+/// For its own end, when nobody uses it any more.
+const BY_ITSELF: Duration = Duration::from_millis(60);
 /// For the end of its stderr after its own end.
 const LAST_LINES: Duration = Duration::from_millis(100);
 
@@ -93,9 +95,16 @@ async fn look_after(mut child: Child, stderr: ChildStderr, report: Arc<Report>, 
     let group = child.id();
     let mut listener = tokio::spawn(listen(stderr, Arc::clone(&report)));
     let mut look = LOOK;
+    let mut left = false;
     loop {
         tokio::select! {
-            _ = &mut unused => break end(&mut child, group).await,
+            _ = &mut unused, if !left => {
+                left = true;
+                // A line that broke because the program has ended: that it did is worth knowing.
+                if !is_reaped(&mut child, BY_ITSELF).await {
+                    break end(&mut child, group).await;
+                }
+            }
             // Nobody holds its stderr any more: it has ended, or is about to.
             _ = &mut listener, if !listener.is_finished() => look = LOOK_SOON,
             () = tokio::time::sleep(look) => {}
