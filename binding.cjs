@@ -845,4 +845,5 @@ module.exports.NativeSftp = nativeBinding.NativeSftp
 module.exports.NativeWriteStream = nativeBinding.NativeWriteStream
 module.exports.TransferToken = nativeBinding.TransferToken
 module.exports.histogramBounds = nativeBinding.histogramBounds
+module.exports.resolveSshConfig = nativeBinding.resolveSshConfig
 module.exports.version = nativeBinding.version

@@ -18,17 +18,20 @@ mod lease;
 mod options;
 mod output;
 mod process;
+mod route;
 mod runtime;
 mod session;
 mod sftp;
 mod sftp_records;
 mod sftp_streams;
+mod ssh_config;
 mod ssh_pool;
 mod stats;
 mod transfer;
 
 use napi_derive::napi;
 
+pub use ssh_config::resolve_ssh_config;
 pub use stats::histogram_bounds;
 
 /// The version of the native part.

@@ -13,8 +13,10 @@ use napi_derive::napi;
 use xec_engine::command::{Command, Pty};
 use xec_engine::policy::{Backoff, Growth};
 use xec_engine::pool::{HealthConfig, HostConfig, PoolConfig, Reconnect, WhenExhausted};
-use xec_engine::transport::ssh::{HostKeyChecking, KeepAlive, KeySource, Secret, SshTarget};
+use xec_engine::transport::ssh::{HostKeyChecking, KeepAlive, KeySource, Route, Secret, SshTarget, Traffic};
 use zeroize::Zeroizing;
+
+use crate::route::ProxySpec;
 
 /// Limits of one host. Milliseconds and counts; 0 where the field says so.
 #[napi(object)]
@@ -84,8 +86,29 @@ pub struct TargetSpec {
     /// `accept-new`, `strict` or `off`.
     pub host_key_checking: String,
     pub known_hosts_path: Option<String>,
+    /// Its key's name in known_hosts.
+    pub host_key_alias: Option<String>,
+    /// What of ssh_config says more than one option could.
+    pub from_config: Option<ConfigSpec>,
+    /// The host's name before ssh_config; absent: the same.
+    pub original_host: Option<String>,
+    /// The hosts on the way, first hop first. They have no `jumps` of their own.
+    pub jumps: Option<Vec<TargetSpec>>,
+    /// For the first host on the way.
+    pub proxy: Option<ProxySpec>,
     /// Only where it differs from the pool's.
     pub settings: Option<HostSettings>,
+}
+
+/// What ssh_config says about the login and the host key.
+#[napi(object)]
+pub struct ConfigSpec {
+    pub identity_files: Vec<String>,
+    pub certificate_files: Vec<String>,
+    pub identities_only: Option<bool>,
+    /// `none`, `SSH_AUTH_SOCK` or a path.
+    pub identity_agent: Option<String>,
+    pub known_hosts_files: Option<Vec<String>>,
 }
 
 #[napi(object)]
@@ -144,6 +167,7 @@ impl HostSettings {
             max_lifetime: unless_zero("maxLifetime", self.max_lifetime)?,
             min_idle: self.min_idle as usize,
             reconnect: self.reconnect.policy()?,
+            is_hop: false,
             health: self.health_check.as_ref().map(HealthSettings::policy).transpose()?,
         }))
     }
@@ -185,13 +209,20 @@ impl PoolSettings {
 }
 
 impl TargetSpec {
-    pub fn into_target(self, connect: ConnectSettings) -> Result<SshTarget> {
+    pub fn into_target(self, connect: ConnectSettings, traffic: Traffic, route: Route) -> Result<SshTarget> {
+        let said = self.from_config;
+        let known_hosts = said.as_ref().and_then(|said| said.known_hosts_files.as_ref()?.first().cloned());
+        let identity_files = said.map(|said| said.identity_files).unwrap_or_default();
         Ok(SshTarget {
+            host_key_alias: self.host_key_alias,
+            traffic,
+            route,
             password: self.password.map(Zeroizing::new),
             private_key: self.private_key.map(key_source),
+            identity_files: identity_files.into_iter().map(PathBuf::from).collect(),
             passphrase: self.passphrase.map(Zeroizing::new),
             host_key_checking: host_key_checking(&self.host_key_checking)?,
-            known_hosts: self.known_hosts_path.map(PathBuf::from),
+            known_hosts: self.known_hosts_path.or(known_hosts).map(PathBuf::from),
             connect_timeout: connect.timeout,
             keep_alive: connect.keep_alive,
             ..SshTarget::new(self.host, port(self.port)?, self.username)

@@ -1,6 +1,6 @@
 //! Loading private keys, off the runtime's threads: files block, and an encrypted key costs its key derivation.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use russh::keys::ssh_key;
@@ -17,7 +17,7 @@ const DEFAULT_FILES: [&str; 3] = ["id_rsa", "id_ecdsa", "id_ed25519"];
 
 /// The keys to offer: the given one, or, without any credentials, those of ssh's default files that need no passphrase.
 pub async fn load(target: &Arc<SshTarget>) -> Result<Vec<Arc<PrivateKey>>, Error> {
-    if target.private_key.is_none() && target.password.is_some() {
+    if target.private_key.is_none() && target.identity_files.is_empty() && target.password.is_some() {
         return Ok(Vec::new());
     }
     let target = Arc::clone(target);
@@ -29,6 +29,7 @@ pub async fn load(target: &Arc<SshTarget>) -> Result<Vec<Arc<PrivateKey>>, Error
 fn load_blocking(target: &SshTarget) -> Result<Vec<Arc<PrivateKey>>, Error> {
     let passphrase = target.passphrase.as_ref().map(|secret| secret.as_str());
     match &target.private_key {
+        None if !target.identity_files.is_empty() => Ok(usable(target.identity_files.iter(), passphrase)),
         None => Ok(default_keys()),
         Some(KeySource::Text(text)) => Ok(vec![Arc::new(decode(text, passphrase)?)]),
         Some(KeySource::File(path)) => {
@@ -42,11 +43,14 @@ fn load_blocking(target: &SshTarget) -> Result<Vec<Arc<PrivateKey>>, Error> {
 /// Missing, unreadable and encrypted default files are passed over, as `ssh` does without a terminal.
 fn default_keys() -> Vec<Arc<PrivateKey>> {
     let Some(folder) = home().map(|home| home.join(".ssh")) else { return Vec::new() };
-    DEFAULT_FILES
-        .iter()
-        .rev()
-        .filter_map(|name| read(&folder.join(name)).ok())
-        .filter_map(|text| decode(&text, None).ok())
+    let files: Vec<PathBuf> = DEFAULT_FILES.iter().rev().map(|name| folder.join(name)).collect();
+    usable(files.iter(), None)
+}
+
+fn usable<'a>(files: impl Iterator<Item = &'a PathBuf>, passphrase: Option<&str>) -> Vec<Arc<PrivateKey>> {
+    files
+        .filter_map(|file| read(&expand_home(file)).ok())
+        .filter_map(|text| decode(&text, passphrase).ok())
         .map(Arc::new)
         .collect()
 }
