@@ -16,4 +16,4 @@ mod target;
 
 pub use channel::{SshChannel, SshWriter};
 pub use connection::{SshConnection, SshTransport};
-pub use target::{HostKeyChecking, KeepAlive, KeySource, Secret, SshTarget, Traffic};
+pub use target::{Agent, HostKeyChecking, KeepAlive, KeySource, Secret, SshTarget, Traffic};

@@ -18,6 +18,18 @@ pub enum KeySource {
     File(PathBuf),
 }
 
+/// Which ssh-agent signs for us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Agent {
+    /// The one at `SSH_AUTH_SOCK`, if there is one and no credentials were given.
+    Default,
+    Off,
+    /// The one at `SSH_AUTH_SOCK`, beside other credentials.
+    Environment,
+    /// `~` is the local home.
+    Socket(PathBuf),
+}
+
 /// What to do about a server whose host key is not in known_hosts. A changed or revoked key is always refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HostKeyChecking {
@@ -55,6 +67,15 @@ pub struct SshTarget {
     pub password: Option<Secret>,
     pub private_key: Option<KeySource>,
     pub passphrase: Option<Secret>,
+    /// Key files as ssh's `IdentityFile`: those that are missing or need a passphrase are passed over.
+    pub identity_files: Vec<PathBuf>,
+    /// An OpenSSH user certificate (the text of a `-cert.pub` file) for one of the keys.
+    pub certificate: Option<KeySource>,
+    /// As ssh's `CertificateFile`: those that are missing are passed over.
+    pub certificate_files: Vec<PathBuf>,
+    pub agent: Agent,
+    /// Of the agent's keys, only those that the other fields name.
+    pub identities_only: bool,
     pub host_key_checking: HostKeyChecking,
     /// `None`: `~/.ssh/known_hosts`.
     pub known_hosts: Option<PathBuf>,
@@ -74,6 +95,11 @@ impl SshTarget {
             password: None,
             private_key: None,
             passphrase: None,
+            identity_files: Vec::new(),
+            certificate: None,
+            certificate_files: Vec::new(),
+            agent: Agent::Default,
+            identities_only: false,
             host_key_checking: HostKeyChecking::AcceptNew,
             known_hosts: None,
             connect_timeout: Duration::from_secs(30),
@@ -93,15 +119,49 @@ impl SshTarget {
         let mut hash = Sha256::new();
         field(&mut hash, "password", self.password.as_ref().map(|secret| secret.as_bytes()));
         field(&mut hash, "passphrase", self.passphrase.as_ref().map(|secret| secret.as_bytes()));
-        match &self.private_key {
-            None => field(&mut hash, "key", None),
-            Some(KeySource::Text(text)) => field(&mut hash, "key", Some(text.as_bytes())),
-            Some(KeySource::File(path)) => field(&mut hash, "file", Some(path.as_os_str().as_encoded_bytes())),
-        }
+        source(&mut hash, "key", self.private_key.as_ref());
+        paths(&mut hash, "identity_files", &self.identity_files);
+        source(&mut hash, "certificate", self.certificate.as_ref());
+        paths(&mut hash, "certificate_files", &self.certificate_files);
+        self.agent.hash(&mut hash);
+        field(&mut hash, "identities_only", Some(&[u8::from(self.identities_only)]));
         field(&mut hash, "checking", Some(&[self.host_key_checking as u8]));
         field(&mut hash, "known_hosts", self.known_hosts.as_ref().map(|path| path.as_os_str().as_encoded_bytes()));
         field(&mut hash, "traffic", Some(&[self.traffic as u8]));
         Key::new(&self.host, self.port, &self.username, hash.finalize().into())
+    }
+}
+
+impl Agent {
+    fn hash(&self, hash: &mut Sha256) {
+        match self {
+            Self::Default => field(hash, "agent", None),
+            Self::Off => field(hash, "no_agent", None),
+            Self::Environment => field(hash, "environment's agent", None),
+            Self::Socket(path) => field(hash, "agent", Some(path.as_os_str().as_encoded_bytes())),
+        }
+    }
+}
+
+/// Text and the path of a file are told apart.
+fn source(hash: &mut Sha256, name: &str, source: Option<&KeySource>) {
+    match source {
+        None => field(hash, name, None),
+        Some(KeySource::Text(text)) => {
+            field(hash, name, Some(b"text"));
+            field(hash, name, Some(text.as_bytes()));
+        }
+        Some(KeySource::File(path)) => {
+            field(hash, name, Some(b"file"));
+            field(hash, name, Some(path.as_os_str().as_encoded_bytes()));
+        }
+    }
+}
+
+fn paths(hash: &mut Sha256, name: &str, paths: &[PathBuf]) {
+    field(hash, name, Some(&paths.len().to_le_bytes()));
+    for path in paths {
+        field(hash, name, Some(path.as_os_str().as_encoded_bytes()));
     }
 }
 
@@ -136,6 +196,15 @@ mod tests {
             SshTarget { passphrase: secret("a"), ..target() },
             SshTarget { private_key: Some(KeySource::Text(Secret::new("a".into()))), ..target() },
             SshTarget { private_key: Some(KeySource::File("a".into())), ..target() },
+            SshTarget { identity_files: vec!["a".into()], ..target() },
+            SshTarget { identity_files: vec!["a".into(), "b".into()], ..target() },
+            SshTarget { certificate: Some(KeySource::Text(Secret::new("a".into()))), ..target() },
+            SshTarget { certificate: Some(KeySource::File("a".into())), ..target() },
+            SshTarget { certificate_files: vec!["a".into()], ..target() },
+            SshTarget { agent: Agent::Off, ..target() },
+            SshTarget { agent: Agent::Environment, ..target() },
+            SshTarget { agent: Agent::Socket("a".into()), ..target() },
+            SshTarget { identities_only: true, ..target() },
             SshTarget { host_key_checking: HostKeyChecking::Off, ..target() },
             SshTarget { known_hosts: Some("a".into()), ..target() },
             SshTarget { username: "v".into(), ..target() },
