@@ -1,10 +1,12 @@
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::paths::expand_home;
+use super::prompter::Prompter;
 use crate::pool::Key;
 
 /// Text that is wiped from memory when dropped.
@@ -76,6 +78,8 @@ pub struct SshTarget {
     pub agent: Agent,
     /// Of the agent's keys, only those that the other fields name.
     pub identities_only: bool,
+    /// Answers a server's questions.
+    pub keyboard_interactive: Option<Arc<Prompter>>,
     pub host_key_checking: HostKeyChecking,
     /// `None`: `~/.ssh/known_hosts`.
     pub known_hosts: Option<PathBuf>,
@@ -100,6 +104,7 @@ impl SshTarget {
             certificate_files: Vec::new(),
             agent: Agent::Default,
             identities_only: false,
+            keyboard_interactive: None,
             host_key_checking: HostKeyChecking::AcceptNew,
             known_hosts: None,
             connect_timeout: Duration::from_secs(30),
@@ -123,23 +128,21 @@ impl SshTarget {
         paths(&mut hash, "identity_files", &self.identity_files);
         source(&mut hash, "certificate", self.certificate.as_ref());
         paths(&mut hash, "certificate_files", &self.certificate_files);
-        self.agent.hash(&mut hash);
+        let agent: &[u8] = match self.agent {
+            Agent::Default => b"default",
+            Agent::Off => b"off",
+            Agent::Environment | Agent::Socket(_) => b"asked for",
+        };
+        field(&mut hash, "agent", Some(agent));
+        let socket = self.agent.socket(self.gives_nothing());
+        field(&mut hash, "socket", socket.as_ref().map(|path| path.as_os_str().as_encoded_bytes()));
         field(&mut hash, "identities_only", Some(&[u8::from(self.identities_only)]));
+        let prompter = self.keyboard_interactive.as_ref().map(|prompter| prompter.id.to_le_bytes());
+        field(&mut hash, "prompter", prompter.as_ref().map(|id| id.as_slice()));
         field(&mut hash, "checking", Some(&[self.host_key_checking as u8]));
         field(&mut hash, "known_hosts", self.known_hosts.as_ref().map(|path| path.as_os_str().as_encoded_bytes()));
         field(&mut hash, "traffic", Some(&[self.traffic as u8]));
         Key::new(&self.host, self.port, &self.username, hash.finalize().into())
-    }
-}
-
-impl Agent {
-    fn hash(&self, hash: &mut Sha256) {
-        match self {
-            Self::Default => field(hash, "agent", None),
-            Self::Off => field(hash, "no_agent", None),
-            Self::Environment => field(hash, "environment's agent", None),
-            Self::Socket(path) => field(hash, "agent", Some(path.as_os_str().as_encoded_bytes())),
-        }
     }
 }
 
@@ -186,6 +189,10 @@ mod tests {
         SshTarget { host_key_checking: HostKeyChecking::Strict, ..SshTarget::new("h", 22, "u") }
     }
 
+    fn prompter(id: u64) -> Arc<Prompter> {
+        Arc::new(Prompter::new(id, |_| Box::pin(async { Ok(Vec::new()) })))
+    }
+
     #[test]
     fn whatever_decides_identity_or_trust_is_in_the_key() {
         let secret = |text: &str| Some(Secret::new(text.to_owned()));
@@ -205,6 +212,8 @@ mod tests {
             SshTarget { agent: Agent::Environment, ..target() },
             SshTarget { agent: Agent::Socket("a".into()), ..target() },
             SshTarget { identities_only: true, ..target() },
+            SshTarget { keyboard_interactive: Some(prompter(1)), ..target() },
+            SshTarget { keyboard_interactive: Some(prompter(2)), ..target() },
             SshTarget { host_key_checking: HostKeyChecking::Off, ..target() },
             SshTarget { known_hosts: Some("a".into()), ..target() },
             SshTarget { username: "v".into(), ..target() },
