@@ -839,5 +839,6 @@ module.exports.CancelToken = nativeBinding.CancelToken
 module.exports.NativeLease = nativeBinding.NativeLease
 module.exports.NativePool = nativeBinding.NativePool
 module.exports.NativeProcess = nativeBinding.NativeProcess
+module.exports.NativeQuestions = nativeBinding.NativeQuestions
 module.exports.histogramBounds = nativeBinding.histogramBounds
 module.exports.version = nativeBinding.version

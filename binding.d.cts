@@ -85,6 +85,16 @@ export declare class NativeProcess {
   resize(columns: number, rows: number): boolean
 }
 
+/** One round of questions. Forgotten without an answer it counts as failed. */
+export declare class NativeQuestions {
+  get name(): string
+  get instructions(): string
+  get prompts(): Array<PromptRecord>
+  answer(answers: Array<string>): void
+  /** `thrown` is the number under which the facade keeps the error. */
+  fail(message: string, thrown: number): void
+}
+
 export interface CommandSpec {
   command: string
   cwd?: string
@@ -170,6 +180,8 @@ export interface FailureRecord {
   stream?: string
   /** EMAXBUFFER: bytes; ETIMEDOUT: milliseconds. */
   limit?: number
+  /** EPROMPT: the number under which the facade keeps what was thrown. */
+  thrown?: number
 }
 
 /** How idle connections are judged. */
@@ -255,6 +267,17 @@ export interface PoolSettings {
   cleanupInterval: number
 }
 
+/** Who answers, and a number that tells it from others. */
+export interface PrompterSpec {
+  id: number
+  ask: (questions: NativeQuestions) => void
+}
+
+export interface PromptRecord {
+  prompt: string
+  echo: boolean
+}
+
 /** A terminal for a command. */
 export interface PtySpec {
   term: string
@@ -313,6 +336,12 @@ export interface TargetSpec {
   /** Key text or bytes, or a path (`~` is the local home). */
   privateKey?: string | Buffer
   passphrase?: string
+  /** Text of a `-cert.pub` file, or its path. */
+  certificate?: string | Buffer
+  /** `true`: the one at SSH_AUTH_SOCK; `false`: none; a path; absent: ssh's defaults. */
+  agent?: boolean | string
+  identitiesOnly?: boolean
+  keyboardInteractive?: PrompterSpec
   /** `accept-new`, `strict` or `off`. */
   hostKeyChecking: string
   knownHostsPath?: string

@@ -2,6 +2,6 @@
 export { CancelToken, NativeLease, NativePool, NativeProcess, histogramBounds, version } from '../binding.cjs'
 export type {
   CommandSpec, ConnectionSnapshot, EventRecord, ExecOutcome, FailureRecord, HealthSettings, HistogramRecord, HostSettings,
-  LeaseOutcome,
-  MetricsSnapshot, OutputRecord, PoolSettings, ReconnectSettings, StatsSnapshot, TargetSpec, WarmUpRecord,
+  LeaseOutcome, NativeQuestions,
+  MetricsSnapshot, OutputRecord, PoolSettings, PrompterSpec, ReconnectSettings, StatsSnapshot, TargetSpec, WarmUpRecord,
 } from '../binding.cjs'

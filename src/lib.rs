@@ -3,6 +3,7 @@
 //! - `ssh_pool`: `NativePool`, one delegating method per call
 //! - `lease`, `process`: what it hands out, a borrowed connection and a command under way
 //! - `cancel`: `CancelToken`
+//! - `prompts`: what it asks back, the questions of a login
 //! - `options`: records that come in; `output`, `failure`, `events`, `stats`: records that go out
 //! - `runtime`: the threads, and promises settled from them
 
@@ -16,6 +17,7 @@ mod lease;
 mod options;
 mod output;
 mod process;
+mod prompts;
 mod runtime;
 mod ssh_pool;
 mod stats;

@@ -13,8 +13,10 @@ use napi_derive::napi;
 use xec_engine::command::{Command, Pty};
 use xec_engine::policy::{Backoff, Growth};
 use xec_engine::pool::{HealthConfig, HostConfig, PoolConfig, Reconnect, WhenExhausted};
-use xec_engine::transport::ssh::{HostKeyChecking, KeepAlive, KeySource, Secret, SshTarget};
+use xec_engine::transport::ssh::{Agent, HostKeyChecking, KeepAlive, KeySource, Secret, SshTarget};
 use zeroize::Zeroizing;
+
+use crate::prompts::PrompterSpec;
 
 /// Limits of one host. Milliseconds and counts; 0 where the field says so.
 #[napi(object)]
@@ -72,7 +74,7 @@ pub struct PoolSettings {
 }
 
 /// Where and as whom.
-#[napi(object)]
+#[napi(object, object_to_js = false)]
 pub struct TargetSpec {
     pub host: String,
     pub port: u32,
@@ -81,6 +83,12 @@ pub struct TargetSpec {
     /// Key text or bytes, or a path (`~` is the local home).
     pub private_key: Option<Either<String, Buffer>>,
     pub passphrase: Option<String>,
+    /// Text of a `-cert.pub` file, or its path.
+    pub certificate: Option<Either<String, Buffer>>,
+    /// `true`: the one at SSH_AUTH_SOCK; `false`: none; a path; absent: ssh's defaults.
+    pub agent: Option<Either<bool, String>>,
+    pub identities_only: Option<bool>,
+    pub keyboard_interactive: Option<PrompterSpec>,
     /// `accept-new`, `strict` or `off`.
     pub host_key_checking: String,
     pub known_hosts_path: Option<String>,
@@ -188,6 +196,10 @@ impl TargetSpec {
             password: self.password.map(Zeroizing::new),
             private_key: self.private_key.map(key_source),
             passphrase: self.passphrase.map(Zeroizing::new),
+            certificate: self.certificate.map(certificate_source),
+            agent: self.agent.map_or(Agent::Default, agent),
+            identities_only: self.identities_only.unwrap_or(false),
+            keyboard_interactive: self.keyboard_interactive.map(PrompterSpec::into_prompter),
             host_key_checking: host_key_checking(&self.host_key_checking)?,
             known_hosts: self.known_hosts_path.map(PathBuf::from),
             connect_timeout: connect.timeout,
@@ -239,6 +251,24 @@ fn key_source(key: Either<String, Buffer>) -> KeySource {
         KeySource::Text(text)
     } else {
         KeySource::File(PathBuf::from(text.as_str()))
+    }
+}
+
+/// A certificate's text has its type and its body, with a space between; a path seldom has `-cert-v01@` in it.
+fn certificate_source(certificate: Either<String, Buffer>) -> KeySource {
+    match key_source(certificate) {
+        KeySource::File(path) if path.to_string_lossy().contains("-cert-v01@") => {
+            KeySource::Text(Zeroizing::new(path.to_string_lossy().into_owned()))
+        }
+        source => source,
+    }
+}
+
+fn agent(agent: Either<bool, String>) -> Agent {
+    match agent {
+        Either::A(true) => Agent::Environment,
+        Either::A(false) => Agent::Off,
+        Either::B(socket) => Agent::Socket(socket.into()),
     }
 }
 

@@ -162,8 +162,9 @@ export class OpenSSHServer {
       ...hostKeys.map((type) => `HostKey ${generateKey(this.directory, `host_${type}`, { type }).path}`),
       `AuthorizedKeysFile ${join(this.directory, 'authorized_keys')}`,
       `PidFile ${join(this.directory, 'pid')}`,
-      'StrictModes no', 'UsePAM yes', 'PasswordAuthentication yes', 'KbdInteractiveAuthentication no',
-      'UseDNS no', 'LogLevel VERBOSE',
+      // Of two lines that say the same thing sshd takes the first.
+      ...['StrictModes no', 'UsePAM yes', 'PasswordAuthentication yes', 'KbdInteractiveAuthentication no', 'UseDNS no', 'LogLevel VERBOSE']
+        .filter((line) => !config.some((own) => own.split(' ')[0] === line.split(' ')[0])),
       ...config, '',
     ].join('\n')
   }

@@ -4,6 +4,7 @@ import { InvalidOptionError } from '../errors'
 import type { CheckedTarget } from '../options'
 import type { HostPoolConfig } from '../types'
 import type { HostRules } from './host-rules'
+import { prompterSpec } from './prompter'
 import { hostSettings } from './settings'
 
 /** A target with all that is said about its host. */
@@ -30,6 +31,10 @@ function targetSpec(target: CheckedTarget, config: HostPoolConfig | undefined): 
     password: target.password,
     privateKey: target.privateKey,
     passphrase: target.passphrase,
+    certificate: target.certificate,
+    agent: target.agent,
+    identitiesOnly: target.identitiesOnly,
+    keyboardInteractive: target.keyboardInteractive === undefined ? undefined : prompterSpec(target.keyboardInteractive),
     hostKeyChecking: target.hostKeyChecking ?? 'accept-new',
     knownHostsPath: target.knownHostsPath,
     settings: config === undefined ? undefined : hostSettings(config),

@@ -9,7 +9,8 @@ import type { HostPoolConfig, SSHTarget, SudoOptions } from '../../types'
 import type { MaskingConfig } from '../../masking'
 
 /** Options of ssh2 that mean the same here. */
-export type DefaultConnectOptions = Pick<SSHTarget, 'port' | 'username' | 'password' | 'privateKey' | 'passphrase'>
+export type DefaultConnectOptions = Pick<SSHTarget,
+  'port' | 'username' | 'password' | 'privateKey' | 'passphrase' | 'certificate' | 'agent' | 'identitiesOnly' | 'keyboardInteractive'>
   & { readyTimeout?: number; keepaliveInterval?: number; keepaliveCountMax?: number }
 
 export interface SSHAdapterConfig {
@@ -55,7 +56,10 @@ const patterns: Check<RegExp[]> = (value, option) => {
 const textOr = <T>(other: Check<T>): Check<string | T> => (value, option) =>
   typeof value === 'string' ? nonEmptyText(value, option) : other(value, option)
 
-const { port, username, password, privateKey, passphrase, hostKeyChecking, knownHostsPath } = targetFields
+const {
+  port, username, password, privateKey, passphrase, certificate, agent, identitiesOnly, keyboardInteractive, hostKeyChecking,
+  knownHostsPath,
+} = targetFields
 
 export const checkAdapterConfig: Check<SSHAdapterConfig> = shape({
   defaultTimeout: duration,
@@ -68,7 +72,7 @@ export const checkAdapterConfig: Check<SSHAdapterConfig> = shape({
   sensitiveDataMasking: shape({ enabled: boolean, patterns, replacement: text }),
   connectionPool: hostConfig,
   defaultConnectOptions: shape({
-    port, username, password, privateKey, passphrase,
+    port, username, password, privateKey, passphrase, certificate, agent, identitiesOnly, keyboardInteractive,
     readyTimeout: positiveDuration,
     keepaliveInterval: duration,
     keepaliveCountMax: integer(1, 1_000),

@@ -67,7 +67,8 @@ async fn files(target: &Arc<SshTarget>) -> Result<Files, Error> {
 fn read_files(target: &SshTarget) -> Result<Files, Error> {
     let mut identities: Vec<Identity> = given(target)?.into_iter().collect();
     let optional = optional_files(target);
-    identities.extend(optional.iter().filter_map(|path| from_file(path, None).or_else(|| public_half(path))));
+    let passphrase = target.passphrase.as_ref().map(|secret| secret.as_str());
+    identities.extend(optional.iter().filter_map(|path| from_file(path, passphrase).or_else(|| public_half(path))));
     let named = match &target.private_key {
         Some(KeySource::File(path)) => vec![expand_home(path)],
         _ => Vec::new(),
