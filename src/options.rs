@@ -196,7 +196,7 @@ impl TargetSpec {
             password: self.password.map(Zeroizing::new),
             private_key: self.private_key.map(key_source),
             passphrase: self.passphrase.map(Zeroizing::new),
-            certificate: self.certificate.map(certificate_source),
+            certificate: self.certificate.map(key_source),
             agent: self.agent.map_or(Agent::Default, agent),
             identities_only: self.identities_only.unwrap_or(false),
             keyboard_interactive: self.keyboard_interactive.map(PrompterSpec::into_prompter),
@@ -241,26 +241,21 @@ fn sorted(env: HashMap<String, String>) -> Vec<(String, String)> {
     env
 }
 
-/// A key is recognised by its PEM frame; anything else on one line is a path.
+/// A private key is recognised by its PEM frame, a public one or a certificate by how its base64 begins behind its type;
+/// anything else on one line is a path.
 fn key_source(key: Either<String, Buffer>) -> KeySource {
     let text: Secret = match key {
         Either::A(text) => Zeroizing::new(text),
         Either::B(buffer) => return KeySource::Text(Zeroizing::new(String::from_utf8_lossy(&buffer).into_owned())),
     };
-    if text.contains("-----BEGIN") || text.contains('\n') || text.starts_with("PuTTY-User-Key-File") {
+    if text.contains("-----BEGIN")
+        || text.contains(" AAAA")
+        || text.contains('\n')
+        || text.starts_with("PuTTY-User-Key-File")
+    {
         KeySource::Text(text)
     } else {
         KeySource::File(PathBuf::from(text.as_str()))
-    }
-}
-
-/// A certificate's text has its type and its body, with a space between; a path seldom has `-cert-v01@` in it.
-fn certificate_source(certificate: Either<String, Buffer>) -> KeySource {
-    match key_source(certificate) {
-        KeySource::File(path) if path.to_string_lossy().contains("-cert-v01@") => {
-            KeySource::Text(Zeroizing::new(path.to_string_lossy().into_owned()))
-        }
-        source => source,
     }
 }
 

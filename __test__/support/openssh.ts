@@ -157,14 +157,15 @@ export class OpenSSHServer {
   #config(options: ServerOptions): string {
     const { addresses = ['127.0.0.1'], hostKeys = ['ed25519'], config = [] } = options
     return [
+      // Of two lines that say the same thing sshd takes the first.
+      ...config.filter((line) => /^(?:Password|KbdInteractive)Authentication /.test(line)),
       ...addresses.map((address) => `ListenAddress ${address}`),
       `Port ${this.port}`,
       ...hostKeys.map((type) => `HostKey ${generateKey(this.directory, `host_${type}`, { type }).path}`),
       `AuthorizedKeysFile ${join(this.directory, 'authorized_keys')}`,
       `PidFile ${join(this.directory, 'pid')}`,
-      // Of two lines that say the same thing sshd takes the first.
-      ...['StrictModes no', 'UsePAM yes', 'PasswordAuthentication yes', 'KbdInteractiveAuthentication no', 'UseDNS no', 'LogLevel VERBOSE']
-        .filter((line) => !config.some((own) => own.split(' ')[0] === line.split(' ')[0])),
+      'StrictModes no', 'UsePAM yes', 'PasswordAuthentication yes', 'KbdInteractiveAuthentication no',
+      'UseDNS no', 'LogLevel VERBOSE',
       ...config, '',
     ].join('\n')
   }
