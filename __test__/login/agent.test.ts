@@ -4,7 +4,7 @@ import { join, relative } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { HardwareAgent, SshAgent } from '../support/agent'
 import { attemptsSince } from '../support/attempts'
-import { failureOf } from '../support/failure'
+import { failureOf, visible } from '../support/failure'
 import { type KeyPair, generateKey } from '../support/keys'
 import { SSHConnectionPool, type SSHTarget } from '../support/native'
 import { OpenSSHServer } from '../support/openssh'
@@ -59,7 +59,7 @@ const target = (extra: Partial<SSHTarget>): SSHTarget => server.target({ private
 async function login(extra: Partial<SSHTarget>): Promise<string[]> {
   const before = server.log.length
   await pool.exec(target(extra), 'true')
-  return attemptsSince(server, before)
+  return await attemptsSince(server, before)
 }
 
 describe('ssh-agent', () => {
@@ -121,7 +121,8 @@ describe('ssh-agent', () => {
     agent.run('ssh-add', '-q', '-D')
     agent.add(ed25519.path, '-c')
     const error = await failureOf(pool.exec(target({ agent: agent.socket }), 'true'))
-    expect(error).toMatchObject({ code: 'EAUTH', cause: { message: expect.stringMatching(/agent/i) } })
+    expect(error).toMatchObject({ code: 'EAUTH' })
+    expect(visible(error.cause)).toMatch(/agent/i)
     expect(error.message).toContain('without a signature')
     expect(await login({ agent: agent.socket, privateKey: rsa.path })).toEqual([expect.stringMatching(/^Accepted publickey .* RSA /)])
   })
@@ -136,7 +137,8 @@ describe('ssh-agent', () => {
     expect(server.count(/^Connection from/)).toBe(before)
     expect(await login({ agent: missing, privateKey: ed25519.path })).toHaveLength(1)
     const refused = await failureOf(pool.exec(target({ agent: missing, privateKey: stranger.path }), 'true'))
-    expect(refused).toMatchObject({ code: 'EAUTH', cause: { message: expect.stringContaining(missing) } })
+    expect(refused).toMatchObject({ code: 'EAUTH' })
+    expect(visible(refused.cause)).toContain(missing)
   })
 
   it('one without keys: EAUTH that says so', async () => {

@@ -83,7 +83,7 @@ describe('user certificates', () => {
     const path = certify(server.userKey, ['-n', 'somebody-else'], 'not-mine.pub')
     const before = server.log.length
     await pool.exec(server.target({ certificate: path }), 'true')
-    expect(attemptsSince(server, before)).toEqual([expect.stringMatching(/^Failed publickey .*-CERT/), expect.stringMatching(/^Accepted publickey .* ED25519 SHA256/)])
+    expect(await attemptsSince(server, before)).toEqual([expect.stringMatching(/^Failed publickey .*-CERT/), expect.stringMatching(/^Accepted publickey .* ED25519 SHA256/)])
   })
 
   it('an expired one is refused, and the error says that its time is over', async () => {
