@@ -840,5 +840,6 @@ module.exports.NativeLease = nativeBinding.NativeLease
 module.exports.NativePool = nativeBinding.NativePool
 module.exports.NativeProcess = nativeBinding.NativeProcess
 module.exports.NativeQuestions = nativeBinding.NativeQuestions
+module.exports.NativeSession = nativeBinding.NativeSession
 module.exports.histogramBounds = nativeBinding.histogramBounds
 module.exports.version = nativeBinding.version

@@ -2,6 +2,7 @@
 //!
 //! - `ssh_pool`: `NativePool`, one delegating method per call
 //! - `lease`, `process`: what it hands out, a borrowed connection and a command under way
+//! - `session`: a shell that keeps what its commands do to it
 //! - `cancel`: `CancelToken`
 //! - `prompts`: what it asks back, the questions of a login
 //! - `options`: records that come in; `output`, `failure`, `events`, `stats`: records that go out
@@ -19,6 +20,7 @@ mod output;
 mod process;
 mod prompts;
 mod runtime;
+mod session;
 mod ssh_pool;
 mod stats;
 

@@ -1,26 +1,24 @@
-import { execFileSync } from 'node:child_process'
-import { copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { SshAgent } from '../support/agent'
 import { attemptsSince } from '../support/attempts'
+import { Authority } from '../support/authority'
 import { failureOf, visible } from '../support/failure'
-import { type KeyPair, generateKey } from '../support/keys'
+import { generateKey } from '../support/keys'
 import { SSHConnectionPool, type SSHTarget } from '../support/native'
 import { OpenSSHServer, TEST_USER } from '../support/openssh'
 
 let directory: string
-let authority: KeyPair
+let authority: Authority
 let server: OpenSSHServer
 let pool: SSHConnectionPool
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'xec-cert-'))
-  authority = generateKey(directory, 'authority')
-  const trusted = join(directory, 'trusted.pub')
-  copyFileSync(`${authority.path}.pub`, trusted)
-  server = await OpenSSHServer.start({ config: [`TrustedUserCAKeys ${trusted}`] })
+  authority = new Authority(directory)
+  server = await OpenSSHServer.start({ config: [authority.trusted] })
   pool = new SSHConnectionPool()
 })
 
@@ -32,14 +30,7 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true })
 })
 
-/** Signs a key; the certificate lies beside it, as ssh-keygen leaves it, or at a place of its own. */
-function certify(key: KeyPair, options: string[] = ['-n', TEST_USER], apart?: string): string {
-  execFileSync('ssh-keygen', ['-q', '-s', authority.path, '-I', `${TEST_USER} at work`, ...options, `${key.path}.pub`])
-  const beside = `${key.path}-cert.pub`
-  if (apart === undefined) return beside
-  renameSync(beside, join(directory, apart))
-  return join(directory, apart)
-}
+const certify = (...args: Parameters<Authority['certify']>): string => authority.certify(...args)
 
 const target = (extra: Partial<SSHTarget>): SSHTarget => server.target({ privateKey: undefined, ...extra })
 

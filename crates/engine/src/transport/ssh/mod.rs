@@ -8,6 +8,7 @@ mod certificate;
 mod channel;
 mod connection;
 mod dial;
+mod greeting;
 mod handler;
 mod identity;
 pub mod known_hosts;
