@@ -12,7 +12,7 @@ use super::identity::Credentials;
 use super::offers::{Offer, Offers, Proof, Signatory};
 use super::prompter::{Prompt, Questions};
 use super::signer::{Hand, SignError};
-use super::target::{Secret, SshTarget};
+use super::target::SshTarget;
 use crate::error::{Cause, Error};
 
 /// Refusals after which we stop by ourselves: OpenSSH ends the connection at its sixth (MaxAuthTries).
@@ -44,7 +44,7 @@ enum Step {
 
 /// What a method needs to be tried with.
 enum Method {
-    Key(Offer),
+    Key(Box<Offer>),
     Questions,
     Password,
 }
@@ -131,7 +131,7 @@ impl<'a> Login<'a> {
         if self.attempts.may_take(MethodKind::PublicKey)
             && let Some(offer) = self.offers.waiting.pop_front()
         {
-            return Some(Method::Key(offer));
+            return Some(Method::Key(Box::new(offer)));
         }
         if self.questions_left && self.may_ask() {
             return Some(Method::Questions);
@@ -151,7 +151,7 @@ impl<'a> Login<'a> {
 
     async fn attempt(&mut self, method: Method) -> Result<Step, Error> {
         match method {
-            Method::Key(offer) => self.with_key(offer).await,
+            Method::Key(offer) => self.with_key(*offer).await,
             Method::Questions => self.with_questions().await,
             Method::Password => Ok(self.with_password().await),
         }
@@ -239,7 +239,8 @@ impl<'a> Login<'a> {
                         prompts.into_iter().map(|prompt| Prompt { text: prompt.prompt, echo: prompt.echo }).collect();
                     // A round without prompts only says something.
                     rounds += usize::from(!prompts.is_empty());
-                    let Some(answers) = self.answers(Questions { name, instructions, prompts }, rounds).await? else {
+                    let questions = Questions { name, instructions, prompts };
+                    let Some(answers) = self.target.answers(questions, rounds).await? else {
                         self.questions_left = false;
                         self.attempts.tried("keyboard-interactive");
                         return Ok(Step::Further);
@@ -250,32 +251,6 @@ impl<'a> Login<'a> {
                 Err(error) => return Ok(self.ended(error)),
             }
         }
-    }
-
-    /// `None`: there is nothing to say to these.
-    async fn answers(&self, questions: Questions, rounds: usize) -> Result<Option<Vec<Secret>>, Error> {
-        let wanted = questions.prompts.len();
-        let Some(prompter) = &self.target.keyboard_interactive else {
-            return Ok(self.password_for(&questions, rounds));
-        };
-        if wanted == 0 && questions.name.is_empty() && questions.instructions.is_empty() {
-            return Ok(Some(Vec::new()));
-        }
-        let answers = prompter.ask(questions).await.map_err(|source| Error::Prompter { source })?;
-        if answers.len() == wanted {
-            return Ok(Some(answers));
-        }
-        Err(Error::WrongAnswers { answers: answers.len(), prompts: wanted })
-    }
-
-    /// The password for every hidden prompt, in one round only: a second one would be told the same.
-    fn password_for(&self, questions: &Questions, rounds: usize) -> Option<Vec<Secret>> {
-        if rounds > 1 && !questions.prompts.is_empty() {
-            return None;
-        }
-        let password = self.target.password.as_ref()?;
-        let answer = |prompt: &Prompt| if prompt.echo { Secret::default() } else { password.clone() };
-        Some(questions.prompts.iter().map(answer).collect())
     }
 
     /// The strongest RSA signature the server says it takes; SHA-256, which every current server takes, if it says
@@ -309,9 +284,9 @@ impl<'a> Login<'a> {
     }
 }
 
-fn agent_hand<'b>(agent: Option<&'b mut OpenAgent>, identity: &AgentIdentity) -> Result<Hand<'b>, SignError> {
+fn agent_hand<'b>(agent: Option<&'b mut OpenAgent>, identity: &'b AgentIdentity) -> Result<Hand<'b>, SignError> {
     match agent {
-        Some(agent) => Ok(Hand::Agent(&mut agent.client, identity.clone())),
+        Some(agent) => Ok(Hand::Agent(&mut agent.client, identity)),
         None => Err(SignError::None(Arc::new(Error::Internal { what: "signing with an agent" }))),
     }
 }

@@ -2,6 +2,7 @@
 
 mod agent;
 mod algorithms;
+mod answers;
 mod attempts;
 mod auth;
 mod certificate;

@@ -19,7 +19,7 @@ pub enum Proof {
 /// Who will sign for it.
 pub enum Signatory {
     Own(Arc<PrivateKey>),
-    Agent(AgentIdentity),
+    Agent(Box<AgentIdentity>),
 }
 
 pub struct Offer {
@@ -62,7 +62,8 @@ impl Offers {
         for certificate in certificates {
             let key = key_of(&certificate);
             let own = identities.iter().find(|identity| same(&identity.public, &key)).and_then(|it| it.private.clone());
-            let signatory = own.map(Signatory::Own).or_else(|| in_agent(&key).cloned().map(Signatory::Agent));
+            let signatory =
+                own.map(Signatory::Own).or_else(|| in_agent(&key).map(|held| Signatory::Agent(Box::new(held.clone()))));
             offers.extend(signatory.map(|signatory| of_certificate(certificate, signatory, true)));
         }
         let (certificates, keys): (Vec<_>, Vec<_>) =
@@ -110,7 +111,7 @@ fn of_certificate(certificate: Certificate, signatory: Signatory, named: bool) -
 }
 
 fn of_agent(held: &AgentIdentity, named: bool) -> Offer {
-    let signatory = Signatory::Agent(held.clone());
+    let signatory = Signatory::Agent(Box::new(held.clone()));
     match held {
         AgentIdentity::Certificate { certificate, .. } => of_certificate(certificate.clone(), signatory, named),
         AgentIdentity::PublicKey { key, comment } => {

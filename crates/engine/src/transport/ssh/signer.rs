@@ -16,7 +16,7 @@ use crate::error::Cause;
 pub enum Hand<'a> {
     Own(Arc<PrivateKey>),
     /// The agent, and the identity by which it knows the key: with a certificate from a file, that is the plain key.
-    Agent(&'a mut AgentClient, AgentIdentity),
+    Agent(&'a mut AgentClient, &'a AgentIdentity),
 }
 
 #[derive(Debug, thiserror::Error)]
