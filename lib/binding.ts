@@ -1,7 +1,2 @@
 // The only file that touches the native library, so that a test can put another one in its place.
-export { CancelToken, NativeLease, NativeSession, NativePool, NativeProcess, histogramBounds, version } from '../binding.cjs'
-export type {
-  CommandSpec, ConnectionSnapshot, EventRecord, ExecOutcome, FailureRecord, HealthSettings, HistogramRecord, HostSettings,
-  LeaseOutcome, NativeQuestions,
-  MetricsSnapshot, OutputRecord, PoolSettings, PrompterSpec, ReconnectSettings, StatsSnapshot, TargetSpec, WarmUpRecord,
-} from '../binding.cjs'
+export * from '../binding.cjs'
