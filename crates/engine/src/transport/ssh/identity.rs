@@ -213,3 +213,82 @@ fn decode_openssh(text: &str, passphrase: Option<&str>) -> Result<PrivateKey, Er
     let passphrase = passphrase.ok_or(Error::PassphraseMissing)?;
     key.decrypt(passphrase).map_err(|error| Error::PassphraseWrong { source: Arc::new(error) })
 }
+
+#[cfg(test)]
+mod tests {
+    use russh::keys::Algorithm;
+    use russh::keys::key::safe_rng;
+    use russh::keys::ssh_key::LineEnding;
+
+    use super::*;
+
+    /// A folder of key files that is gone with the test.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("xec-identity-{name}-{}", std::process::id()));
+            std::fs::create_dir_all(&path).unwrap();
+            Self(path)
+        }
+
+        fn key(&self, name: &str, passphrase: Option<&str>) -> PathBuf {
+            let mut key = PrivateKey::random(&mut safe_rng(), Algorithm::Ed25519).unwrap();
+            key.set_comment(name);
+            let key = passphrase.map_or(key.clone(), |passphrase| key.encrypt(&mut safe_rng(), passphrase).unwrap());
+            let path = self.0.join(name);
+            std::fs::write(&path, key.to_openssh(LineEnding::LF).unwrap()).unwrap();
+            path
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            // A folder left in /tmp harms nobody.
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn target() -> SshTarget {
+        SshTarget::new("h", 22, "u")
+    }
+
+    #[test]
+    fn identity_files_that_cannot_be_used_are_passed_over_but_name_an_agents_key() {
+        let folder = Folder::new("files");
+        let files = vec![folder.0.join("missing"), folder.key("locked", Some("x")), folder.key("open", None)];
+        std::fs::write(folder.0.join("nonsense"), "no key").unwrap();
+        let files = [files, vec![folder.0.join("nonsense")]].concat();
+        let (identities, certificates) =
+            read_files(&SshTarget { identity_files: files.clone(), certificate_files: files.clone(), ..target() })
+                .unwrap();
+        let usable = |identity: &Identity| identity.private.is_some();
+        assert_eq!(identities.iter().map(usable).collect::<Vec<_>>(), [false, true]);
+        assert_eq!(identities[1].name, "open");
+        assert!(certificates.is_empty());
+        let passphrase = Some(Secret::new("x".into()));
+        let (identities, _) = read_files(&SshTarget { identity_files: files, passphrase, ..target() }).unwrap();
+        assert!(identities.iter().all(usable));
+    }
+
+    #[test]
+    fn a_key_that_was_given_must_be_usable_unless_an_agent_was_asked_for() {
+        let folder = Folder::new("given");
+        let private_key = || Some(KeySource::File(folder.0.join("locked")));
+        folder.key("locked", Some("x"));
+        let alone = SshTarget { private_key: private_key(), ..target() };
+        assert!(matches!(read_files(&alone), Err(Error::PassphraseMissing)));
+        let agent = Agent::Socket("/a".into());
+        let (identities, _) = read_files(&SshTarget { private_key: private_key(), agent, ..target() }).unwrap();
+        assert!(identities.iter().all(|identity| identity.private.is_none()) && identities.len() == 1);
+    }
+
+    #[test]
+    fn default_files_are_for_targets_that_give_nothing() {
+        assert!(target().wants_default_files());
+        assert!(!SshTarget { password: Some(Secret::new("x".into())), ..target() }.wants_default_files());
+        assert!(!SshTarget { agent: Agent::Environment, ..target() }.wants_default_files());
+        assert!(SshTarget { agent: Agent::Environment, identities_only: true, ..target() }.wants_default_files());
+        assert!(!SshTarget { identity_files: vec!["a".into()], ..target() }.wants_default_files());
+    }
+}
