@@ -840,6 +840,7 @@ module.exports.NativeLease = nativeBinding.NativeLease
 module.exports.NativePool = nativeBinding.NativePool
 module.exports.NativeProcess = nativeBinding.NativeProcess
 module.exports.NativeReadStream = nativeBinding.NativeReadStream
+module.exports.NativeQuestions = nativeBinding.NativeQuestions
 module.exports.NativeSession = nativeBinding.NativeSession
 module.exports.NativeSftp = nativeBinding.NativeSftp
 module.exports.NativeWriteStream = nativeBinding.NativeWriteStream

@@ -5,6 +5,7 @@
 //! - `session`: a shell that keeps what its commands do to it
 //! - `cancel`: `CancelToken`
 //! - `sftp`, `sftp_streams`, `transfer`: `NativeSftp` and what belongs to it; `sftp_records`: its records
+//! - `prompts`: what it asks back, the questions of a login
 //! - `options`: records that come in; `output`, `failure`, `events`, `stats`: records that go out
 //! - `runtime`: the threads, and promises settled from them
 
@@ -18,6 +19,7 @@ mod lease;
 mod options;
 mod output;
 mod process;
+mod prompts;
 mod route;
 mod runtime;
 mod session;

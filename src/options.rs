@@ -13,9 +13,10 @@ use napi_derive::napi;
 use xec_engine::command::{Command, Pty};
 use xec_engine::policy::{Backoff, Growth};
 use xec_engine::pool::{HealthConfig, HostConfig, PoolConfig, Reconnect, WhenExhausted};
-use xec_engine::transport::ssh::{HostKeyChecking, KeepAlive, KeySource, Route, Secret, SshTarget, Traffic};
+use xec_engine::transport::ssh::{Agent, HostKeyChecking, KeepAlive, KeySource, Route, Secret, SshTarget, Traffic};
 use zeroize::Zeroizing;
 
+use crate::prompts::PrompterSpec;
 use crate::route::ProxySpec;
 
 /// Limits of one host. Milliseconds and counts; 0 where the field says so.
@@ -74,7 +75,7 @@ pub struct PoolSettings {
 }
 
 /// Where and as whom.
-#[napi(object)]
+#[napi(object, object_to_js = false)]
 pub struct TargetSpec {
     pub host: String,
     pub port: u32,
@@ -83,6 +84,12 @@ pub struct TargetSpec {
     /// Key text or bytes, or a path (`~` is the local home).
     pub private_key: Option<Either<String, Buffer>>,
     pub passphrase: Option<String>,
+    /// Text of a `-cert.pub` file, or its path.
+    pub certificate: Option<Either<String, Buffer>>,
+    /// `true`: the one at SSH_AUTH_SOCK; `false`: none; a path; absent: ssh's defaults.
+    pub agent: Option<Either<bool, String>>,
+    pub identities_only: Option<bool>,
+    pub keyboard_interactive: Option<PrompterSpec>,
     /// `accept-new`, `strict` or `off`.
     pub host_key_checking: String,
     pub known_hosts_path: Option<String>,
@@ -102,6 +109,7 @@ pub struct TargetSpec {
 
 /// What ssh_config says about the login and the host key.
 #[napi(object)]
+#[derive(Default)]
 pub struct ConfigSpec {
     pub identity_files: Vec<String>,
     pub certificate_files: Vec<String>,
@@ -210,17 +218,23 @@ impl PoolSettings {
 
 impl TargetSpec {
     pub fn into_target(self, connect: ConnectSettings, traffic: Traffic, route: Route) -> Result<SshTarget> {
-        let said = self.from_config;
-        let known_hosts = said.as_ref().and_then(|said| said.known_hosts_files.as_ref()?.first().cloned());
-        let identity_files = said.map(|said| said.identity_files).unwrap_or_default();
+        // What the target says itself wins over what its configuration says.
+        let said = self.from_config.unwrap_or_default();
+        let known_hosts = said.known_hosts_files.and_then(|files| files.into_iter().next());
+        let agent = self.agent.map(agent).or(said.identity_agent.map(configured_agent));
         Ok(SshTarget {
             host_key_alias: self.host_key_alias,
             traffic,
             route,
             password: self.password.map(Zeroizing::new),
             private_key: self.private_key.map(key_source),
-            identity_files: identity_files.into_iter().map(PathBuf::from).collect(),
+            identity_files: said.identity_files.into_iter().map(PathBuf::from).collect(),
+            certificate_files: said.certificate_files.into_iter().map(PathBuf::from).collect(),
             passphrase: self.passphrase.map(Zeroizing::new),
+            certificate: self.certificate.map(key_source),
+            agent: agent.unwrap_or_default(),
+            identities_only: self.identities_only.or(said.identities_only).unwrap_or(false),
+            keyboard_interactive: self.keyboard_interactive.map(PrompterSpec::into_prompter),
             host_key_checking: host_key_checking(&self.host_key_checking)?,
             known_hosts: self.known_hosts_path.or(known_hosts).map(PathBuf::from),
             connect_timeout: connect.timeout,
@@ -262,16 +276,38 @@ fn sorted(env: HashMap<String, String>) -> Vec<(String, String)> {
     env
 }
 
-/// A key is recognised by its PEM frame; anything else on one line is a path.
+/// A private key is recognised by its PEM frame, a public one or a certificate by how its base64 begins behind its type;
+/// anything else on one line is a path.
 fn key_source(key: Either<String, Buffer>) -> KeySource {
     let text: Secret = match key {
         Either::A(text) => Zeroizing::new(text),
         Either::B(buffer) => return KeySource::Text(Zeroizing::new(String::from_utf8_lossy(&buffer).into_owned())),
     };
-    if text.contains("-----BEGIN") || text.contains('\n') || text.starts_with("PuTTY-User-Key-File") {
+    if text.contains("-----BEGIN")
+        || text.contains(" AAAA")
+        || text.contains('\n')
+        || text.starts_with("PuTTY-User-Key-File")
+    {
         KeySource::Text(text)
     } else {
         KeySource::File(PathBuf::from(text.as_str()))
+    }
+}
+
+fn agent(agent: Either<bool, String>) -> Agent {
+    match agent {
+        Either::A(true) => Agent::Environment,
+        Either::A(false) => Agent::Off,
+        Either::B(socket) => Agent::Socket(socket.into()),
+    }
+}
+
+/// `IdentityAgent` as the configuration says it.
+fn configured_agent(word: String) -> Agent {
+    match word.as_str() {
+        "none" => Agent::Off,
+        "SSH_AUTH_SOCK" => Agent::Default,
+        _ => Agent::Socket(word.into()),
     }
 }
 

@@ -57,6 +57,12 @@ const targets: [option: string, target: Loose, says: RegExp][] = [
   ['privateKey', { privateKey: '' }, /non-empty/],
   ['privateKey', { privateKey: Buffer.alloc(0) }, /non-empty/],
   ['privateKey', { privateKey: '/home/a\0b' }, /NUL/],
+  ['agent', { agent: 5 }, /true, false or the path/],
+  ['agent', { agent: '' }, /non-empty/],
+  ['certificate', { certificate: '' }, /non-empty/],
+  ['certificate', { certificate: {} }, /string or Buffer/],
+  ['identitiesOnly', { identitiesOnly: 'yes' }, /true or false/],
+  ['keyboardInteractive', { keyboardInteractive: 'answer' }, /function/],
   ['passphrase', { passphrase: true }, /string/],
   ['hostKeyChecking', { hostKeyChecking: 'maybe' }, /'accept-new', 'strict', 'off'/],
   ['hostKeyChecking', { hostKeyChecking: false }, /false/],
@@ -159,10 +165,6 @@ const commands: [option: string, command: unknown, options: Loose | undefined, s
 ]
 
 const unsupported: [option: string, target: Loose, options: Loose][] = [
-  ['agent', { agent: true }, {}],
-  ['agent', { agent: '/run/agent.sock' }, {}],
-  ['certificate', { certificate: 'ssh-ed25519-cert-v01@openssh.com AAAA' }, {}],
-  ['keyboardInteractive', { keyboardInteractive: () => Promise.resolve([]) }, {}],
   ['hostKeyVerifier', { hostKeyVerifier: () => true }, {}],
   ['sudo', { sudo: { enabled: true } }, {}],
 ]
@@ -179,6 +181,7 @@ const constructors: [option: string, options: unknown, says: RegExp][] = [
 
 const adapterConfigs: [option: string, config: unknown, says: RegExp][] = [
   ['defaultTimeout', { defaultTimeout: -1 }, /milliseconds/],
+  ['defaultConnectOptions.agent', { defaultConnectOptions: { agent: 5 } }, /true, false or the path/],
   ['encoding', { encoding: 'klingon' }, /encoding/],
   ['connectionPool.idleTimeout', { connectionPool: { idleTimeout: null } }, /milliseconds/],
   ['connectionPool.maxConnektions', { connectionPool: { maxConnektions: 1 } }, /did you mean 'maxConnections'/],

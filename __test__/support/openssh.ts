@@ -162,6 +162,8 @@ export class OpenSSHServer {
     const { addresses = ['127.0.0.1'], hostKeys = ['ed25519'], config = [], sftp = '/usr/lib/openssh/sftp-server' } = options
     const { addresses = ['127.0.0.1'], hostKeys = ['ed25519'], config = [], logLevel = 'VERBOSE' } = options
     return [
+      // Of two lines that say the same thing sshd takes the first.
+      ...config.filter((line) => /^(?:Password|KbdInteractive)Authentication /.test(line)),
       ...addresses.map((address) => `ListenAddress ${address}`),
       `Port ${this.port}`,
       ...hostKeys.map((type) => `HostKey ${generateKey(this.directory, `host_${type}`, { type }).path}`),

@@ -1,5 +1,5 @@
 import { InvalidOptionError } from '../errors'
-import type { SSHTarget } from '../types'
+import type { KeyboardInteractive, SSHTarget } from '../types'
 import { anything, boolean, hostName, integer, nonEmptyText, oneOf, text, textOrBytes } from './checks'
 import { hostConfig } from './host-config'
 import { type HopAddress, MOST_HOPS, jumpHosts } from './jump-host'
@@ -13,6 +13,18 @@ const controlMaster: Check<boolean | 'auto'> = (value, option) =>
 const controlPersist: Check<string | number | boolean> = (value, option) => {
   if (typeof value === 'string') return nonEmptyText(value, option)
   return typeof value === 'number' ? integer(0, 2 ** 31 - 1)(value, option) : boolean(value, option)
+}
+
+const agent: Check<boolean | string> = (value, option) => {
+  if (typeof value === 'boolean') return value
+  if (typeof value === 'string') return nonEmptyText(value, option)
+  throw new InvalidOptionError(option, `expected true, false or the path of the agent's socket, got ${describe(value)}`)
+}
+
+const keyboardInteractive: Check<KeyboardInteractive> = (value, option) => {
+  if (typeof value !== 'function') throw new InvalidOptionError(option, `expected a function that answers prompts, got ${describe(value)}`)
+  // What it takes and gives is seen when it is called.
+  return value as KeyboardInteractive
 }
 
 export const shell: Check<'login' | 'persistent'> = oneOf('login', 'persistent')
@@ -35,6 +47,10 @@ export const targetFields = {
   password: text,
   privateKey: textOrBytes,
   passphrase: text,
+  certificate: textOrBytes,
+  agent,
+  identitiesOnly: boolean,
+  keyboardInteractive,
   hostKeyChecking: oneOf('accept-new', 'strict', 'off'),
   knownHostsPath: nonEmptyText,
   poolConfig: hostConfig,
@@ -42,9 +58,6 @@ export const targetFields = {
   controlPath: nonEmptyText,
   controlPersist,
   shell,
-  agent: notYet('give privateKey or password'),
-  certificate: notYet('give privateKey or password'),
-  keyboardInteractive: notYet('give privateKey or password'),
   hostKeyVerifier: notYet('use hostKeyChecking with knownHostsPath'),
   sshConfig,
   sshConfigExec: boolean,
@@ -59,8 +72,8 @@ const fields = shape(targetFields)
 
 /** A target whose `host` is known to be there. */
 export type CheckedTarget = Pick<SSHTarget,
-  'port' | 'username' | 'password' | 'privateKey' | 'passphrase' | 'hostKeyChecking' | 'knownHostsPath' | 'poolConfig' | 'shell'
-  | 'sshConfig' | 'sshConfigExec'>
+  'port' | 'username' | 'password' | 'privateKey' | 'passphrase' | 'certificate' | 'agent' | 'identitiesOnly' | 'keyboardInteractive'
+  | 'hostKeyChecking' | 'knownHostsPath' | 'poolConfig' | 'shell' | 'sshConfig' | 'sshConfigExec'>
   & { host: string, jumpHost?: CheckedHop[] | undefined, proxy?: CheckedProxy | undefined }
 
 /** A host on the way: a target of its own, or only its address. */

@@ -4,6 +4,7 @@ import { InvalidOptionError } from '../errors'
 import type { CheckedTarget } from '../options'
 import type { HostPoolConfig } from '../types'
 import type { HostRules } from './host-rules'
+import { prompterSpec } from './prompter'
 import { hostSettings } from './settings'
 import { type ConfiguredTarget, configuredSettings, wayTo } from './ssh-config'
 
@@ -55,6 +56,10 @@ function targetSpec(target: ConfiguredTarget, config: HostPoolConfig | undefined
     password: target.password,
     privateKey: target.privateKey,
     passphrase: target.passphrase,
+    certificate: target.certificate,
+    agent: target.agent,
+    identitiesOnly: target.identitiesOnly,
+    keyboardInteractive: target.keyboardInteractive === undefined ? undefined : prompterSpec(target.keyboardInteractive),
     hostKeyChecking: target.hostKeyChecking ?? said?.hostKeyChecking ?? 'accept-new',
     knownHostsPath: target.knownHostsPath,
     settings: config === undefined ? undefined : hostSettings(config),

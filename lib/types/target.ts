@@ -14,8 +14,20 @@ export interface SudoOptions {
 /** One question of a keyboard-interactive login. */
 export interface KeyboardInteractivePrompt {
   prompt: string
+  /** May the answer be seen while it is typed? False for passwords and codes. */
   echo: boolean
 }
+
+/** What a server says beside its questions; both are often empty. */
+export interface KeyboardInteractiveInfo {
+  name: string
+  instructions: string
+}
+
+/** Resolves to one answer for each prompt. A server may ask several times. */
+export type KeyboardInteractive = (
+  prompts: KeyboardInteractivePrompt[], info: KeyboardInteractiveInfo,
+) => string[] | Promise<string[]>
 
 /** What a host key verifier is shown. */
 export interface HostKey {
@@ -38,6 +50,17 @@ export interface SSHTarget {
   privateKey?: string | Buffer
   /** Opens an encrypted private key. */
   passphrase?: string
+  /** An OpenSSH user certificate for one of the keys: its text, its bytes, or a path. `<key file>-cert.pub` is found without it. */
+  certificate?: string | Buffer
+  /**
+   * ssh-agent: `true` for the one at SSH_AUTH_SOCK, a path for another one, `false` for none. Without this it is used
+   * when no credentials are given.
+   */
+  agent?: boolean | string
+  /** Of the agent's keys offer only the one that `privateKey` names, which may then be a public key. */
+  identitiesOnly?: boolean
+  /** Answers a server's questions, as for one-time passwords. Called for every new connection. */
+  keyboardInteractive?: KeyboardInteractive
   /** 'accept-new' */
   hostKeyChecking?: HostKeyChecking
   /** ~/.ssh/known_hosts */
@@ -54,12 +77,6 @@ export interface SSHTarget {
   /** Accepted without effect, see controlMaster. */
   controlPersist?: string | number | boolean
 
-  /** Refused with ENOTSUP today (false is fine). */
-  agent?: boolean | string
-  /** Refused with ENOTSUP today. */
-  certificate?: string | Buffer
-  /** Refused with ENOTSUP today. */
-  keyboardInteractive?: (prompts: KeyboardInteractivePrompt[]) => Promise<string[]>
   /** Refused with ENOTSUP today. */
   hostKeyVerifier?: (key: HostKey) => boolean | Promise<boolean>
   /** true: what ~/.ssh/config and /etc/ssh/ssh_config say about `host`; a path: what only that file says. */

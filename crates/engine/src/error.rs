@@ -163,6 +163,30 @@ pub enum Error {
     #[error("Jump host {hop} does not connect us to {address}: {problem}")]
     JumpRefused { hop: String, address: String, problem: String, prohibited: bool },
 
+    #[error("Cannot use the certificate: {problem}")]
+    Certificate {
+        problem: String,
+        #[source]
+        source: Option<Cause>,
+    },
+
+    #[error("Cannot use the ssh-agent at {place}")]
+    Agent {
+        place: String,
+        #[source]
+        source: Cause,
+    },
+
+    /// `answers` and `prompts`: how many.
+    #[error("keyboardInteractive gave {answers} answers to {prompts} prompts")]
+    WrongAnswers { answers: usize, prompts: usize },
+
+    #[error("keyboardInteractive failed")]
+    Prompter {
+        #[source]
+        source: Cause,
+    },
+
     #[error("Cannot resolve host {host}: check the name and the network")]
     Resolve {
         host: String,
@@ -205,10 +229,21 @@ pub enum Error {
     #[error(
         "All configured authentication methods failed for {username}: tried {tried}; the server accepts {accepted}"
     )]
-    Authentication { username: String, tried: String, accepted: String },
+    Authentication {
+        username: String,
+        tried: String,
+        accepted: String,
+        #[source]
+        source: Option<Cause>,
+    },
 
-    #[error("No way to authenticate as {username}: give privateKey or password")]
-    NoCredentials { username: String },
+    #[error("No way to authenticate as {username}: give privateKey, agent, password or keyboardInteractive{why}")]
+    NoCredentials {
+        username: String,
+        why: String,
+        #[source]
+        source: Option<Cause>,
+    },
 
     #[error("{} timed out after {} ms", phase_noun(*.phase), .limit.as_millis())]
     Timeout {
@@ -321,6 +356,9 @@ impl Error {
             Self::SshConfig { .. } => "ESSHCONFIG",
             Self::Proxy { .. } => "EPROXY",
             Self::JumpHost { .. } | Self::JumpRefused { .. } => "EJUMPHOST",
+            Self::Certificate { .. } => "ECERTIFICATE",
+            Self::Agent { .. } => "EAGENT",
+            Self::WrongAnswers { .. } | Self::Prompter { .. } => "EPROMPT",
             Self::Resolve { .. } => "ENOTFOUND",
             Self::Dial { code, .. } => code,
             Self::Handshake { .. } => "EHANDSHAKE",
@@ -380,10 +418,15 @@ impl Error {
             Self::JumpRefused { prohibited: true, .. } => Kind::PermissionDenied,
             Self::JumpRefused { .. } => Kind::ConnectionRefused,
             Self::ShellUnsupported | Self::SessionClosed { .. } => Kind::InvalidUsage,
-            Self::KeyFile { source, .. } | Self::KnownHosts { source, .. } => io_kind(source),
-            Self::PassphraseWrong { .. } | Self::Authentication { .. } | Self::NoCredentials { .. } => {
-                Kind::Authentication
+            Self::KeyFile { source, .. } | Self::KnownHosts { source, .. } | Self::Agent { source, .. } => {
+                io_kind(source)
             }
+            Self::Certificate { source, .. } => source.as_ref().map_or(Kind::InvalidUsage, io_kind),
+            Self::WrongAnswers { .. } => Kind::InvalidUsage,
+            Self::Prompter { .. }
+            | Self::PassphraseWrong { .. }
+            | Self::Authentication { .. }
+            | Self::NoCredentials { .. } => Kind::Authentication,
             Self::Resolve { .. } | Self::ChannelRefused { .. } => Kind::ConnectionRefused,
             Self::Dial { kind, .. } => *kind,
             Self::BreakerOpen { source, .. } => source.as_ref().map_or(Kind::ConnectionRefused, |error| error.kind()),
@@ -420,6 +463,10 @@ impl Error {
             | Self::KeyFormat { .. }
             | Self::PassphraseMissing
             | Self::PassphraseWrong { .. }
+            | Self::Certificate { .. }
+            | Self::Agent { .. }
+            | Self::WrongAnswers { .. }
+            | Self::Prompter { .. }
             | Self::Authentication { .. }
             | Self::NoCredentials { .. } => Phase::Authenticate,
             Self::ChannelRefused { .. } | Self::NoSftp { .. } | Self::ShellUnsupported => Phase::OpenChannel,

@@ -10,7 +10,8 @@ import type { MaskingConfig } from '../../masking'
 
 /** Options of ssh2 that mean the same here. */
 export type DefaultConnectOptions = Pick<SSHTarget,
-  'port' | 'username' | 'password' | 'privateKey' | 'passphrase' | 'sshConfig' | 'sshConfigExec' | 'jumpHost' | 'proxy'>
+  'port' | 'username' | 'password' | 'privateKey' | 'passphrase' | 'certificate' | 'agent' | 'identitiesOnly' | 'keyboardInteractive'
+  | 'sshConfig' | 'sshConfigExec' | 'jumpHost' | 'proxy'>
   & { readyTimeout?: number; keepaliveInterval?: number; keepaliveCountMax?: number }
 
 export interface SSHAdapterConfig {
@@ -57,7 +58,8 @@ const textOr = <T>(other: Check<T>): Check<string | T> => (value, option) =>
   typeof value === 'string' ? nonEmptyText(value, option) : other(value, option)
 
 const {
-  port, username, password, privateKey, passphrase, hostKeyChecking, knownHostsPath, sshConfig, sshConfigExec,
+  port, username, password, privateKey, passphrase, certificate, agent, identitiesOnly, keyboardInteractive, hostKeyChecking,
+  knownHostsPath, sshConfig, sshConfigExec,
 } = targetFields
 
 /** Checked here, and passed on as it was given: the pool checks every target. */
@@ -83,7 +85,8 @@ export const checkAdapterConfig: Check<SSHAdapterConfig> = shape({
   sensitiveDataMasking: shape({ enabled: boolean, patterns, replacement: text }),
   connectionPool: hostConfig,
   defaultConnectOptions: shape({
-    port, username, password, privateKey, passphrase, sshConfig, sshConfigExec, jumpHost, proxy,
+    port, username, password, privateKey, passphrase, certificate, agent, identitiesOnly, keyboardInteractive,
+    sshConfig, sshConfigExec, jumpHost, proxy,
     readyTimeout: positiveDuration,
     keepaliveInterval: duration,
     keepaliveCountMax: integer(1, 1_000),

@@ -10,7 +10,8 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::algorithms::preferred;
-use super::auth::{Login, NOTHING};
+use super::attempts::{NO_MORE, NOTHING};
+use super::auth::Login;
 use super::channel::{SshChannel, SshWriter};
 use super::greeting::Greeting;
 use super::handler::{End, Handler, HostKeyJudge};
@@ -194,11 +195,24 @@ fn hung_up(error: &russh::Error) -> bool {
 /// russh reports a connection that ends in the middle of a login as a refusal after which nothing is accepted. That must
 /// not pass for a refused login: it says nothing about who we are.
 async fn cut_off(error: Error, end: &watch::Receiver<End>) -> Error {
-    let suspicious = matches!(&error, Error::Authentication { accepted, .. } if accepted == NOTHING);
-    if suspicious && timeout(GOODBYE, until_ended(end)).await.is_ok() {
-        return Error::ConnectionLost { phase: Phase::Authenticate, reached: Reached::No, source: None };
+    let over = matches!(&error, Error::Authentication { accepted, .. } if accepted == NOTHING || accepted == NO_MORE);
+    if !over || timeout(GOODBYE, until_ended(end)).await.is_err() {
+        return error;
     }
-    error
+    let refused = last_words(end).is_some_and(|words| is_refusal(&words));
+    match error {
+        Error::Authentication { accepted, .. } if accepted == NOTHING && !refused => {
+            Error::ConnectionLost { phase: Phase::Authenticate, reached: Reached::No, source: None }
+        }
+        error => error,
+    }
+}
+
+/// russh ends the connection when the server's refusal names no method; servers end it when they have refused enough.
+/// The reason codes they give for that differ, so it is what they say that counts.
+fn is_refusal(words: &Cause) -> bool {
+    matches!(words.downcast_ref(), Some(russh::Error::NoAuthMethod))
+        || words.to_string().to_lowercase().contains("authentication failures")
 }
 
 /// Resolves when russh's task is gone: it drops the sending side.
@@ -212,6 +226,9 @@ fn with_last_words(error: Error, end: &watch::Receiver<End>) -> Error {
     match error {
         Error::ConnectionLost { phase, reached, source } => {
             Error::ConnectionLost { phase, reached, source: last_words(end).or(source) }
+        }
+        Error::Authentication { username, tried, accepted, source } => {
+            Error::Authentication { username, tried, accepted, source: source.or_else(|| last_words(end)) }
         }
         other => other,
     }

@@ -1,10 +1,12 @@
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::paths::expand_home;
+use super::prompter::Prompter;
 use super::route::Route;
 use crate::pool::Key;
 
@@ -17,6 +19,19 @@ pub enum KeySource {
     Text(Secret),
     /// A file, read anew for every connection; `~` is the local home.
     File(PathBuf),
+}
+
+/// Which ssh-agent signs for us.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Agent {
+    /// The one at `SSH_AUTH_SOCK`, if there is one and no credentials were given.
+    #[default]
+    Default,
+    Off,
+    /// The one at `SSH_AUTH_SOCK`, beside other credentials.
+    Environment,
+    /// `~` is the local home.
+    Socket(PathBuf),
 }
 
 /// What to do about a server whose host key is not in known_hosts. A changed or revoked key is always refused.
@@ -75,8 +90,17 @@ pub struct SshTarget {
     pub password: Option<Secret>,
     pub private_key: Option<KeySource>,
     pub passphrase: Option<Secret>,
-    /// Without a private key: the files to try instead of ssh's own, those passed over that cannot be used.
+    /// Key files as ssh's `IdentityFile`: those that are missing or need a passphrase are passed over.
     pub identity_files: Vec<PathBuf>,
+    /// An OpenSSH user certificate (the text of a `-cert.pub` file) for one of the keys.
+    pub certificate: Option<KeySource>,
+    /// As ssh's `CertificateFile`: those that are missing are passed over.
+    pub certificate_files: Vec<PathBuf>,
+    pub agent: Agent,
+    /// Of the agent's keys, only those that the other fields name.
+    pub identities_only: bool,
+    /// Answers a server's questions.
+    pub keyboard_interactive: Option<Arc<Prompter>>,
     pub host_key_checking: HostKeyChecking,
     /// `None`: `~/.ssh/known_hosts`.
     pub known_hosts: Option<PathBuf>,
@@ -100,6 +124,11 @@ impl SshTarget {
             private_key: None,
             passphrase: None,
             identity_files: Vec::new(),
+            certificate: None,
+            certificate_files: Vec::new(),
+            agent: Agent::Default,
+            identities_only: false,
+            keyboard_interactive: None,
             host_key_checking: HostKeyChecking::AcceptNew,
             known_hosts: None,
             connect_timeout: Duration::from_secs(30),
@@ -126,20 +155,49 @@ impl SshTarget {
         let mut hash = Sha256::new();
         field(&mut hash, "password", self.password.as_ref().map(|secret| secret.as_bytes()));
         field(&mut hash, "passphrase", self.passphrase.as_ref().map(|secret| secret.as_bytes()));
-        match &self.private_key {
-            None => field(&mut hash, "key", None),
-            Some(KeySource::Text(text)) => field(&mut hash, "key", Some(text.as_bytes())),
-            Some(KeySource::File(path)) => field(&mut hash, "file", Some(path.as_os_str().as_encoded_bytes())),
-        }
-        for file in &self.identity_files {
-            field(&mut hash, "identity", Some(file.as_os_str().as_encoded_bytes()));
-        }
+        source(&mut hash, "key", self.private_key.as_ref());
+        paths(&mut hash, "identity_files", &self.identity_files);
+        source(&mut hash, "certificate", self.certificate.as_ref());
+        paths(&mut hash, "certificate_files", &self.certificate_files);
+        let agent: &[u8] = match self.agent {
+            Agent::Default => b"default",
+            Agent::Off => b"off",
+            Agent::Environment | Agent::Socket(_) => b"asked for",
+        };
+        field(&mut hash, "agent", Some(agent));
+        let socket = self.agent.socket(self.gives_nothing());
+        field(&mut hash, "socket", socket.as_ref().map(|path| path.as_os_str().as_encoded_bytes()));
+        field(&mut hash, "identities_only", Some(&[u8::from(self.identities_only)]));
+        let prompter = self.keyboard_interactive.as_ref().map(|prompter| prompter.id.to_le_bytes());
+        field(&mut hash, "prompter", prompter.as_ref().map(|id| id.as_slice()));
         field(&mut hash, "checking", Some(&[self.host_key_checking as u8]));
         field(&mut hash, "known_hosts", self.known_hosts.as_ref().map(|path| path.as_os_str().as_encoded_bytes()));
         field(&mut hash, "alias", self.host_key_alias.as_ref().map(|alias| alias.as_bytes()));
         self.route.hash_into(&mut hash);
         field(&mut hash, "traffic", Some(&[traffic as u8]));
         Key::new(&self.host, self.port, &self.username, hash.finalize().into())
+    }
+}
+
+/// Text and the path of a file are told apart.
+fn source(hash: &mut Sha256, name: &str, source: Option<&KeySource>) {
+    match source {
+        None => field(hash, name, None),
+        Some(KeySource::Text(text)) => {
+            field(hash, name, Some(b"text"));
+            field(hash, name, Some(text.as_bytes()));
+        }
+        Some(KeySource::File(path)) => {
+            field(hash, name, Some(b"file"));
+            field(hash, name, Some(path.as_os_str().as_encoded_bytes()));
+        }
+    }
+}
+
+fn paths(hash: &mut Sha256, name: &str, paths: &[PathBuf]) {
+    field(hash, name, Some(&paths.len().to_le_bytes()));
+    for path in paths {
+        field(hash, name, Some(path.as_os_str().as_encoded_bytes()));
     }
 }
 
@@ -178,6 +236,10 @@ mod tests {
         Route::Jump(Jump::new(hop, &HostConfig::default()))
     }
 
+    fn prompter(id: u64) -> Arc<Prompter> {
+        Arc::new(Prompter::new(id, |_| Box::pin(async { Ok(Vec::new()) })))
+    }
+
     #[test]
     fn whatever_decides_identity_or_trust_is_in_the_key() {
         let secret = |text: &str| Some(Secret::new(text.to_owned()));
@@ -188,6 +250,17 @@ mod tests {
             SshTarget { passphrase: secret("a"), ..target() },
             SshTarget { private_key: Some(KeySource::Text(Secret::new("a".into()))), ..target() },
             SshTarget { private_key: Some(KeySource::File("a".into())), ..target() },
+            SshTarget { identity_files: vec!["a".into()], ..target() },
+            SshTarget { identity_files: vec!["a".into(), "b".into()], ..target() },
+            SshTarget { certificate: Some(KeySource::Text(Secret::new("a".into()))), ..target() },
+            SshTarget { certificate: Some(KeySource::File("a".into())), ..target() },
+            SshTarget { certificate_files: vec!["a".into()], ..target() },
+            SshTarget { agent: Agent::Off, ..target() },
+            SshTarget { agent: Agent::Environment, ..target() },
+            SshTarget { agent: Agent::Socket("a".into()), ..target() },
+            SshTarget { identities_only: true, ..target() },
+            SshTarget { keyboard_interactive: Some(prompter(1)), ..target() },
+            SshTarget { keyboard_interactive: Some(prompter(2)), ..target() },
             SshTarget { host_key_checking: HostKeyChecking::Off, ..target() },
             SshTarget { known_hosts: Some("a".into()), ..target() },
             SshTarget { username: "v".into(), ..target() },
