@@ -31,6 +31,8 @@ pub struct FailureRecord {
     pub limit: Option<f64>,
     /// EPROMPT: the number under which the facade keeps what was thrown.
     pub thrown: Option<u32>,
+    /// The file it is about.
+    pub path: Option<String>,
 }
 
 impl FailureRecord {
@@ -55,6 +57,7 @@ impl FailureRecord {
             stream,
             limit,
             thrown: thrown(error),
+            path: error.path().map(str::to_owned),
         }
     }
 

@@ -5,6 +5,7 @@
 //! - `session`: a shell that keeps what its commands do to it
 //! - `cancel`: `CancelToken`
 //! - `prompts`: what it asks back, the questions of a login
+//! - `sftp`, `sftp_streams`, `transfer`: `NativeSftp` and what belongs to it; `sftp_records`: its records
 //! - `options`: records that come in; `output`, `failure`, `events`, `stats`: records that go out
 //! - `runtime`: the threads, and promises settled from them
 
@@ -21,8 +22,12 @@ mod process;
 mod prompts;
 mod runtime;
 mod session;
+mod sftp;
+mod sftp_records;
+mod sftp_streams;
 mod ssh_pool;
 mod stats;
+mod transfer;
 
 use napi_derive::napi;
 

@@ -18,6 +18,7 @@ mod offers;
 mod paths;
 mod prompter;
 mod quick_ack;
+pub mod sftp;
 mod signer;
 mod spare;
 mod target;
