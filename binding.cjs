@@ -839,5 +839,7 @@ module.exports.CancelToken = nativeBinding.CancelToken
 module.exports.NativeLease = nativeBinding.NativeLease
 module.exports.NativePool = nativeBinding.NativePool
 module.exports.NativeProcess = nativeBinding.NativeProcess
+module.exports.answerHostKey = nativeBinding.answerHostKey
 module.exports.histogramBounds = nativeBinding.histogramBounds
+module.exports.nextHostKeyVerifier = nativeBinding.nextHostKeyVerifier
 module.exports.version = nativeBinding.version

@@ -85,6 +85,9 @@ export declare class NativeProcess {
   resize(columns: number, rows: number): boolean
 }
 
+/** Answers a question; `problem` says why it has no answer. Too late is not an error: nobody waits any more. */
+export declare function answerHostKey(ticket: number, trusted: boolean, problem?: string | undefined | null): void
+
 export interface CommandSpec {
   command: string
   cwd?: string
@@ -170,6 +173,8 @@ export interface FailureRecord {
   stream?: string
   /** EMAXBUFFER: bytes; ETIMEDOUT: milliseconds. */
   limit?: number
+  /** EHOSTKEY. */
+  hostKey?: HostKeyRefusalRecord
 }
 
 /** How idle connections are judged. */
@@ -194,6 +199,25 @@ export interface HistogramRecord {
   p99: number
   /** How many were at most as long as the bound of the same index in `histogramBounds()`. */
   cumulative: Array<number>
+}
+
+/** A host key to decide about. */
+export interface HostKeyRecord {
+  host: string
+  port: number
+  algorithm: string
+  fingerprint: string
+  base64: string
+}
+
+/** What a refusal knows. */
+export interface HostKeyRefusalRecord {
+  problem: string
+  algorithm: string
+  fingerprint: string
+  place?: PlaceRecord
+  /** Lines that were skipped. */
+  unreadable: Array<PlaceRecord>
 }
 
 /** Limits of one host. Milliseconds and counts; 0 where the field says so. */
@@ -234,6 +258,9 @@ export interface MetricsSnapshot {
   idle: HistogramRecord
 }
 
+/** An identity for one function, of all in this process. */
+export declare function nextHostKeyVerifier(): number
+
 /** A command that ended by itself. Times are fractional milliseconds. */
 export interface OutputRecord {
   stdout: Buffer
@@ -247,6 +274,13 @@ export interface OutputRecord {
   connect: number
   run: number
   duration: number
+}
+
+/** A line of a file. */
+export interface PlaceRecord {
+  file: string
+  line: number
+  problem?: string
 }
 
 export interface PoolSettings {
@@ -316,6 +350,8 @@ export interface TargetSpec {
   /** `accept-new`, `strict` or `off`. */
   hostKeyChecking: string
   knownHostsPath?: string
+  /** In place of known_hosts. */
+  hostKeyVerifier?: { id: number, ask: (ticket: number, key: HostKeyRecord) => void }
   /** Only where it differs from the pool's. */
   settings?: HostSettings
 }

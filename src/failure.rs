@@ -4,6 +4,8 @@ use xec_engine::command::Captured;
 use xec_engine::error::{Error, Reached, causes};
 use xec_engine::run::Failure;
 
+use crate::host_key::HostKeyRefusalRecord;
+
 /// A failure in plain values; the facade makes a real `Error` of it.
 #[napi(object)]
 pub struct FailureRecord {
@@ -25,6 +27,8 @@ pub struct FailureRecord {
     pub stream: Option<String>,
     /// EMAXBUFFER: bytes; ETIMEDOUT: milliseconds.
     pub limit: Option<f64>,
+    /// EHOSTKEY.
+    pub host_key: Option<HostKeyRefusalRecord>,
 }
 
 impl FailureRecord {
@@ -48,6 +52,10 @@ impl FailureRecord {
             stdall: None,
             stream,
             limit,
+            host_key: match error {
+                Error::HostKey { refusal, .. } => Some((&**refusal).into()),
+                _ => None,
+            },
         }
     }
 

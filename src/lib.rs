@@ -3,6 +3,7 @@
 //! - `ssh_pool`: `NativePool`, one delegating method per call
 //! - `lease`, `process`: what it hands out, a borrowed connection and a command under way
 //! - `cancel`: `CancelToken`
+//! - `host_key`: the caller's say about host keys
 //! - `options`: records that come in; `output`, `failure`, `events`, `stats`: records that go out
 //! - `runtime`: the threads, and promises settled from them
 
@@ -12,6 +13,7 @@
 mod cancel;
 mod events;
 mod failure;
+mod host_key;
 mod lease;
 mod options;
 mod output;

@@ -16,6 +16,8 @@ use xec_engine::pool::{HealthConfig, HostConfig, PoolConfig, Reconnect, WhenExha
 use xec_engine::transport::ssh::{HostKeyChecking, KeepAlive, KeySource, Secret, SshTarget};
 use zeroize::Zeroizing;
 
+use crate::host_key::VerifierSpec;
+
 /// Limits of one host. Milliseconds and counts; 0 where the field says so.
 #[napi(object)]
 pub struct HostSettings {
@@ -72,7 +74,7 @@ pub struct PoolSettings {
 }
 
 /// Where and as whom.
-#[napi(object)]
+#[napi(object, object_to_js = false)]
 pub struct TargetSpec {
     pub host: String,
     pub port: u32,
@@ -84,6 +86,9 @@ pub struct TargetSpec {
     /// `accept-new`, `strict` or `off`.
     pub host_key_checking: String,
     pub known_hosts_path: Option<String>,
+    /// In place of known_hosts.
+    #[napi(ts_type = "{ id: number, ask: (ticket: number, key: HostKeyRecord) => void }")]
+    pub host_key_verifier: Option<VerifierSpec>,
     /// Only where it differs from the pool's.
     pub settings: Option<HostSettings>,
 }
@@ -189,7 +194,8 @@ impl TargetSpec {
             private_key: self.private_key.map(key_source),
             passphrase: self.passphrase.map(Zeroizing::new),
             host_key_checking: host_key_checking(&self.host_key_checking)?,
-            known_hosts: self.known_hosts_path.map(PathBuf::from),
+            known_hosts: self.known_hosts_path.map(PathBuf::from).into_iter().collect(),
+            host_key_verifier: self.host_key_verifier.map(|spec| spec.0),
             connect_timeout: connect.timeout,
             keep_alive: connect.keep_alive,
             ..SshTarget::new(self.host, port(self.port)?, self.username)

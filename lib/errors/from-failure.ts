@@ -1,11 +1,11 @@
-import type { FailureRecord } from '../binding'
+import type { FailureRecord, HostKeyRefusalRecord } from '../binding'
 import { maskSecrets } from '../masking'
 import {
   AbortError, AuthenticationError, ConnectionLostError, ConnectionRefusedError, HostKeyMismatchError,
   InvalidUsageError, MaxBufferError, NotFoundError, PermissionDeniedError, TimeoutExceededError,
 } from './classes'
 import { type FailureKind, toKind, toPhase } from './kinds'
-import { type ErrorFields, XecNativeError } from './native-error'
+import { type ErrorFields, type HostKeyRefusal, XecNativeError } from './native-error'
 
 /** What the record does not carry. */
 export interface FailureContext {
@@ -53,7 +53,17 @@ function fieldsOf(failure: FailureRecord, kind: FailureKind, context: FailureCon
     stdout: failure.stdout === undefined ? undefined : decode(failure.stdout),
     stderr: failure.stderr === undefined ? undefined : decode(failure.stderr),
     limit: failure.limit,
+    hostKey: failure.hostKey === undefined ? undefined : hostKeyOf(failure.hostKey),
     stream: failure.stream === 'stdout' || failure.stream === 'stderr' ? failure.stream : undefined,
+  }
+}
+
+function hostKeyOf(record: HostKeyRefusalRecord): HostKeyRefusal {
+  const { problem, algorithm: type, fingerprint, place, unreadable } = record
+  return {
+    problem, type, fingerprint,
+    ...place === undefined ? {} : { place: { file: place.file, line: place.line } },
+    unreadable: unreadable.map(({ file, line, problem = '' }) => ({ file, line, problem })),
   }
 }
 

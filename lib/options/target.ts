@@ -1,5 +1,5 @@
 import { InvalidOptionError } from '../errors'
-import type { SSHTarget } from '../types'
+import type { HostKeyVerifier, SSHTarget } from '../types'
 import { anything, boolean, hostName, integer, nonEmptyText, oneOf, text, textOrBytes } from './checks'
 import { hostConfig } from './host-config'
 import { type Check, describe, shape } from './schema'
@@ -11,6 +11,16 @@ const controlMaster: Check<boolean | 'auto'> = (value, option) =>
 const controlPersist: Check<string | number | boolean> = (value, option) => {
   if (typeof value === 'string') return nonEmptyText(value, option)
   return typeof value === 'number' ? integer(0, 2 ** 31 - 1)(value, option) : boolean(value, option)
+}
+
+const hostKeyVerifier: Check<HostKeyVerifier | undefined> = (value, option) => {
+  // What other libraries take for "none".
+  if (value === null || value === false) return undefined
+  if (typeof value !== 'function') {
+    throw new InvalidOptionError(option, `expected a function (key) => boolean or a promise of one, got ${describe(value)}`)
+  }
+  // What it answers is checked when it does.
+  return value as HostKeyVerifier
 }
 
 /** A login shell is what every server gives anyway. */
@@ -25,6 +35,7 @@ export const targetFields = {
   passphrase: text,
   hostKeyChecking: oneOf('accept-new', 'strict', 'off'),
   knownHostsPath: nonEmptyText,
+  hostKeyVerifier,
   poolConfig: hostConfig,
   controlMaster,
   controlPath: nonEmptyText,
@@ -33,7 +44,6 @@ export const targetFields = {
   agent: notYet('give privateKey or password'),
   certificate: notYet('give privateKey or password'),
   keyboardInteractive: notYet('give privateKey or password'),
-  hostKeyVerifier: notYet('use hostKeyChecking with knownHostsPath'),
   sshConfig: notYet('give host, port, username and privateKey themselves'),
   jumpHost: notYet('connect to a host that can be reached directly'),
   proxy: notYet('connect to a host that can be reached directly'),
@@ -46,7 +56,8 @@ const fields = shape(targetFields)
 
 /** A target whose `host` is known to be there. */
 export type CheckedTarget = Pick<SSHTarget,
-  'port' | 'username' | 'password' | 'privateKey' | 'passphrase' | 'hostKeyChecking' | 'knownHostsPath' | 'poolConfig'>
+  'port' | 'username' | 'password' | 'privateKey' | 'passphrase' | 'hostKeyChecking' | 'knownHostsPath'
+  | 'hostKeyVerifier' | 'poolConfig'>
   & { host: string }
 
 export function checkTarget(value: unknown): CheckedTarget {

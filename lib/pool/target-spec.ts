@@ -4,6 +4,7 @@ import { InvalidOptionError } from '../errors'
 import type { CheckedTarget } from '../options'
 import type { HostPoolConfig } from '../types'
 import type { HostRules } from './host-rules'
+import { verifierSpec } from './host-key-verifier'
 import { hostSettings } from './settings'
 
 /** A target with all that is said about its host. */
@@ -32,6 +33,7 @@ function targetSpec(target: CheckedTarget, config: HostPoolConfig | undefined): 
     passphrase: target.passphrase,
     hostKeyChecking: target.hostKeyChecking ?? 'accept-new',
     knownHostsPath: target.knownHostsPath,
+    hostKeyVerifier: verifierSpec(target.hostKeyVerifier),
     settings: config === undefined ? undefined : hostSettings(config),
   }
 }

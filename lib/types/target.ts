@@ -17,13 +17,20 @@ export interface KeyboardInteractivePrompt {
   echo: boolean
 }
 
-/** What a host key verifier is shown. */
+/** What a host key verifier is shown. The server has proven by then that it holds the key. */
 export interface HostKey {
   host: string
   port: number
+  /** As in known_hosts: 'ssh-ed25519'. */
   type: string
+  /** 'SHA256:' and the hash, as `ssh` prints it. */
   fingerprint: string
+  /** The key itself, in the base64 of known_hosts. */
+  key: string
 }
+
+/** Trusts a host key (true) or refuses it (false). */
+export type HostKeyVerifier = (key: HostKey) => boolean | Promise<boolean>
 
 /** Where a command runs and as whom. Durations are milliseconds. */
 export interface SSHTarget {
@@ -40,8 +47,10 @@ export interface SSHTarget {
   passphrase?: string
   /** 'accept-new' */
   hostKeyChecking?: HostKeyChecking
-  /** ~/.ssh/known_hosts */
+  /** ~/.ssh/known_hosts and the other files that `ssh` reads; with a path, that file alone. */
   knownHostsPath?: string
+  /** Decides in place of known_hosts, which is neither read nor written then. Must answer within `connectionTimeout`. */
+  hostKeyVerifier?: HostKeyVerifier
   /** Pool settings for this target only; they win over the pool's and over `configureHost`. */
   poolConfig?: HostPoolConfig
   /** Only 'login' works today; 'persistent' is refused with ENOTSUP. */
@@ -60,8 +69,6 @@ export interface SSHTarget {
   certificate?: string | Buffer
   /** Refused with ENOTSUP today. */
   keyboardInteractive?: (prompts: KeyboardInteractivePrompt[]) => Promise<string[]>
-  /** Refused with ENOTSUP today. */
-  hostKeyVerifier?: (key: HostKey) => boolean | Promise<boolean>
   /** Refused with ENOTSUP today (false is fine). */
   sshConfig?: boolean | string
   /** Refused with ENOTSUP today. */

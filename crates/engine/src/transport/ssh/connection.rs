@@ -6,19 +6,20 @@ use parking_lot::Mutex;
 use russh::client::{self, Handle};
 use russh::{Disconnect, Preferred};
 use tokio::io::BufReader;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
 use super::algorithms::preferred;
 use super::auth::{Login, NOTHING};
 use super::channel::{SshChannel, SshWriter};
 use super::dial::{Cutter, dial};
-use super::handler::{End, Handler, HostKeyJudge};
+use super::handler::{End, Handler};
+use super::host_key_judge::HostKeyJudge;
+use super::host_key_rotation;
 use super::identity;
-use super::known_hosts::{KnownHosts, host_name};
 use super::quick_ack::QuickAck;
 use super::spare::Spare;
-use super::target::{HostKeyChecking, KeepAlive, SshTarget, Traffic};
+use super::target::{KeepAlive, SshTarget, Traffic};
 use crate::command::ExitStatus;
 use crate::error::{Cause, Error, Phase, Reached};
 use crate::transport::{Channel, ChannelEvent, ChannelWriter, Connection, OpenError, Signal, Transport};
@@ -70,8 +71,7 @@ impl Transport for SshTransport {
 /// Keys first, because a bad key file is found without troubling the server; then dial, handshake, authenticate.
 async fn establish(target: &Arc<SshTarget>, phase: &Mutex<Phase>) -> Result<SshConnection, Error> {
     let keys = identity::load(target).await?;
-    let judge = host_key_judge(target).await?;
-    let known = judge.known.algorithms(&host_name(&target.host, target.port));
+    let judge = HostKeyJudge::load(target).await?;
 
     *phase.lock() = Phase::Dial;
     let address = format!("{}:{}", target.host, target.port);
@@ -87,8 +87,15 @@ async fn establish(target: &Arc<SshTarget>, phase: &Mutex<Phase>) -> Result<SshC
     *phase.lock() = Phase::Handshake;
     let refusal = Arc::new(Mutex::new(None));
     let (end_sender, end) = watch::channel(End::NotYet);
-    let handler = Handler { judge, refusal: Arc::clone(&refusal), end: end_sender };
-    let config = Arc::new(config(target, preferred(&known)));
+    let (announced_sender, announced) = oneshot::channel();
+    let config = Arc::new(config(target, preferred(&judge.offer())));
+    let handler = Handler {
+        judge: judge.clone(),
+        refusal: Arc::clone(&refusal),
+        announced: Some(announced_sender),
+        trusted: None,
+        end: end_sender,
+    };
     let mut handle =
         client::connect_stream(config, BufReader::with_capacity(READ_BUFFER, QuickAck::new(stream)), handler)
             .await
@@ -98,33 +105,15 @@ async fn establish(target: &Arc<SshTarget>, phase: &Mutex<Phase>) -> Result<SshC
     if let Err(error) = Login::new(&mut handle, target).run(keys).await {
         return Err(with_last_words(cut_off(error, &end).await, &end));
     }
+    let handle = Arc::new(handle);
+    tokio::spawn(host_key_rotation::follow(Arc::downgrade(&handle), judge, announced));
     Ok(SshConnection {
-        handle: Arc::new(handle),
+        handle,
         spare: Arc::default(),
         end,
         closing: AtomicBool::new(false),
         cutter: Mutex::new(Some(cutter)),
         open_timeout: target.connect_timeout,
-    })
-}
-
-async fn host_key_judge(target: &Arc<SshTarget>) -> Result<HostKeyJudge, Error> {
-    let path = target.known_hosts_path();
-    let known = if target.host_key_checking == HostKeyChecking::Off {
-        KnownHosts::default()
-    } else {
-        let file = path.clone();
-        let loaded = tokio::task::spawn_blocking(move || KnownHosts::load(&file)).await;
-        loaded
-            .unwrap_or_else(|panicked| Err(std::io::Error::other(panicked)))
-            .map_err(|error| Error::KnownHosts { path: path.display().to_string(), source: Arc::new(error) })?
-    };
-    Ok(HostKeyJudge {
-        host: target.host.clone(),
-        port: target.port,
-        checking: target.host_key_checking,
-        path,
-        known: Arc::new(known),
     })
 }
 

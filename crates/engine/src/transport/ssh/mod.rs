@@ -6,6 +6,9 @@ mod channel;
 mod connection;
 mod dial;
 mod handler;
+mod host_key_judge;
+mod host_key_rotation;
+mod host_key_verifier;
 mod identity;
 pub mod known_hosts;
 mod legacy_pem;
@@ -16,4 +19,5 @@ mod target;
 
 pub use channel::{SshChannel, SshWriter};
 pub use connection::{SshConnection, SshTransport};
+pub use host_key_verifier::{HostKeyAnswer, HostKeyQuestion, HostKeyVerifier};
 pub use target::{HostKeyChecking, KeepAlive, KeySource, Secret, SshTarget, Traffic};

@@ -4,6 +4,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use super::host_key_verifier::HostKeyVerifier;
 use super::paths::expand_home;
 use crate::pool::Key;
 
@@ -47,6 +48,10 @@ pub enum Traffic {
     Bulk,
 }
 
+/// What `ssh` reads unless told otherwise.
+const KNOWN_HOSTS: [&str; 4] =
+    ["~/.ssh/known_hosts", "~/.ssh/known_hosts2", "/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"];
+
 /// Where and as whom.
 pub struct SshTarget {
     pub host: String,
@@ -56,8 +61,10 @@ pub struct SshTarget {
     pub private_key: Option<KeySource>,
     pub passphrase: Option<Secret>,
     pub host_key_checking: HostKeyChecking,
-    /// `None`: `~/.ssh/known_hosts`.
-    pub known_hosts: Option<PathBuf>,
+    /// All are asked, the first one is written. None: those of `ssh` (see [`known_hosts_files`](Self::known_hosts_files)).
+    pub known_hosts: Vec<PathBuf>,
+    /// Decides about host keys in place of known_hosts.
+    pub host_key_verifier: Option<HostKeyVerifier>,
     /// From the first packet to authenticated.
     pub connect_timeout: Duration,
     pub keep_alive: Option<KeepAlive>,
@@ -75,16 +82,20 @@ impl SshTarget {
             private_key: None,
             passphrase: None,
             host_key_checking: HostKeyChecking::AcceptNew,
-            known_hosts: None,
+            known_hosts: Vec::new(),
+            host_key_verifier: None,
             connect_timeout: Duration::from_secs(30),
             keep_alive: None,
             traffic: Traffic::Commands,
         }
     }
 
-    /// Where known hosts are kept.
-    pub fn known_hosts_path(&self) -> PathBuf {
-        expand_home(self.known_hosts.as_deref().unwrap_or_else(|| "~/.ssh/known_hosts".as_ref()))
+    /// Where known hosts are kept: the files given, else the user's own and the machine's.
+    pub fn known_hosts_files(&self) -> Vec<PathBuf> {
+        if self.known_hosts.is_empty() {
+            return KNOWN_HOSTS.iter().map(|path| expand_home(path.as_ref())).collect();
+        }
+        self.known_hosts.iter().map(|path| expand_home(path)).collect()
     }
 
     /// The identity of connections to this target. Targets that differ in anything that decides who we are or whom we
@@ -99,7 +110,11 @@ impl SshTarget {
             Some(KeySource::File(path)) => field(&mut hash, "file", Some(path.as_os_str().as_encoded_bytes())),
         }
         field(&mut hash, "checking", Some(&[self.host_key_checking as u8]));
-        field(&mut hash, "known_hosts", self.known_hosts.as_ref().map(|path| path.as_os_str().as_encoded_bytes()));
+        for path in &self.known_hosts {
+            field(&mut hash, "known_hosts", Some(path.as_os_str().as_encoded_bytes()));
+        }
+        let verifier = self.host_key_verifier.as_ref().map(|verifier| verifier.id().to_le_bytes());
+        field(&mut hash, "verifier", verifier.as_ref().map(<[u8; 8]>::as_slice));
         field(&mut hash, "traffic", Some(&[self.traffic as u8]));
         Key::new(&self.host, self.port, &self.username, hash.finalize().into())
     }
@@ -126,6 +141,10 @@ mod tests {
         SshTarget { host_key_checking: HostKeyChecking::Strict, ..SshTarget::new("h", 22, "u") }
     }
 
+    fn verifier(id: u64) -> HostKeyVerifier {
+        HostKeyVerifier::new(id, |_| Box::pin(async { Ok(true) }))
+    }
+
     #[test]
     fn whatever_decides_identity_or_trust_is_in_the_key() {
         let secret = |text: &str| Some(Secret::new(text.to_owned()));
@@ -137,7 +156,10 @@ mod tests {
             SshTarget { private_key: Some(KeySource::Text(Secret::new("a".into()))), ..target() },
             SshTarget { private_key: Some(KeySource::File("a".into())), ..target() },
             SshTarget { host_key_checking: HostKeyChecking::Off, ..target() },
-            SshTarget { known_hosts: Some("a".into()), ..target() },
+            SshTarget { known_hosts: vec!["a".into()], ..target() },
+            SshTarget { known_hosts: vec!["a".into(), "b".into()], ..target() },
+            SshTarget { host_key_verifier: Some(verifier(1)), ..target() },
+            SshTarget { host_key_verifier: Some(verifier(2)), ..target() },
             SshTarget { username: "v".into(), ..target() },
             SshTarget { traffic: Traffic::Bulk, ..target() },
         ];
