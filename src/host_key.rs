@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, Weak};
 
-use napi::bindgen_prelude::{FromNapiValue, Function, JsObjectValue, Object};
+use napi::bindgen_prelude::{FnArgs, FromNapiValue, Function, JsObjectValue, Object};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Result, Status, sys};
 use napi_derive::napi;
@@ -61,7 +61,9 @@ impl From<&HostKeyRefusal> for HostKeyRefusalRecord {
 }
 
 /// Called with a ticket and a key; answers through [`answer_host_key`].
-type Ask = ThreadsafeFunction<(u32, HostKeyRecord), (), (u32, HostKeyRecord), Status, false, true>;
+type Ask = ThreadsafeFunction<Arguments, (), Arguments, Status, false, true>;
+
+type Arguments = FnArgs<(u32, HostKeyRecord)>;
 
 /// What JavaScript gives for a verifier: `{ id, ask }`. The function is held as long as a target of the engine needs it, and
 /// made callable from threads once for all of them, not for every command.
@@ -107,7 +109,7 @@ fn callable(id: u32, given: &Object) -> Result<Arc<Ask>> {
     if let Some(ask) = verifiers.get(&id).and_then(Weak::upgrade) {
         return Ok(ask);
     }
-    let function: Function<(u32, HostKeyRecord), ()> = given.get_named_property("ask")?;
+    let function: Function<Arguments, ()> = given.get_named_property("ask")?;
     // Weak: a question keeps no process alive, the promise of whoever waits for the connection does.
     let ask = Arc::new(function.build_threadsafe_function().callee_handled::<false>().weak::<true>().build()?);
     verifiers.retain(|_, ask| ask.strong_count() > 0);
@@ -125,7 +127,7 @@ async fn put(ask: Arc<Ask>, question: HostKeyQuestion) -> Answer {
         fingerprint: question.fingerprint,
         base64: question.base64,
     };
-    if ask.call((ticket.0, record), ThreadsafeFunctionCallMode::NonBlocking) != Status::Ok {
+    if ask.call((ticket.0, record).into(), ThreadsafeFunctionCallMode::NonBlocking) != Status::Ok {
         return Err(cause("its thread has ended".to_owned()));
     }
     answer.await.unwrap_or_else(|_| Err(cause("it was not answered".to_owned())))
