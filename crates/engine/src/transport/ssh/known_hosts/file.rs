@@ -99,7 +99,7 @@ impl KnownHosts {
         }
         let mut exact = self.about(names.exact(), Marker::Trusted).peekable();
         let Some(first) = exact.peek().map(|line| line.place.clone()) else {
-            let known = names.bare().is_some_and(|bare| self.about(bare, Marker::Trusted).any(|line| line.has(key)));
+            let known = self.about_bare(names, Marker::Trusted).any(|line| line.has(key));
             return if known { Verdict::Known } else { Verdict::Unknown };
         };
         if exact.any(|line| line.has(key)) { Verdict::Known } else { Verdict::Changed(first) }
@@ -112,7 +112,7 @@ impl KnownHosts {
 
     /// Why this key must not be trusted, be it a host's or an authority's.
     pub(super) fn revocation(&self, names: &HostNames, key: &KeyData) -> Option<Verdict> {
-        let revoked = self.about_any(names, Marker::Revoked).find(|line| line.has(key));
+        let revoked = all(names).flat_map(|name| self.about(name, Marker::Revoked)).find(|line| line.has(key));
         if let Some(line) = revoked {
             return Some(Verdict::Revoked(line.place.clone()));
         }
@@ -122,17 +122,23 @@ impl KnownHosts {
 
     /// What to ask the server to prove itself with.
     pub fn offer(&self, names: &HostNames) -> Offer {
-        let algorithms =
-            |name| self.about(name, Marker::Trusted).filter_map(|line| line.entry.key.algorithm()).collect();
-        let mut known: Vec<Algorithm> = algorithms(names.exact());
+        let algorithm = |line: &Line| line.entry.key.algorithm();
+        let mut known: Vec<Algorithm> = self.about(names.exact(), Marker::Trusted).filter_map(algorithm).collect();
         if known.is_empty() {
-            known = names.bare().map(algorithms).unwrap_or_default();
+            known = self.about_bare(names, Marker::Trusted).filter_map(algorithm).collect();
         }
         Offer { known, certificates: self.about_any(names, Marker::CertAuthority).next().is_some() }
     }
 
+    /// Lines that may make the host trusted.
     pub(super) fn about_any<'a>(&'a self, names: &'a HostNames, marker: Marker) -> impl Iterator<Item = &'a Line> {
-        all(names).flat_map(move |name| self.about(name, marker))
+        self.about(names.exact(), marker).chain(self.about_bare(names, marker))
+    }
+
+    /// Lines about the host alone, unless they except this port of it.
+    fn about_bare<'a>(&'a self, names: &'a HostNames, marker: Marker) -> impl Iterator<Item = &'a Line> {
+        let lines = names.bare().into_iter().flat_map(move |bare| self.about(bare, marker));
+        lines.filter(|line| !line.entry.hosts.excludes(names.exact()))
     }
 
     fn about(&self, name: &str, marker: Marker) -> impl Iterator<Item = &Line> {
@@ -222,6 +228,8 @@ mod tests {
         let names = HostNames::new("h", 2222, None);
         assert_eq!(file.verdict(&names, &key(A)), Verdict::Known);
         assert_eq!(file.verdict(&names, &key(B)), Verdict::Unknown, "another port is another server");
+        let excepted = hosts(&format!("h,![h]:2222 {A}\n"));
+        assert_eq!(excepted.verdict(&names, &key(A)), Verdict::Unknown);
         let both = hosts(&format!("h {A}\n[h]:2222 {B}\n"));
         assert_eq!(both.verdict(&names, &key(A)), Verdict::Changed(place(2)), "what is said of the port overrules");
     }

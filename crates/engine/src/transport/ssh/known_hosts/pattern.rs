@@ -35,12 +35,17 @@ impl HostField {
         match self {
             Self::Hashed { salt, hash } => hash_matches(salt, hash, name),
             Self::Patterns(patterns) => {
-                let fits = |pattern: &str| glob(pattern.as_bytes(), name.as_bytes());
-                let hit = |pattern: &String| !pattern.starts_with('!') && fits(pattern);
-                let negated = |pattern: &String| pattern.strip_prefix('!').is_some_and(fits);
-                !patterns.iter().any(negated) && patterns.iter().any(hit)
+                let hit = |pattern: &String| !pattern.starts_with('!') && glob(pattern.as_bytes(), name.as_bytes());
+                !self.excludes(name) && patterns.iter().any(hit)
             }
         }
+    }
+
+    /// Does the line say that it does not speak of `name`?
+    pub fn excludes(&self, name: &str) -> bool {
+        let negated =
+            |pattern: &String| pattern.strip_prefix('!').is_some_and(|rest| glob(rest.as_bytes(), name.as_bytes()));
+        matches!(self, Self::Patterns(patterns) if patterns.iter().any(negated))
     }
 }
 
