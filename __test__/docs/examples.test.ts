@@ -50,6 +50,9 @@ const OUTPUT: Record<string, string[]> = {
   ],
   'streams.mjs': ['compiling', 'linking', '3 false', '3', '42', '0', 'tick', 'tick', '40 120', 'ready', 'bye'],
   'leases.mjs': ['step one', 'step two', 'true', 'true', 'ELEAK true'],
+  'host-keys.mjs': [
+    'true', 'EHOSTKEY verifier-failed', 'trusted', 'EHOSTKEY changed line 1', `[ 'line 2: expected hosts, key type and key' ]`,
+  ],
   'engine.mjs': ['over the shared pool', 'over a pool of its own', '1'],
 }
 
@@ -73,7 +76,7 @@ describe('examples', () => {
 
 const documents = [
   'api.md', 'errors.md', 'metrics.md', 'guides/drop-in.md', 'guides/environment.md', 'guides/monitoring.md', 'guides/patterns.md',
-  'guides/shutdown.md', 'guides/streams.md', 'guides/leases.md',
+  'guides/shutdown.md', 'guides/streams.md', 'guides/leases.md', 'guides/host-keys.md',
 ]
 
 /** Fenced blocks that say which region of which example they show: ```js file=examples/x.mjs region=y */
