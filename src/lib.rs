@@ -2,6 +2,7 @@
 //!
 //! - `ssh_pool`: `NativePool`, one delegating method per call
 //! - `lease`, `process`: what it hands out, a borrowed connection and a command under way
+//! - `session`: a shell that keeps what its commands do to it
 //! - `cancel`: `CancelToken`
 //! - `host_key`: the caller's say about host keys
 //! - `options`: records that come in; `output`, `failure`, `events`, `stats`: records that go out
@@ -19,6 +20,7 @@ mod options;
 mod output;
 mod process;
 mod runtime;
+mod session;
 mod ssh_pool;
 mod stats;
 

@@ -53,6 +53,7 @@ const OUTPUT: Record<string, string[]> = {
   'host-keys.mjs': [
     'true', 'EHOSTKEY verifier-failed', 'trusted', 'EHOSTKEY changed line 1', `[ 'line 2: expected hosts, key type and key' ]`,
   ],
+  'sessions.mjs': ['hello from test in sessions-example 0', 'second', 'leaving 3 true', 'ESESSIONCLOSED false', '/tmp nothing is left', 'one call'],
   'engine.mjs': ['over the shared pool', 'over a pool of its own', '1'],
 }
 
@@ -74,10 +75,8 @@ describe('examples', () => {
   })
 })
 
-const documents = [
-  'api.md', 'errors.md', 'metrics.md', 'guides/drop-in.md', 'guides/environment.md', 'guides/monitoring.md', 'guides/patterns.md',
-  'guides/shutdown.md', 'guides/streams.md', 'guides/leases.md', 'guides/host-keys.md',
-]
+const guides = readdirSync(join(root, 'docs/guides')).map((name) => `guides/${name}`)
+const documents = ['api.md', 'errors.md', 'metrics.md', ...guides]
 
 /** Fenced blocks that say which region of which example they show: ```js file=examples/x.mjs region=y */
 const FENCE = /^```js file=(\S+) region=(\S+)\n([\s\S]*?)^```/gm

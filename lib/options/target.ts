@@ -23,8 +23,7 @@ const hostKeyVerifier: Check<HostKeyVerifier | undefined> = (value, option) => {
   return value as HostKeyVerifier
 }
 
-/** A login shell is what every server gives anyway. */
-export const loginShell = notYet('leave it out, or use \'login\'', (value) => value === 'login')
+export const shell: Check<'login' | 'persistent'> = oneOf('login', 'persistent')
 
 export const targetFields = {
   host: hostName,
@@ -40,7 +39,7 @@ export const targetFields = {
   controlMaster,
   controlPath: nonEmptyText,
   controlPersist,
-  shell: loginShell,
+  shell,
   agent: notYet('give privateKey or password'),
   certificate: notYet('give privateKey or password'),
   keyboardInteractive: notYet('give privateKey or password'),
@@ -57,7 +56,7 @@ const fields = shape(targetFields)
 /** A target whose `host` is known to be there. */
 export type CheckedTarget = Pick<SSHTarget,
   'port' | 'username' | 'password' | 'privateKey' | 'passphrase' | 'hostKeyChecking' | 'knownHostsPath'
-  | 'hostKeyVerifier' | 'poolConfig'>
+  | 'hostKeyVerifier' | 'poolConfig' | 'shell'>
   & { host: string }
 
 export function checkTarget(value: unknown): CheckedTarget {

@@ -14,12 +14,16 @@ export interface ResolvedTarget {
   warmUpConnections: number
   /** Milliseconds; 0 = leases may be held for as long as one likes. */
   leakDetectionThreshold: number
+  /** How its commands run, unless they say otherwise. */
+  shell: Shell
 }
+
+export type Shell = 'login' | 'persistent'
 
 export function resolveTarget(target: CheckedTarget, rules: HostRules): ResolvedTarget {
   const config = rules.configFor(target.host, target.poolConfig)
-  const { warmUpConnections = 0, leakDetectionThreshold = 0 } = config ?? rules.base
-  return { spec: targetSpec(target, config), warmUpConnections, leakDetectionThreshold }
+  const { warmUpConnections = 0, leakDetectionThreshold = 0, shell = 'login' } = config ?? rules.base
+  return { spec: targetSpec(target, config), warmUpConnections, leakDetectionThreshold, shell: target.shell ?? shell }
 }
 
 /** The target in the engine's words, defaults filled in. `config` only where the pool's own settings do not apply. */

@@ -53,7 +53,7 @@ export interface SSHTarget {
   hostKeyVerifier?: HostKeyVerifier
   /** Pool settings for this target only; they win over the pool's and over `configureHost`. */
   poolConfig?: HostPoolConfig
-  /** Only 'login' works today; 'persistent' is refused with ENOTSUP. */
+  /** How commands run here, unless they say otherwise; see `ExecOptions.shell`. */
   shell?: 'login' | 'persistent'
 
   /** Accepted without effect: pooled connections are shared anyway. */

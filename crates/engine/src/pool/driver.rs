@@ -484,7 +484,9 @@ async fn dial_task<T: Transport>(inner: Arc<Inner<T>>, dial: DialId, key: Key, t
         Err(error) => inner.update(|core, now| core.dial_failed(dial, error, now)),
         Ok(connection) => {
             let connection = Arc::new(connection);
-            let id = inner.update(|core, now| core.dial_succeeded(dial, Arc::clone(&connection), now));
+            let id = inner.update(|core, now| {
+                core.dial_succeeded(dial, Arc::clone(&connection), connection.most_channels(), now)
+            });
             drop(unfinished);
             match id {
                 Some(id) => watch(&inner, key, id, connection),

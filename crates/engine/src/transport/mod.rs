@@ -39,6 +39,11 @@ pub trait Connection: Send + Sync + 'static {
 
     fn is_closed(&self) -> bool;
 
+    /// The most channels at once that its server can stand, where that is known; `None`: as many as it allows.
+    fn most_channels(&self) -> Option<usize> {
+        None
+    }
+
     /// Say goodbye and cut the line. Bounded; channels still open see their end.
     fn close(&self) -> impl Future<Output = ()> + Send;
 }

@@ -13,6 +13,7 @@ use super::algorithms::preferred;
 use super::auth::{Login, NOTHING};
 use super::channel::{SshChannel, SshWriter};
 use super::dial::{Cutter, dial};
+use super::greeting::Greeting;
 use super::handler::{End, Handler};
 use super::host_key_judge::HostKeyJudge;
 use super::host_key_rotation;
@@ -22,6 +23,7 @@ use super::spare::Spare;
 use super::target::{KeepAlive, SshTarget, Traffic};
 use crate::command::ExitStatus;
 use crate::error::{Cause, Error, Phase, Reached};
+use crate::policy::most_channels;
 use crate::transport::{Channel, ChannelEvent, ChannelWriter, Connection, OpenError, Signal, Transport};
 
 /// Room for a command's output that the reader has not taken yet, per channel.
@@ -47,6 +49,7 @@ pub struct SshTransport;
 pub struct SshConnection {
     handle: Arc<Handle<Handler>>,
     spare: Arc<Spare>,
+    most_channels: Option<usize>,
     end: watch::Receiver<End>,
     /// We said goodbye ourselves: its end is no error.
     closing: AtomicBool,
@@ -96,10 +99,10 @@ async fn establish(target: &Arc<SshTarget>, phase: &Mutex<Phase>) -> Result<SshC
         trusted: None,
         end: end_sender,
     };
-    let mut handle =
-        client::connect_stream(config, BufReader::with_capacity(READ_BUFFER, QuickAck::new(stream)), handler)
-            .await
-            .map_err(|error| handshake_error(&address, refusal.lock().take(), &end, error))?;
+    let (stream, server_id) = Greeting::new(QuickAck::new(stream));
+    let mut handle = client::connect_stream(config, BufReader::with_capacity(READ_BUFFER, stream), handler)
+        .await
+        .map_err(|error| handshake_error(&address, refusal.lock().take(), &end, error))?;
 
     *phase.lock() = Phase::Authenticate;
     if let Err(error) = Login::new(&mut handle, target).run(keys).await {
@@ -107,9 +110,11 @@ async fn establish(target: &Arc<SshTarget>, phase: &Mutex<Phase>) -> Result<SshC
     }
     let handle = Arc::new(handle);
     tokio::spawn(host_key_rotation::follow(Arc::downgrade(&handle), judge, announced));
+    let most_channels = server_id.get().and_then(|id| most_channels(id));
     Ok(SshConnection {
         handle,
-        spare: Arc::default(),
+        spare: Arc::new(Spare::new(most_channels.is_none())),
+        most_channels,
         end,
         closing: AtomicBool::new(false),
         cutter: Mutex::new(Some(cutter)),
@@ -312,6 +317,10 @@ impl Connection for SshConnection {
 
     fn is_closed(&self) -> bool {
         self.handle.is_closed()
+    }
+
+    fn most_channels(&self) -> Option<usize> {
+        self.most_channels
     }
 
     async fn close(&self) {

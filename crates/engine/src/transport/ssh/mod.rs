@@ -5,6 +5,7 @@ mod auth;
 mod channel;
 mod connection;
 mod dial;
+mod greeting;
 mod handler;
 mod host_key_judge;
 mod host_key_rotation;
