@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { SSHConnectionPool, type SSHTarget } from '../../index.mjs'
 import { generateKey } from '../support/keys'
 import { OpenSSHServer } from '../support/openssh'
+import { PythonServer } from '../support/python-servers'
 import { until } from '../support/wait'
 
 let server: OpenSSHServer
@@ -37,7 +38,7 @@ describe('the other host keys of a known server', () => {
     await pool.closeAll()
     const before = proofs()
     for (const type of ['ed25519', 'ecdsa']) {
-      await expect(pool.exec(target(learned.split('\n').find((each) => each.includes(key(type))) + '\n', { hostKeyChecking: 'strict' }), 'true')).resolves.toMatchObject({ exitCode: 0 })
+      await expect(pool.exec(target(line(type), { hostKeyChecking: 'strict' }), 'true')).resolves.toMatchObject({ exitCode: 0 })
     }
     await pool.exec({ ...known }, 'true')
     expect(readFileSync(known.knownHostsPath, 'utf8')).toBe(learned)
@@ -61,5 +62,28 @@ describe('the other host keys of a known server', () => {
     await pool.exec(known, 'true')
     expect(proofs()).toBe(before)
     expect(readFileSync(known.knownHostsPath, 'utf8')).toBe(line('ed25519') + other)
+  })
+})
+
+describe('a server that announces a key it does not hold', () => {
+  let liar: PythonServer
+  let claimed: string
+
+  beforeAll(async () => {
+    liar = await PythonServer.start('announcing')
+    claimed = generateKey(liar.directory, 'claimed').publicKey.split(' ').slice(0, 2).join(' ')
+  })
+  afterAll(async () => { await liar.stop() })
+
+  it.each(['refused', 'short', 'wrong'])('and whose proof is %s: the key is not learned', async (username) => {
+    const known = liar.target({ username, knownHostsPath: join(liar.directory, `hosts_${username}`) })
+    await pool.exec(known, 'true')
+    const own = readFileSync(known.knownHostsPath ?? '', 'utf8')
+    await until('the proof was asked for', () => liar.log.includes(`asked to prove 1 as ${username}`))
+    // The answer to this command comes behind the proof.
+    await expect(pool.exec(known, 'true')).resolves.toMatchObject({ exitCode: 0 })
+    await pool.closeAll()
+    expect(readFileSync(known.knownHostsPath ?? '', 'utf8')).toBe(own)
+    expect(own).not.toContain(claimed)
   })
 })

@@ -62,6 +62,7 @@ describe('hostKeyVerifier', () => {
     const target = server.target({ hostKeyVerifier, poolConfig: { connectionTimeout: 300, reconnect: { enabled: false } } })
     const error = await failureOf(pool.exec(target, 'true'))
     expect(error).toMatchObject({ code: 'ETIMEDOUT', phase: 'handshake', limit: 300, reached: false })
+    expect(error.cause).toMatchObject({ message: 'hostKeyVerifier has not answered' })
     for (const answer of answers) answer(true)
     expect(pool.getStats()).toMatchObject({ totalConnections: 0, connectionsCreated: 0 })
   })

@@ -7,7 +7,7 @@ use russh::client::{self, Handle};
 use russh::{Disconnect, Preferred};
 use tokio::io::BufReader;
 use tokio::sync::{oneshot, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::algorithms::preferred;
 use super::auth::{Login, NOTHING};
@@ -73,8 +73,9 @@ impl Transport for SshTransport {
 
 /// Keys first, because a bad key file is found without troubling the server; then dial, handshake, authenticate.
 async fn establish(target: &Arc<SshTarget>, phase: &Mutex<Phase>) -> Result<SshConnection, Error> {
+    let deadline = Instant::now() + target.connect_timeout;
     let keys = identity::load(target).await?;
-    let judge = HostKeyJudge::load(target).await?;
+    let judge = HostKeyJudge::load(target, deadline).await?;
 
     *phase.lock() = Phase::Dial;
     let address = format!("{}:{}", target.host, target.port);

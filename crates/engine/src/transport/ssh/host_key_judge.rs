@@ -1,14 +1,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use russh::keys::PublicKeyOrCertificate;
-use russh::keys::{Certificate, HashAlg, PublicKey};
+use russh::keys::{Certificate, HashAlg, PublicKey, PublicKeyOrCertificate};
+use tokio::time::{Instant, timeout_at};
 
 use super::host_key_verifier::{HostKeyQuestion, HostKeyVerifier};
 use super::known_hosts::{self, CertificateVerdict, HostNames, KnownHosts, Offer, Verdict};
 use super::target::{HostKeyChecking, SshTarget};
-use crate::error::{Cause, Error};
+use crate::error::{Cause, Error, Phase, Reached};
 use crate::host_key::{HostKeyProblem, HostKeyRefusal};
 
 /// Decides whether a server's key is to be trusted.
@@ -18,7 +18,13 @@ pub struct HostKeyJudge {
     port: u16,
     names: HostNames,
     source: Source,
+    /// How long connecting may take, and when that is over.
+    limit: Duration,
+    deadline: Instant,
 }
+
+/// Before the deadline, so that a verifier that does not answer is named, and not the server blamed.
+const MARGIN: Duration = Duration::from_millis(10);
 
 /// Where trust comes from.
 #[derive(Clone)]
@@ -37,7 +43,7 @@ struct Files {
 
 impl HostKeyJudge {
     /// Reads what there is to read, anew for every connection: a key may have been revoked meanwhile.
-    pub async fn load(target: &SshTarget) -> Result<Self, Error> {
+    pub async fn load(target: &SshTarget, deadline: Instant) -> Result<Self, Error> {
         let source = match (&target.host_key_verifier, target.host_key_checking) {
             (Some(verifier), _) => Source::Verifier(verifier.clone()),
             (None, HostKeyChecking::Off) => Source::Nobody,
@@ -46,7 +52,14 @@ impl HostKeyJudge {
             }
         };
         let names = HostNames::new(&target.host, target.port, None);
-        Ok(Self { host: target.host.clone(), port: target.port, names, source })
+        Ok(Self {
+            host: target.host.clone(),
+            port: target.port,
+            names,
+            source,
+            limit: target.connect_timeout,
+            deadline,
+        })
     }
 
     /// What to ask the server to prove itself with.
@@ -57,7 +70,8 @@ impl HostKeyJudge {
         }
     }
 
-    /// The server has proven that it holds this key. Answers with the key when it is trusted because it is on file.
+    /// The server has proven that it holds this key. Answers with the key when it is trusted because it is on file under
+    /// the host's exact name.
     pub async fn judge(&self, presented: &PublicKeyOrCertificate) -> Result<Option<PublicKey>, Error> {
         let key = presented.public_key();
         match &self.source {
@@ -112,10 +126,17 @@ impl HostKeyJudge {
             fingerprint: key.fingerprint(HashAlg::Sha256).to_string(),
             base64: encoded.split(' ').nth(1).unwrap_or_default().to_owned(),
         };
-        match verifier.ask(question).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(self.refusal(HostKeyProblem::Rejected, key, None, None)),
-            Err(cause) => Err(self.refusal(HostKeyProblem::VerifierFailed, key, None, Some(cause))),
+        let answered = timeout_at(self.deadline.checked_sub(MARGIN).unwrap_or(self.deadline), verifier.ask(question));
+        match answered.await {
+            Ok(Ok(true)) => Ok(()),
+            Ok(Ok(false)) => Err(self.refusal(HostKeyProblem::Rejected, key, None, None)),
+            Ok(Err(cause)) => Err(self.refusal(HostKeyProblem::VerifierFailed, key, None, Some(cause))),
+            Err(_) => Err(Error::Timeout {
+                phase: Phase::Handshake,
+                limit: self.limit,
+                reached: Reached::No,
+                source: Some(Arc::new(NotAnswered)),
+            }),
         }
     }
 
@@ -127,6 +148,7 @@ impl HostKeyJudge {
     ) -> Result<Option<PublicKey>, Error> {
         let refuse = |problem| Err(self.refusal(problem, &key, Some(files), None));
         let mut verdict = files.known.verdict(&self.names, &key);
+        let mut on_file = files.known.holds(&self.names, key.key_data());
         match certificate.map(|certificate| files.known.certificate_verdict(&self.names, certificate, now())) {
             Some(CertificateVerdict::Trusted) => return Ok(None),
             Some(CertificateVerdict::Refused(reason)) => verdict = reason,
@@ -139,9 +161,10 @@ impl HostKeyJudge {
         }
         if verdict == Verdict::Unknown && files.accept_new {
             verdict = self.accept(files, &key);
+            on_file = true;
         }
         match verdict {
-            Verdict::Known => Ok(Some(key)),
+            Verdict::Known => Ok(on_file.then_some(key)),
             Verdict::Unknown => refuse(HostKeyProblem::Unknown),
             Verdict::Changed(place) => refuse(HostKeyProblem::Changed(place)),
             Verdict::Revoked(place) => refuse(HostKeyProblem::Revoked(place)),
@@ -170,6 +193,10 @@ impl HostKeyJudge {
         Error::HostKey { refusal: Arc::new(refusal), source }
     }
 }
+
+#[derive(Debug, thiserror::Error)]
+#[error("hostKeyVerifier has not answered")]
+struct NotAnswered;
 
 async fn load(paths: Vec<PathBuf>, accept_new: bool) -> Result<Arc<Files>, Error> {
     let reading = move || KnownHosts::load(&paths).map(|known| Arc::new(Files { paths, known, accept_new }));

@@ -27,7 +27,8 @@ const PROOF: Duration = Duration::from_secs(30);
 pub async fn follow(handle: Weak<Handle<Handler>>, judge: HostKeyJudge, announced: oneshot::Receiver<Announcement>) {
     // The sender goes with the connection.
     let Ok(Announcement { trusted, keys }) = announced.await else { return };
-    let mut new: Vec<PublicKey> = keys.into_iter().filter(|key| judge.is_news(key)).collect();
+    let is_new = |key: &PublicKey| key.key_data() != trusted.key_data() && judge.is_news(key);
+    let mut new: Vec<PublicKey> = keys.into_iter().filter(is_new).collect();
     new.dedup_by(|a, b| a.key_data() == b.key_data());
     if new.is_empty() || new.len() > MOST {
         return;
