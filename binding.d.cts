@@ -34,6 +34,8 @@ export declare class NativeLease {
 export declare class NativePool {
   /** Opens a session in `first`'s directory and with its variables. The promise resolves whatever happens. */
   session(target: TargetSpec, first: CommandSpec, cancel?: CancelToken | undefined | null): Promise<SessionOutcome>
+  /** Opens an SFTP session on a connection for files and streams. `silence`: milliseconds, 0 = no limit. */
+  sftp(target: TargetSpec, priority: number, silence: number, cancel?: CancelToken | undefined | null): Promise<SftpOutcome>
   constructor(settings: PoolSettings)
   /** Runs a command. The promise resolves whatever happens; a failure is in the record. */
   exec(target: TargetSpec, command: CommandSpec, cancel?: CancelToken | undefined | null): Promise<ExecOutcome>
@@ -87,6 +89,13 @@ export declare class NativeProcess {
   resize(columns: number, rows: number): boolean
 }
 
+/** A remote file, read piece by piece. */
+export declare class NativeReadStream {
+  read(): Promise<PieceOutcome>
+  /** Closes the file; a read that is under way ends first. */
+  close(): Promise<void>
+}
+
 /** A shell that keeps what its commands do to it. Closed when garbage-collected. */
 export declare class NativeSession {
   /** Runs a command in the shell. The promise resolves whatever happens; a failure is in the record. */
@@ -98,8 +107,70 @@ export declare class NativeSession {
   close(): Promise<void>
 }
 
+/** An SFTP session. When it is garbage-collected, it ends after what it was asked for before. */
+export declare class NativeSftp {
+  /** `stat`, `lstat`, `realpath`, `readlink`, `readdir`, `remove`, `rmdir`, `rm`: everything that takes one path. */
+  ask(what: string, path: string): Promise<SftpAnswer>
+  mkdir(path: string, mode: number | undefined | null, recursive: boolean): Promise<SftpAnswer>
+  /** `overwrite`: what has the new name is replaced. */
+  rename(from: string, to: string, overwrite: boolean): Promise<SftpAnswer>
+  /** What the link says is not a path of ours: it is taken as it is. */
+  symlink(target: string, path: string): Promise<SftpAnswer>
+  /** Changes what is given: mode, owner (user and group), times (seconds). */
+  change(path: string, mode?: number | undefined | null, owner?: [number, number] | undefined | null, times?: [number, number] | undefined | null): Promise<SftpAnswer>
+  upload(local: string, remote: string, options: UploadSpec, token: TransferToken): Promise<SftpAnswer>
+  download(remote: string, local: string, options: DownloadSpec, token: TransferToken): Promise<SftpAnswer>
+  /** `filter` gets the entries of a directory, or a part of them, and answers with as many truth values. It must not throw. */
+  uploadTree(local: string, remote: string, options: TreeSpec, token: TransferToken, filter?: (candidates: Array<CandidateRecord>) => Array<boolean>): Promise<SftpAnswer>
+  /** As `uploadTree`, the other way. */
+  downloadTree(remote: string, local: string, options: TreeSpec, token: TransferToken, filter?: (candidates: Array<CandidateRecord>) => Array<boolean>): Promise<SftpAnswer>
+  /** `end`: the first byte that is not read. */
+  openRead(path: string, start: number, end?: number | undefined | null): Promise<ReaderOutcome>
+  /** `how`: `w`, `wx`, `a` or `r+`. */
+  openWrite(path: string, how: string, mode: number | undefined | null, start: number): Promise<WriterOutcome>
+  /** Ends the session; what was asked before is answered. */
+  close(): Promise<void>
+  get closed(): boolean
+}
+
+/** A remote file, written piece by piece. */
+export declare class NativeWriteStream {
+  /** Resolves when there is room for more. */
+  write(data: Buffer): Promise<SftpAnswer>
+  /** Resolves when everything is written and the file is closed. */
+  finish(): Promise<SftpAnswer>
+  /** Closes the file with what has arrived. */
+  close(): Promise<void>
+}
+
+/** One transfer, to its caller: ends it early, and tells how far it is. */
+export declare class TransferToken {
+  /** `wake` is called about ten times a second while there is progress. It keeps no process alive. */
+  constructor(wake?: (() => void) | undefined | null)
+  cancel(): void
+  progress(): ProgressRecord
+}
+
 /** Answers a question; `problem` says why it has no answer. Too late is not an error: nobody waits any more. */
 export declare function answerHostKey(ticket: number, trusted: boolean, problem?: string | undefined | null): void
+
+/** What is known of a file. Times are seconds. */
+export interface AttributesRecord {
+  /** `file`, `directory`, `symlink`, `other` or `unknown`. */
+  kind: string
+  size?: number
+  mode?: number
+  uid?: number
+  gid?: number
+  atime?: number
+  mtime?: number
+}
+
+/** An entry that a filter is asked about; its path from the root of the tree, with slashes. */
+export interface CandidateRecord {
+  path: string
+  directory: boolean
+}
 
 export interface CommandSpec {
   command: string
@@ -139,6 +210,19 @@ export interface ConnectionSnapshot {
   errors: number
 }
 
+export interface DownloadSpec {
+  atomic: boolean
+  resume: boolean
+  preserve: boolean
+  sync: boolean
+}
+
+export interface EntryRecord {
+  name: string
+  longname: string
+  attributes: AttributesRecord
+}
+
 /** One event in plain values. */
 export interface EventRecord {
   /** Its bit in the mask: see `EventKind` in the engine, whose order this is. */
@@ -168,6 +252,11 @@ export interface ExecOutcome {
   failure?: FailureRecord
 }
 
+export interface FailedRecord {
+  path: string
+  failure: FailureRecord
+}
+
 /** A failure in plain values; the facade makes a real `Error` of it. */
 export interface FailureRecord {
   code: string
@@ -188,6 +277,8 @@ export interface FailureRecord {
   stream?: string
   /** EMAXBUFFER: bytes; ETIMEDOUT: milliseconds. */
   limit?: number
+  /** The file it is about. */
+  path?: string
   /** EHOSTKEY. */
   hostKey?: HostKeyRefusalRecord
 }
@@ -291,6 +382,12 @@ export interface OutputRecord {
   duration: number
 }
 
+/** Neither of the two at the end. */
+export interface PieceOutcome {
+  data?: Buffer
+  failure?: FailureRecord
+}
+
 /** A line of a file. */
 export interface PlaceRecord {
   file: string
@@ -304,11 +401,25 @@ export interface PoolSettings {
   cleanupInterval: number
 }
 
+/** How far a transfer is. */
+export interface ProgressRecord {
+  transferred: number
+  total: number
+  files: number
+  failed: number
+}
+
 /** A terminal for a command. */
 export interface PtySpec {
   term: string
   columns: number
   rows: number
+}
+
+/** Exactly one of the two. */
+export interface ReaderOutcome {
+  stream?: NativeReadStream
+  failure?: FailureRecord
 }
 
 /** What to do when the server cannot be reached, or is lost. */
@@ -326,6 +437,22 @@ export interface ReconnectSettings {
 /** Exactly one of the two. */
 export interface SessionOutcome {
   session?: NativeSession
+  failure?: FailureRecord
+}
+
+/** What was asked for, or the failure; nothing at all when it is just done. */
+export interface SftpAnswer {
+  attributes?: AttributesRecord
+  entries?: Array<EntryRecord>
+  path?: string
+  bytes?: number
+  report?: TreeRecord
+  failure?: FailureRecord
+}
+
+/** Exactly one of the two. */
+export interface SftpOutcome {
+  session?: NativeSftp
   failure?: FailureRecord
 }
 
@@ -377,11 +504,42 @@ export interface TargetSpec {
   settings?: HostSettings
 }
 
+export interface TreeRecord {
+  files: number
+  directories: number
+  symlinks: number
+  bytes: number
+  failed: Array<FailedRecord>
+}
+
+export interface TreeSpec {
+  concurrency: number
+  /** `follow`, `recreate` or `skip`. */
+  symlinks: string
+  atomic: boolean
+  preserve: boolean
+}
+
+export interface UploadSpec {
+  atomic: boolean
+  resume: boolean
+  preserve: boolean
+  mode?: number
+  parents: boolean
+  sync: boolean
+}
+
 /** The version of the native part. */
 export declare function version(): string
 
 /** How a warm-up ended: the connections that are ready, and why there are not more. */
 export interface WarmUpRecord {
   ready: number
+  failure?: FailureRecord
+}
+
+/** Exactly one of the two. */
+export interface WriterOutcome {
+  stream?: NativeWriteStream
   failure?: FailureRecord
 }

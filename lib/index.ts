@@ -8,6 +8,7 @@ export {
 export type { PoolDiagnostic, PoolEventInfo, PoolEventName, PoolEvents } from './events'
 export { SSHConnectionPool } from './pool'
 export { ShellSession } from './session'
+export { SFTP } from './sftp'
 export { SSHConnection } from './lease'
 export { RemoteProcess } from './process'
 export { version } from './binding'

@@ -27,6 +27,8 @@ pub struct FailureRecord {
     pub stream: Option<String>,
     /// EMAXBUFFER: bytes; ETIMEDOUT: milliseconds.
     pub limit: Option<f64>,
+    /// The file it is about.
+    pub path: Option<String>,
     /// EHOSTKEY.
     pub host_key: Option<HostKeyRefusalRecord>,
 }
@@ -52,6 +54,7 @@ impl FailureRecord {
             stdall: None,
             stream,
             limit,
+            path: error.path().map(str::to_owned),
             host_key: match error {
                 Error::HostKey { refusal, .. } => Some((&**refusal).into()),
                 _ => None,

@@ -4,6 +4,7 @@
 //! - `lease`, `process`: what it hands out, a borrowed connection and a command under way
 //! - `session`: a shell that keeps what its commands do to it
 //! - `cancel`: `CancelToken`
+//! - `sftp`, `sftp_streams`, `transfer`: `NativeSftp` and what belongs to it; `sftp_records`: its records
 //! - `host_key`: the caller's say about host keys
 //! - `options`: records that come in; `output`, `failure`, `events`, `stats`: records that go out
 //! - `runtime`: the threads, and promises settled from them
@@ -21,8 +22,12 @@ mod output;
 mod process;
 mod runtime;
 mod session;
+mod sftp;
+mod sftp_records;
+mod sftp_streams;
 mod ssh_pool;
 mod stats;
+mod transfer;
 
 use napi_derive::napi;
 

@@ -6,7 +6,7 @@ use napi::{Env, Result};
 use napi_derive::napi;
 use xec_engine::events::EventBuffer;
 use xec_engine::pool::{HostConfig, Pool, Request};
-use xec_engine::run::{Cancel, borrow, exec, warm_up};
+use xec_engine::run::{Cancel, borrow, warm_up};
 use xec_engine::shell::Shells;
 use xec_engine::transport::ssh::{SshTarget, SshTransport, Traffic};
 
@@ -205,7 +205,7 @@ pub(crate) fn run<'env>(
         let running = shells.exec(pool, request, command, cancel);
         return runtime::promise(env, async move { outcome_record(running.await, &host, port) });
     }
-    let running = exec(pool, request, command, cancel);
+    let running = shells.exec_beside(pool, request, command, cancel);
     runtime::promise(env, async move { outcome_record(running.await, &host, port) })
 }
 
@@ -226,6 +226,10 @@ impl NativePool {
         let target = SshTarget { traffic: Traffic::Bulk, ..target };
         let config = HostConfig { channels_per_connection: 1, min_idle: 0, ..(*config).clone() };
         Ok(Request { priority, ..Request::new(target.key(), Arc::new(target), Arc::new(config)) })
+    }
+
+    pub(crate) fn shared_pool(&self) -> Arc<Pool<SshTransport>> {
+        Arc::clone(&self.pool)
     }
 
     fn resolve(&self, target: TargetSpec) -> Result<(SshTarget, Arc<HostConfig>)> {

@@ -48,6 +48,10 @@ const OUTPUT: Record<string, string[]> = {
     ['create_time', 'wait_time', 'use_time', 'count', 'idle.max', 'max', 'pending_requests', 'timeouts']
       .map((name) => `ssh.client.connection.${name}`).join(' '),
   ],
+  'files.mjs': [
+    '12 all is well', '2 2 27 { transferred: 27, total: 27, files: 2, failed: 1 }', 'broken ENOENT', 'file .htaccess 14', 'directory empty ', 'file index.html 13',
+    '100640 false', '<p>hello</p>', 'AbortError transfer', 'true 50000000', 'ENOENT not-found /no/such/file',
+  ],
   'streams.mjs': ['compiling', 'linking', '3 false', '3', '42', '0', 'tick', 'tick', '40 120', 'ready', 'bye'],
   'leases.mjs': ['step one', 'step two', 'true', 'true', 'ELEAK true'],
   'host-keys.mjs': [

@@ -23,6 +23,8 @@ export interface ServerOptions {
   config?: string[]
   /** More keys that may log in. */
   authorized?: string[]
+  /** What serves files; Debian's default by default, false for a server that serves none. */
+  sftp?: string | false
   /** The port of a server that has been stopped. */
   port?: number
 }
@@ -155,7 +157,7 @@ export class OpenSSHServer {
   }
 
   #config(options: ServerOptions): string {
-    const { addresses = ['127.0.0.1'], hostKeys = ['ed25519'], config = [] } = options
+    const { addresses = ['127.0.0.1'], hostKeys = ['ed25519'], config = [], sftp = '/usr/lib/openssh/sftp-server' } = options
     return [
       ...addresses.map((address) => `ListenAddress ${address}`),
       `Port ${this.port}`,
@@ -164,6 +166,7 @@ export class OpenSSHServer {
       `PidFile ${join(this.directory, 'pid')}`,
       'StrictModes no', 'UsePAM yes', 'PasswordAuthentication yes', 'KbdInteractiveAuthentication no',
       'UseDNS no', 'LogLevel VERBOSE',
+      ...(sftp === false ? [] : [`Subsystem sftp ${sftp}`]),
       ...config, '',
     ].join('\n')
   }

@@ -53,6 +53,7 @@ function fieldsOf(failure: FailureRecord, kind: FailureKind, context: FailureCon
     stdout: failure.stdout === undefined ? undefined : decode(failure.stdout),
     stderr: failure.stderr === undefined ? undefined : decode(failure.stderr),
     limit: failure.limit,
+    path: failure.path,
     hostKey: failure.hostKey === undefined ? undefined : hostKeyOf(failure.hostKey),
     stream: failure.stream === 'stdout' || failure.stream === 'stderr' ? failure.stream : undefined,
   }

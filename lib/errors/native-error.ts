@@ -15,6 +15,7 @@ export interface ErrorFields {
   stderr?: string | Buffer
   limit?: number
   stream?: 'stdout' | 'stderr'
+  path?: string
   hostKey?: HostKeyRefusal
 }
 
@@ -52,6 +53,8 @@ export class XecNativeError extends Error {
   // `declare`: a field that is not known is absent, not undefined.
   /** The command, secrets masked. */
   declare readonly command?: string
+  /** The file it is about, for file operations. */
+  declare readonly path?: string
   /** Did the command reach the server? Absent when nobody can know. */
   declare readonly reached?: boolean
   /** What had arrived before it went wrong. Not enumerable, so that logging an error does not print output. */
@@ -66,6 +69,7 @@ export class XecNativeError extends Error {
     if (fields.host !== undefined) this.host = fields.host
     if (fields.port !== undefined) this.port = fields.port
     if (fields.command !== undefined) this.command = fields.command
+    if (fields.path !== undefined) this.path = fields.path
     if (fields.reached !== undefined) this.reached = fields.reached
     hide(this, 'stdout', fields.stdout)
     hide(this, 'stderr', fields.stderr)

@@ -3,6 +3,10 @@ export { type CheckedFleetOptions, checkDrainOptions, checkFleetOptions, checkTa
 export { type CheckedTarget, checkTarget } from './target'
 export { hostConfig } from './host-config'
 export { poolOptions } from './pool-options'
+export {
+  checkDownloadOptions, checkMkdirOptions, checkMode, checkOverwrite, checkPath, checkReadStreamOptions, checkRecursive,
+  checkSFTPOptions, checkTreeOptions, checkUploadOptions, checkWriteStreamOptions,
+} from './sftp'
 export { checkHealthLimit, checkKeepAlive, checkLeaseOptions } from './lease'
 export { type CheckedSpawnOptions, checkSignal, checkSpawnOptions, checkTerminalSize } from './spawn'
 export { checkExecuteOptions, checkSessionOptions } from './session'

@@ -8,9 +8,10 @@ import {
 } from '../options'
 import { type RemoteProcess, spawnProcess } from '../process'
 import { type ShellSession, openSession } from '../session'
+import { type SFTP, openSFTP } from '../sftp'
 import type {
   CommandResult, ConnectionInfo, ExecOptions, FleetOptions, FleetResult, HostPoolConfig, LeaseOptions, PoolMetrics, PoolOptions,
-  PoolStats, SSHTarget, SessionOptions, SpawnOptions, WarmUpOptions, WarmUpReport,
+  PoolStats, SFTPOptions, SSHTarget, SessionOptions, SpawnOptions, WarmUpOptions, WarmUpReport,
 } from '../types'
 import { linkAbort } from './abort'
 import { commandSpec } from './command-spec'
@@ -166,6 +167,17 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
   }
 
   /**
+   * Opens an SFTP session, on a connection for files and streams that commands do not use. It holds that connection until
+   * it is closed, or garbage-collected.
+   */
+  sftp(target: SSHTarget, options?: SFTPOptions): Promise<SFTP> {
+    return this.#perform(() => {
+      const { spec } = this.#resolve(checkTarget(target))
+      return openSFTP(this.#native, spec, options)
+    })
+  }
+
+  /**
    * Opens connections ahead of need. Resolves with a report, whatever happens to each target; rejects only when an option or
    * a target is wrong.
    */
@@ -269,6 +281,7 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
         return settle(target, checkedCommand, checkedOptions, outcome)
       },
       spawn: (command, options) => this.spawn(target, command, options),
+      sftp: (options) => this.sftp(target, options),
       perform: (work) => this.#perform(work),
       released: () => { unwatch() },
     })

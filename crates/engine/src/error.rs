@@ -186,7 +186,7 @@ pub enum Error {
         source: Option<Cause>,
     },
 
-    #[error("The connection was lost{}", lost_text(*.reached))]
+    #[error("The connection was lost{}", lost_text(*.phase, *.reached))]
     ConnectionLost {
         phase: Phase,
         reached: Reached,
@@ -245,6 +245,34 @@ pub enum Error {
     #[error("The health check command did not exit with 0")]
     HealthCheckFailed,
 
+    /// The server refused or failed a file operation.
+    #[error("Cannot {operation} {path}: {problem}")]
+    RemoteFile { operation: &'static str, path: String, code: &'static str, kind: Kind, problem: String },
+
+    /// This machine refused or failed a file operation.
+    #[error("Cannot {operation} the local {path}: {}", local_problem(.source))]
+    LocalFile {
+        operation: &'static str,
+        path: String,
+        #[source]
+        source: Arc<std::io::Error>,
+    },
+
+    #[error("Cannot resume: {path} holds {there} bytes, more than the {whole} of its source. It is another file")]
+    ResumeMismatch { path: String, there: u64, whole: u64 },
+
+    #[error("The server offers no SFTP: its sftp subsystem is missing, or not for this user")]
+    NoSftp {
+        #[source]
+        source: Option<Cause>,
+    },
+
+    #[error("The server broke the SFTP protocol: {problem}")]
+    SftpProtocol { problem: &'static str },
+
+    #[error("The SFTP session is closed")]
+    SftpClosed,
+
     #[error("Internal error in {what}: please report it")]
     Internal { what: &'static str },
 }
@@ -279,15 +307,37 @@ impl Error {
             Self::MaxBuffer { .. } => "EMAXBUFFER",
             Self::BreakerOpen { .. } => "EBREAKEROPEN",
             Self::HealthCheckFailed => "EUNHEALTHY",
+            Self::RemoteFile { code, .. } => code,
+            Self::LocalFile { source, .. } => local_code(source),
+            Self::ResumeMismatch { .. } => "ERESUME",
+            Self::NoSftp { .. } => "ENOSFTP",
+            Self::SftpProtocol { .. } => "EPROTO",
+            Self::SftpClosed => "ESFTPCLOSED",
             Self::Internal { .. } => "EINTERNAL",
+        }
+    }
+
+    /// The file it is about.
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Self::RemoteFile { path, .. } | Self::LocalFile { path, .. } | Self::ResumeMismatch { path, .. } => {
+                Some(path)
+            }
+            _ => None,
         }
     }
 
     pub fn kind(&self) -> Kind {
         match self {
-            Self::InvalidOption { .. } | Self::KeyFormat { .. } | Self::PassphraseMissing | Self::PoolClosed { .. } => {
-                Kind::InvalidUsage
-            }
+            Self::InvalidOption { .. }
+            | Self::KeyFormat { .. }
+            | Self::PassphraseMissing
+            | Self::PoolClosed { .. }
+            | Self::ResumeMismatch { .. }
+            | Self::SftpClosed => Kind::InvalidUsage,
+            Self::RemoteFile { kind, .. } => *kind,
+            Self::LocalFile { source, .. } => local_kind(source),
+            Self::NoSftp { .. } => Kind::NotFound,
             Self::ShellUnsupported | Self::SessionClosed { .. } => Kind::InvalidUsage,
             Self::KeyFile { source, .. } | Self::KnownHosts { source, .. } => io_kind(source),
             Self::PassphraseWrong { .. } | Self::Authentication { .. } | Self::NoCredentials { .. } => {
@@ -308,6 +358,7 @@ impl Error {
             | Self::Aborted { .. }
             | Self::MaxBuffer { .. }
             | Self::HealthCheckFailed
+            | Self::SftpProtocol { .. }
             | Self::Internal { .. } => Kind::Unknown,
         }
     }
@@ -326,7 +377,12 @@ impl Error {
             | Self::PassphraseWrong { .. }
             | Self::Authentication { .. }
             | Self::NoCredentials { .. } => Phase::Authenticate,
-            Self::ChannelRefused { .. } | Self::ShellUnsupported => Phase::OpenChannel,
+            Self::ChannelRefused { .. } | Self::NoSftp { .. } | Self::ShellUnsupported => Phase::OpenChannel,
+            Self::RemoteFile { .. }
+            | Self::LocalFile { .. }
+            | Self::ResumeMismatch { .. }
+            | Self::SftpProtocol { .. }
+            | Self::SftpClosed => Phase::Transfer,
             Self::ExecRefused
             | Self::PtyRefused
             | Self::NoExitStatus
@@ -349,9 +405,15 @@ impl Error {
             | Self::PoolClosed { reached, .. }
             | Self::Aborted { reached, .. } => *reached,
             // The server answered the request, so it saw the command.
-            Self::ExecRefused | Self::NoExitStatus | Self::ShellEnded | Self::MaxBuffer { .. } => Reached::Yes,
+            Self::ExecRefused
+            | Self::NoExitStatus
+            | Self::ShellEnded
+            | Self::MaxBuffer { .. }
+            | Self::RemoteFile { .. } => Reached::Yes,
             // The command follows the terminal without waiting for it.
-            Self::PtyRefused | Self::Internal { .. } => Reached::Unknown,
+            Self::PtyRefused | Self::Internal { .. } | Self::LocalFile { .. } | Self::SftpProtocol { .. } => {
+                Reached::Unknown
+            }
             _ => Reached::No,
         }
     }
@@ -421,7 +483,41 @@ fn phase_noun(phase: Phase) -> &'static str {
     }
 }
 
-fn lost_text(reached: Reached) -> &'static str {
+fn local_code(error: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind as Io;
+    match error.kind() {
+        Io::NotFound => "ENOENT",
+        Io::PermissionDenied => "EACCES",
+        Io::AlreadyExists => "EEXIST",
+        Io::IsADirectory => "EISDIR",
+        Io::NotADirectory => "ENOTDIR",
+        Io::StorageFull => "ENOSPC",
+        Io::QuotaExceeded => "EDQUOT",
+        Io::ReadOnlyFilesystem => "EROFS",
+        Io::FileTooLarge => "EFBIG",
+        Io::InvalidInput | Io::InvalidFilename => "EINVAL",
+        _ => "EIO",
+    }
+}
+
+fn local_kind(error: &std::io::Error) -> Kind {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => Kind::NotFound,
+        std::io::ErrorKind::PermissionDenied => Kind::PermissionDenied,
+        _ => Kind::Unknown,
+    }
+}
+
+/// The system's words without its number.
+fn local_problem(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
+}
+
+fn lost_text(phase: Phase, reached: Reached) -> &'static str {
+    if phase == Phase::Transfer {
+        return " during a file operation: what the server had not confirmed may be undone";
+    }
     match reached {
         Reached::No => " before the command was sent",
         Reached::Yes => " while the command was running: how it ended is unknown",

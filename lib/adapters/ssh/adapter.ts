@@ -1,5 +1,6 @@
 import type { Mask } from '../../masking'
 import { SSHConnectionPool } from '../../pool'
+import type { SSHTarget } from '../../types'
 import { type Call, execOptions, newCall } from './call'
 import { type AdapterCommand, sshOptions } from './command'
 import {
@@ -8,6 +9,7 @@ import {
 import { EventBridge, stamp } from './events'
 import type { ExecutionResult } from './execution-result'
 import { contractError } from './failures'
+import { type FileJob, requireComplete, transferFiles } from './files'
 import { LaterMethods } from './later'
 import { runLive } from './live'
 import { type ConnectionPoolMetrics, connectionPoolMetrics } from './metrics'
@@ -56,6 +58,28 @@ export class SSHAdapter extends LaterMethods implements AsyncDisposable {
     return result
   }
 
+  /** Sends a file, over a session of its own; missing directories are made. */
+  uploadFile(localPath: string, remotePath: string, options: SSHTarget): Promise<void> {
+    return this.#transfer(options, {
+      operation: 'uploadFile', path: remotePath, work: (sftp) => sftp.upload(localPath, remotePath, { parents: true }),
+    })
+  }
+
+  downloadFile(remotePath: string, localPath: string, options: SSHTarget): Promise<void> {
+    return this.#transfer(options, {
+      operation: 'downloadFile', path: remotePath, work: (sftp) => sftp.download(remotePath, localPath),
+    })
+  }
+
+  /** Sends all that is in a directory, dotfiles and empty directories too; rejects when anything was left out. */
+  uploadDirectory(localPath: string, remotePath: string, options: SSHTarget): Promise<void> {
+    const { concurrency = 5 } = this.#config.sftp ?? {}
+    return this.#transfer(options, {
+      operation: 'uploadDirectory', path: remotePath,
+      work: async (sftp) => { requireComplete(await sftp.uploadDirectory(localPath, remotePath, { concurrency })) },
+    })
+  }
+
   isAvailable(): Promise<boolean> {
     // The native library is loaded with this file; without it there would be no adapter to ask.
     return Promise.resolve(true)
@@ -95,6 +119,10 @@ export class SSHAdapter extends LaterMethods implements AsyncDisposable {
 
   protected override listenersChanged(): void {
     this.#bridge.update()
+  }
+
+  #transfer(options: SSHTarget, job: FileJob): Promise<void> {
+    return transferFiles(this.#pool, options, this.#config, this.#shapes, job)
   }
 
   #prepare(command: AdapterCommand): Call {

@@ -38,7 +38,7 @@ export interface SSHAdapterConfig {
   multiplexing?: { enabled?: boolean; controlPath?: string; controlPersist?: string | number }
   /** Refused with ENOTSUP today while `enabled` is true. */
   sudo?: SudoOptions
-  /** Accepted without effect: there are no file transfers yet. */
+  /** `concurrency`: 5 files at a time in `uploadDirectory`. Not enabled, file transfers are refused. */
   sftp?: { enabled?: boolean; concurrency?: number }
 }
 

@@ -22,18 +22,6 @@ export abstract class LaterMethods extends EventHub<SSHAdapterEvents> {
     return this.#notYet('portForward', 'forwarding')
   }
 
-  uploadFile(): Promise<never> {
-    return this.#notYet('uploadFile', 'file transfer')
-  }
-
-  downloadFile(): Promise<never> {
-    return this.#notYet('downloadFile', 'file transfer')
-  }
-
-  uploadDirectory(): Promise<never> {
-    return this.#notYet('uploadDirectory', 'file transfer')
-  }
-
   #notYet(method: string, topic: string): Promise<never> {
     const cause = new XecNativeError({
       code: 'ENOTSUP', kind: 'invalid-usage', reached: false,

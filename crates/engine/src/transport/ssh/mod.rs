@@ -15,6 +15,7 @@ pub mod known_hosts;
 mod legacy_pem;
 mod paths;
 mod quick_ack;
+pub mod sftp;
 mod spare;
 mod target;
 
