@@ -31,6 +31,7 @@ mod transfer;
 
 use napi_derive::napi;
 
+pub use host_key::{answer_host_key, next_host_key_verifier};
 pub use stats::histogram_bounds;
 
 /// The version of the native part.
