@@ -108,6 +108,71 @@ export declare class NativeSession {
   close(): Promise<void>
 }
 
+/** An SFTP session. When it is garbage-collected, it ends after what it was asked for before. */
+export declare class NativeSftp {
+  /** `stat`, `lstat`, `realpath`, `readlink`, `readdir`, `remove`, `rmdir`, `rm`: everything that takes one path. */
+  ask(what: string, path: string): Promise<SftpAnswer>
+  mkdir(path: string, mode: number | undefined | null, recursive: boolean): Promise<SftpAnswer>
+  /** `overwrite`: what has the new name is replaced. */
+  rename(from: string, to: string, overwrite: boolean): Promise<SftpAnswer>
+  /** What the link says is not a path of ours: it is taken as it is. */
+  symlink(target: string, path: string): Promise<SftpAnswer>
+  /** Changes what is given: mode, owner (user and group), times (seconds). */
+  change(path: string, mode?: number | undefined | null, owner?: [number, number] | undefined | null, times?: [number, number] | undefined | null): Promise<SftpAnswer>
+  upload(local: string, remote: string, options: UploadSpec, token: TransferToken): Promise<SftpAnswer>
+  download(remote: string, local: string, options: DownloadSpec, token: TransferToken): Promise<SftpAnswer>
+  /** `filter` gets the entries of a directory, or a part of them, and answers with as many truth values. It must not throw. */
+  uploadTree(local: string, remote: string, options: TreeSpec, token: TransferToken, filter?: (candidates: Array<CandidateRecord>) => Array<boolean>): Promise<SftpAnswer>
+  /** As `uploadTree`, the other way. */
+  downloadTree(remote: string, local: string, options: TreeSpec, token: TransferToken, filter?: (candidates: Array<CandidateRecord>) => Array<boolean>): Promise<SftpAnswer>
+  /** `end`: the first byte that is not read. */
+  openRead(path: string, start: number, end?: number | undefined | null): Promise<ReaderOutcome>
+  /** `how`: `w`, `wx`, `a` or `r+`. */
+  openWrite(path: string, how: string, mode: number | undefined | null, start: number): Promise<WriterOutcome>
+  /** Ends the session; what was asked before is answered. */
+  close(): Promise<void>
+  get closed(): boolean
+}
+
+/** A remote file, written piece by piece. */
+export declare class NativeWriteStream {
+  /** Resolves when there is room for more. */
+  write(data: Buffer): Promise<SftpAnswer>
+  /** Resolves when everything is written and the file is closed. */
+  finish(): Promise<SftpAnswer>
+  /** Closes the file with what has arrived. */
+  close(): Promise<void>
+}
+
+/** One transfer, to its caller: ends it early, and tells how far it is. */
+export declare class TransferToken {
+  /** `wake` is called about ten times a second while there is progress. It keeps no process alive. */
+  constructor(wake?: (() => void) | undefined | null)
+  cancel(): void
+  progress(): ProgressRecord
+}
+
+/** Answers a question; `problem` says why it has no answer. Too late is not an error: nobody waits any more. */
+export declare function answerHostKey(ticket: number, trusted: boolean, problem?: string | undefined | null): void
+
+/** What is known of a file. Times are seconds. */
+export interface AttributesRecord {
+  /** `file`, `directory`, `symlink`, `other` or `unknown`. */
+  kind: string
+  size?: number
+  mode?: number
+  uid?: number
+  gid?: number
+  atime?: number
+  mtime?: number
+}
+
+/** An entry that a filter is asked about; its path from the root of the tree, with slashes. */
+export interface CandidateRecord {
+  path: string
+  directory: boolean
+}
+
 export interface CommandSpec {
   command: string
   cwd?: string
@@ -197,6 +262,10 @@ export interface FailureRecord {
   limit?: number
   /** EPROMPT: the number under which the facade keeps what was thrown. */
   thrown?: number
+  /** The file it is about. */
+  path?: string
+  /** EHOSTKEY. */
+  hostKey?: HostKeyRefusalRecord
 }
 
 /** How idle connections are judged. */
@@ -221,6 +290,25 @@ export interface HistogramRecord {
   p99: number
   /** How many were at most as long as the bound of the same index in `histogramBounds()`. */
   cumulative: Array<number>
+}
+
+/** A host key to decide about. */
+export interface HostKeyRecord {
+  host: string
+  port: number
+  algorithm: string
+  fingerprint: string
+  base64: string
+}
+
+/** What a refusal knows. */
+export interface HostKeyRefusalRecord {
+  problem: string
+  algorithm: string
+  fingerprint: string
+  place?: PlaceRecord
+  /** Lines that were skipped. */
+  unreadable: Array<PlaceRecord>
 }
 
 /** Limits of one host. Milliseconds and counts; 0 where the field says so. */
@@ -261,6 +349,9 @@ export interface MetricsSnapshot {
   idle: HistogramRecord
 }
 
+/** An identity for one function, of all in this process. */
+export declare function nextHostKeyVerifier(): number
+
 /** A command that ended by itself. Times are fractional milliseconds. */
 export interface OutputRecord {
   stdout: Buffer
@@ -274,6 +365,19 @@ export interface OutputRecord {
   connect: number
   run: number
   duration: number
+}
+
+/** Neither of the two at the end. */
+export interface PieceOutcome {
+  data?: Buffer
+  failure?: FailureRecord
+}
+
+/** A line of a file. */
+export interface PlaceRecord {
+  file: string
+  line: number
+  problem?: string
 }
 
 export interface PoolSettings {
@@ -366,6 +470,8 @@ export interface TargetSpec {
   /** `accept-new`, `strict` or `off`. */
   hostKeyChecking: string
   knownHostsPath?: string
+  /** In place of known_hosts. */
+  hostKeyVerifier?: { id: number, ask: (ticket: number, key: HostKeyRecord) => void }
   /** Only where it differs from the pool's. */
   settings?: HostSettings
 }

@@ -3,6 +3,7 @@ export {
   AbortError, AuthenticationError, CommandFailedError, ConnectionLostError, ConnectionRefusedError, HostKeyMismatchError,
   InvalidOptionError, InvalidUsageError, MaxBufferError, NotFoundError, PermissionDeniedError, TimeoutExceededError,
   UnsupportedOptionError, XecNativeError, type ErrorFields, type FailureKind, type FailurePhase,
+  type HostKeyRefusal, type KnownHostsLine,
 } from './errors'
 export type { PoolDiagnostic, PoolEventInfo, PoolEventName, PoolEvents } from './events'
 export { SSHConnectionPool } from './pool'

@@ -6,6 +6,7 @@ use xec_engine::command::Captured;
 use xec_engine::error::{Error, Reached, causes};
 use xec_engine::run::Failure;
 
+use crate::host_key::HostKeyRefusalRecord;
 use crate::prompts::PrompterFailed;
 
 /// A failure in plain values; the facade makes a real `Error` of it.
@@ -33,6 +34,8 @@ pub struct FailureRecord {
     pub path: Option<String>,
     /// EPROMPT: the number under which the facade keeps what was thrown.
     pub thrown: Option<u32>,
+    /// EHOSTKEY.
+    pub host_key: Option<HostKeyRefusalRecord>,
 }
 
 impl FailureRecord {
@@ -58,6 +61,10 @@ impl FailureRecord {
             limit,
             path: error.path().map(str::to_owned),
             thrown: thrown(error),
+            host_key: match error {
+                Error::HostKey { refusal, .. } => Some((&**refusal).into()),
+                _ => None,
+            },
         }
     }
 

@@ -6,6 +6,7 @@
 //! - `cancel`: `CancelToken`
 //! - `sftp`, `sftp_streams`, `transfer`: `NativeSftp` and what belongs to it; `sftp_records`: its records
 //! - `prompts`: what it asks back, the questions of a login
+//! - `host_key`: the caller's say about host keys
 //! - `options`: records that come in; `output`, `failure`, `events`, `stats`: records that go out
 //! - `runtime`: the threads, and promises settled from them
 
@@ -15,6 +16,7 @@
 mod cancel;
 mod events;
 mod failure;
+mod host_key;
 mod lease;
 mod options;
 mod output;
@@ -33,6 +35,7 @@ mod transfer;
 
 use napi_derive::napi;
 
+pub use host_key::{answer_host_key, next_host_key_verifier};
 pub use ssh_config::resolve_ssh_config;
 pub use stats::histogram_bounds;
 

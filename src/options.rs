@@ -16,6 +16,7 @@ use xec_engine::pool::{HealthConfig, HostConfig, PoolConfig, Reconnect, WhenExha
 use xec_engine::transport::ssh::{Agent, HostKeyChecking, KeepAlive, KeySource, Route, Secret, SshTarget, Traffic};
 use zeroize::Zeroizing;
 
+use crate::host_key::VerifierSpec;
 use crate::prompts::PrompterSpec;
 use crate::route::ProxySpec;
 
@@ -103,6 +104,9 @@ pub struct TargetSpec {
     pub jumps: Option<Vec<TargetSpec>>,
     /// For the first host on the way.
     pub proxy: Option<ProxySpec>,
+    /// In place of known_hosts.
+    #[napi(ts_type = "{ id: number, ask: (ticket: number, key: HostKeyRecord) => void }")]
+    pub host_key_verifier: Option<VerifierSpec>,
     /// Only where it differs from the pool's.
     pub settings: Option<HostSettings>,
 }
@@ -220,7 +224,7 @@ impl TargetSpec {
     pub fn into_target(self, connect: ConnectSettings, traffic: Traffic, route: Route) -> Result<SshTarget> {
         // What the target says itself wins over what its configuration says.
         let said = self.from_config.unwrap_or_default();
-        let known_hosts = said.known_hosts_files.and_then(|files| files.into_iter().next());
+        let known_hosts = self.known_hosts_path.map(|path| vec![path]).or(said.known_hosts_files).unwrap_or_default();
         let agent = self.agent.map(agent).or(said.identity_agent.map(configured_agent));
         Ok(SshTarget {
             host_key_alias: self.host_key_alias,
@@ -236,7 +240,8 @@ impl TargetSpec {
             identities_only: self.identities_only.or(said.identities_only).unwrap_or(false),
             keyboard_interactive: self.keyboard_interactive.map(PrompterSpec::into_prompter),
             host_key_checking: host_key_checking(&self.host_key_checking)?,
-            known_hosts: self.known_hosts_path.or(known_hosts).map(PathBuf::from),
+            known_hosts: known_hosts.into_iter().map(PathBuf::from).collect(),
+            host_key_verifier: self.host_key_verifier.map(|spec| spec.0),
             connect_timeout: connect.timeout,
             keep_alive: connect.keep_alive,
             ..SshTarget::new(self.host, port(self.port)?, self.username)

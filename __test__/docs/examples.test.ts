@@ -63,6 +63,9 @@ const OUTPUT: Record<string, string[]> = {
     `inside as ${TEST_USER}`, `[ 'active 1', 'idle 0' ]`, 'two hops away', 'EJUMPHOST connection-refused true',
     'EPROXY 127.0.0.1 is out of reach', 'EPROXY connection-refused false',
   ],
+  'host-keys.mjs': [
+    'true', 'EHOSTKEY verifier-failed', 'trusted', 'EHOSTKEY changed line 1', `[ 'line 2: expected hosts, key type and key' ]`,
+  ],
   'sessions.mjs': ['hello from test in sessions-example 0', 'second', 'leaving 3 true', 'ESESSIONCLOSED false', '/tmp nothing is left', 'one call'],
   'authentication.mjs': [
     'in with a key', 'in with the agent', 'in with a certificate', 'in with answers', 'in with what the server wanted',
@@ -104,6 +107,7 @@ describe('examples', () => {
     expect({ code, lines: stdout.trimEnd().split('\n'), stderr }).toEqual({ code: 0, lines: OUTPUT[name], stderr: '' })
   })
 })
+
 
 
 const guides = readdirSync(join(root, 'docs/guides')).map((name) => `guides/${name}`)

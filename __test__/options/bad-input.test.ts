@@ -105,6 +105,8 @@ const targets: [option: string, target: Loose, says: RegExp][] = [
   ['proxy.command', { proxy: { command: 'nc %' } }, /tokens/],
   ['proxy.command', { username: '$(id)', proxy: { command: 'nc %h %p' } }, /shell/],
   ['proxy.comand', { proxy: { comand: 'nc' } }, /did you mean 'command'/],
+  ['hostKeyVerifier', { hostKeyVerifier: true }, /function.*got true/],
+  ['hostKeyVerifier', { hostKeyVerifier: 'SHA256:abc' }, /function.*got a string/],
   ['poolConfig', { poolConfig: [] }, /object/],
   ['poolConfig.maxConnections', { poolConfig: { maxConnections: 0 } }, /1 to/],
   ['poolConfig.channelsPerConnection', { poolConfig: { channelsPerConnection: -1 } }, /-1/],
@@ -165,7 +167,6 @@ const commands: [option: string, command: unknown, options: Loose | undefined, s
 ]
 
 const unsupported: [option: string, target: Loose, options: Loose][] = [
-  ['hostKeyVerifier', { hostKeyVerifier: () => true }, {}],
   ['sudo', { sudo: { enabled: true } }, {}],
 ]
 

@@ -1,11 +1,11 @@
-import type { FailureRecord } from '../binding'
+import type { FailureRecord, HostKeyRefusalRecord } from '../binding'
 import { maskSecrets } from '../masking'
 import {
   AbortError, AuthenticationError, ConnectionLostError, ConnectionRefusedError, HostKeyMismatchError,
   InvalidUsageError, MaxBufferError, NotFoundError, PermissionDeniedError, TimeoutExceededError,
 } from './classes'
 import { type FailureKind, toKind, toPhase } from './kinds'
-import { type ErrorFields, XecNativeError } from './native-error'
+import { type ErrorFields, type HostKeyRefusal, XecNativeError } from './native-error'
 import { thrownBy } from './thrown'
 
 /** What the record does not carry. */
@@ -55,6 +55,7 @@ function fieldsOf(failure: FailureRecord, kind: FailureKind, context: FailureCon
     stderr: failure.stderr === undefined ? undefined : decode(failure.stderr),
     limit: failure.limit,
     path: failure.path,
+    hostKey: failure.hostKey === undefined ? undefined : hostKeyOf(failure.hostKey),
     stream: failure.stream === 'stdout' || failure.stream === 'stderr' ? failure.stream : undefined,
   }
 }
@@ -63,6 +64,15 @@ function causeOf(failure: FailureRecord, context: FailureContext): unknown {
   if (failure.code === 'ABORT_ERR') return context.reason
   const thrown = failure.thrown === undefined ? undefined : thrownBy(failure.thrown)
   return thrown ?? causeChain(failure.causes)
+}
+
+function hostKeyOf(record: HostKeyRefusalRecord): HostKeyRefusal {
+  const { problem, algorithm: type, fingerprint, place, unreadable } = record
+  return {
+    problem, type, fingerprint,
+    ...place === undefined ? {} : { place: { file: place.file, line: place.line } },
+    unreadable: unreadable.map(({ file, line, problem = '' }) => ({ file, line, problem })),
+  }
 }
 
 /** Nested errors from messages, outermost first. */

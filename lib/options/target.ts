@@ -1,5 +1,5 @@
 import { InvalidOptionError } from '../errors'
-import type { KeyboardInteractive, SSHTarget } from '../types'
+import type { HostKeyVerifier, KeyboardInteractive, SSHTarget } from '../types'
 import { anything, boolean, hostName, integer, nonEmptyText, oneOf, text, textOrBytes } from './checks'
 import { hostConfig } from './host-config'
 import { type HopAddress, MOST_HOPS, jumpHosts } from './jump-host'
@@ -25,6 +25,16 @@ const keyboardInteractive: Check<KeyboardInteractive> = (value, option) => {
   if (typeof value !== 'function') throw new InvalidOptionError(option, `expected a function that answers prompts, got ${describe(value)}`)
   // What it takes and gives is seen when it is called.
   return value as KeyboardInteractive
+}
+
+const hostKeyVerifier: Check<HostKeyVerifier | undefined> = (value, option) => {
+  // What other libraries take for "none".
+  if (value === null || value === false) return undefined
+  if (typeof value !== 'function') {
+    throw new InvalidOptionError(option, `expected a function (key) => boolean or a promise of one, got ${describe(value)}`)
+  }
+  // What it answers is checked when it does.
+  return value as HostKeyVerifier
 }
 
 export const shell: Check<'login' | 'persistent'> = oneOf('login', 'persistent')
@@ -53,16 +63,22 @@ export const targetFields = {
   keyboardInteractive,
   hostKeyChecking: oneOf('accept-new', 'strict', 'off'),
   knownHostsPath: nonEmptyText,
+  hostKeyVerifier,
   poolConfig: hostConfig,
   controlMaster,
   controlPath: nonEmptyText,
   controlPersist,
   shell,
-  hostKeyVerifier: notYet('use hostKeyChecking with knownHostsPath'),
   sshConfig,
   sshConfigExec: boolean,
   jumpHost,
   proxy: noProxy,
+  agent: notYet('give privateKey or password'),
+  certificate: notYet('give privateKey or password'),
+  keyboardInteractive: notYet('give privateKey or password'),
+  sshConfig: notYet('give host, port, username and privateKey themselves'),
+  jumpHost: notYet('connect to a host that can be reached directly'),
+  proxy: notYet('connect to a host that can be reached directly'),
   sudo: notYet('put sudo into the command'),
   /** What @xec-sh/core adds to the options of `$.ssh({...})`. */
   type: anything,
@@ -73,7 +89,7 @@ const fields = shape(targetFields)
 /** A target whose `host` is known to be there. */
 export type CheckedTarget = Pick<SSHTarget,
   'port' | 'username' | 'password' | 'privateKey' | 'passphrase' | 'certificate' | 'agent' | 'identitiesOnly' | 'keyboardInteractive'
-  | 'hostKeyChecking' | 'knownHostsPath' | 'poolConfig' | 'shell' | 'sshConfig' | 'sshConfigExec'>
+  | 'hostKeyChecking' | 'knownHostsPath' | 'hostKeyVerifier' | 'poolConfig' | 'shell' | 'sshConfig' | 'sshConfigExec'>
   & { host: string, jumpHost?: CheckedHop[] | undefined, proxy?: CheckedProxy | undefined }
 
 /** A host on the way: a target of its own, or only its address. */

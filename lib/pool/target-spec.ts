@@ -5,6 +5,7 @@ import type { CheckedTarget } from '../options'
 import type { HostPoolConfig } from '../types'
 import type { HostRules } from './host-rules'
 import { prompterSpec } from './prompter'
+import { verifierSpec } from './host-key-verifier'
 import { hostSettings } from './settings'
 import { type ConfiguredTarget, configuredSettings, wayTo } from './ssh-config'
 
@@ -62,6 +63,7 @@ function targetSpec(target: ConfiguredTarget, config: HostPoolConfig | undefined
     keyboardInteractive: target.keyboardInteractive === undefined ? undefined : prompterSpec(target.keyboardInteractive),
     hostKeyChecking: target.hostKeyChecking ?? said?.hostKeyChecking ?? 'accept-new',
     knownHostsPath: target.knownHostsPath,
+    hostKeyVerifier: verifierSpec(target.hostKeyVerifier),
     settings: config === undefined ? undefined : hostSettings(config),
   }
   return said === undefined && target.proxy === undefined ? spec : { ...spec, ...extras(target, spec) }

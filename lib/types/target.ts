@@ -29,13 +29,20 @@ export type KeyboardInteractive = (
   prompts: KeyboardInteractivePrompt[], info: KeyboardInteractiveInfo,
 ) => string[] | Promise<string[]>
 
-/** What a host key verifier is shown. */
+/** What a host key verifier is shown. The server has proven by then that it holds the key. */
 export interface HostKey {
   host: string
   port: number
+  /** As in known_hosts: 'ssh-ed25519'. */
   type: string
+  /** 'SHA256:' and the hash, as `ssh` prints it. */
   fingerprint: string
+  /** The key itself, in the base64 of known_hosts. */
+  key: string
 }
+
+/** Trusts a host key (true) or refuses it (false). */
+export type HostKeyVerifier = (key: HostKey) => boolean | Promise<boolean>
 
 /** Where a command runs and as whom. Durations are milliseconds. */
 export interface SSHTarget {
@@ -63,8 +70,10 @@ export interface SSHTarget {
   keyboardInteractive?: KeyboardInteractive
   /** 'accept-new' */
   hostKeyChecking?: HostKeyChecking
-  /** ~/.ssh/known_hosts */
+  /** ~/.ssh/known_hosts and the other files that `ssh` reads; with a path, that file alone. */
   knownHostsPath?: string
+  /** Decides in place of known_hosts, which is neither read nor written then. Must answer within `connectionTimeout`. */
+  hostKeyVerifier?: HostKeyVerifier
   /** Pool settings for this target only; they win over the pool's and over `configureHost`. */
   poolConfig?: HostPoolConfig
   /** How commands run here, unless they say otherwise; see `ExecOptions.shell`. */
@@ -77,8 +86,6 @@ export interface SSHTarget {
   /** Accepted without effect, see controlMaster. */
   controlPersist?: string | number | boolean
 
-  /** Refused with ENOTSUP today. */
-  hostKeyVerifier?: (key: HostKey) => boolean | Promise<boolean>
   /** true: what ~/.ssh/config and /etc/ssh/ssh_config say about `host`; a path: what only that file says. */
   sshConfig?: boolean | string
   /** false; true lets `Match exec` lines of the configuration run their commands */

@@ -8,6 +8,8 @@ use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::host_key::HostKeyRefusal;
+
 /// A shared underlying error.
 pub type Cause = Arc<dyn StdError + Send + Sync>;
 
@@ -93,14 +95,6 @@ impl Stream {
             Self::Stderr => "stderr",
         }
     }
-}
-
-/// Why a server's host key was not trusted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HostKeyProblem {
-    Changed,
-    Unknown,
-    Revoked,
 }
 
 /// Everything that can go wrong in the engine.
@@ -216,8 +210,12 @@ pub enum Error {
     #[error("No algorithm in common with {address} for {what}: the server offers {theirs}")]
     NoCommonAlgorithm { address: String, what: String, theirs: String },
 
-    #[error("{}", host_key_text(*.problem, .host, .algorithm, .fingerprint, .known_hosts))]
-    HostKey { problem: HostKeyProblem, host: String, algorithm: String, fingerprint: String, known_hosts: String },
+    #[error("{refusal}")]
+    HostKey {
+        refusal: Arc<HostKeyRefusal>,
+        #[source]
+        source: Option<Cause>,
+    },
 
     #[error("Cannot read known_hosts file {path}")]
     KnownHosts {
@@ -620,22 +618,5 @@ fn lost_text(phase: Phase, reached: Reached) -> &'static str {
         Reached::No => " before the command was sent",
         Reached::Yes => " while the command was running: how it ended is unknown",
         Reached::Unknown => " after the command was sent: whether it ran is unknown",
-    }
-}
-
-fn host_key_text(problem: HostKeyProblem, host: &str, algorithm: &str, fingerprint: &str, known_hosts: &str) -> String {
-    match problem {
-        HostKeyProblem::Changed => format!(
-            "HOST KEY VERIFICATION FAILED for {host}: it presents {algorithm} {fingerprint}, which is not the key in \
-             {known_hosts}. Someone may be intercepting the connection. If the server's key was really replaced, \
-             remove the old entry: ssh-keygen -R '{host}'"
-        ),
-        HostKeyProblem::Unknown => format!(
-            "Host key of {host} is not known: {algorithm} {fingerprint} is not in {known_hosts} and hostKeyChecking is \
-             'strict'. Check the fingerprint and add the key, or use 'accept-new'"
-        ),
-        HostKeyProblem::Revoked => format!(
-            "Host key of {host} is REVOKED: {algorithm} {fingerprint} is marked @revoked in {known_hosts}. Do not connect"
-        ),
     }
 }

@@ -6,20 +6,21 @@ use parking_lot::Mutex;
 use russh::client::{self, Handle};
 use russh::{Disconnect, Preferred};
 use tokio::io::BufReader;
-use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::sync::{oneshot, watch};
+use tokio::time::{Instant, timeout};
 
 use super::algorithms::preferred;
 use super::attempts::{NO_MORE, NOTHING};
 use super::auth::Login;
 use super::channel::{SshChannel, SshWriter};
 use super::greeting::Greeting;
-use super::handler::{End, Handler, HostKeyJudge};
+use super::handler::{End, Handler};
+use super::host_key_judge::HostKeyJudge;
+use super::host_key_rotation;
 use super::identity;
-use super::known_hosts::{KnownHosts, host_name};
 use super::route::address;
 use super::spare::Spare;
-use super::target::{HostKeyChecking, SshTarget};
+use super::target::SshTarget;
 use super::wire::{self, Carrier, Cut, Wire};
 use crate::command::ExitStatus;
 use crate::error::{Cause, Error, Phase, Reached};
@@ -83,9 +84,9 @@ async fn establish(
     hops: &Hops<SshTransport>,
     phase: &Mutex<Phase>,
 ) -> Result<SshConnection, Error> {
+    let deadline = Instant::now() + target.connect_timeout;
     let keys = identity::load(target).await?;
-    let judge = host_key_judge(target).await?;
-    let known = judge.known.algorithms(&host_name(&judge.host, judge.port));
+    let judge = HostKeyJudge::load(target, deadline).await?;
 
     *phase.lock() = Phase::Dial;
     let address = address(&target.host, target.port);
@@ -94,8 +95,15 @@ async fn establish(
     *phase.lock() = Phase::Handshake;
     let refusal = Arc::new(Mutex::new(None));
     let (end_sender, end) = watch::channel(End::NotYet);
-    let handler = Handler { judge, refusal: Arc::clone(&refusal), end: end_sender };
-    let config = Arc::new(config(target, preferred(&known)));
+    let (announced_sender, announced) = oneshot::channel();
+    let config = Arc::new(config(target, preferred(&judge.offer())));
+    let handler = Handler {
+        judge: judge.clone(),
+        refusal: Arc::clone(&refusal),
+        announced: Some(announced_sender),
+        trusted: None,
+        end: end_sender,
+    };
     let (stream, server_id) = Greeting::new(stream);
     let stream = BufReader::with_capacity(READ_BUFFER, stream);
     let mut handle = match client::connect_stream(config, stream, handler).await {
@@ -114,8 +122,10 @@ async fn establish(
     // About sessions, and a hop opens none.
     let counts = !target.traffic.is_hop();
     let most_channels = server_id.get().filter(|_| counts).and_then(|id| most_channels(id));
+    let handle = Arc::new(handle);
+    tokio::spawn(host_key_rotation::follow(Arc::downgrade(&handle), judge, announced));
     Ok(SshConnection {
-        handle: Arc::new(handle),
+        handle,
         spare: Arc::new(Spare::new(most_channels.is_none())),
         most_channels,
         end,
@@ -123,27 +133,6 @@ async fn establish(
         cut: Mutex::new(Some(cut)),
         carrier: Mutex::new(carrier),
         open_timeout: target.connect_timeout,
-    })
-}
-
-async fn host_key_judge(target: &Arc<SshTarget>) -> Result<HostKeyJudge, Error> {
-    let path = target.known_hosts_path();
-    let known = if target.host_key_checking == HostKeyChecking::Off {
-        KnownHosts::default()
-    } else {
-        let file = path.clone();
-        let loaded = tokio::task::spawn_blocking(move || KnownHosts::load(&file)).await;
-        loaded
-            .unwrap_or_else(|panicked| Err(std::io::Error::other(panicked)))
-            .map_err(|error| Error::KnownHosts { path: path.display().to_string(), source: Arc::new(error) })?
-    };
-    Ok(HostKeyJudge {
-        // An alias is the whole name: on the usual port a name stands for itself.
-        host: target.host_key_alias.clone().unwrap_or_else(|| target.host.clone()),
-        port: if target.host_key_alias.is_some() { 22 } else { target.port },
-        checking: target.host_key_checking,
-        path,
-        known: Arc::new(known),
     })
 }
 

@@ -11,6 +11,9 @@ mod connection;
 mod dial;
 mod greeting;
 mod handler;
+mod host_key_judge;
+mod host_key_rotation;
+mod host_key_verifier;
 mod identity;
 pub mod known_hosts;
 mod legacy_pem;
@@ -29,6 +32,7 @@ mod wire;
 
 pub use channel::{SshChannel, SshWriter};
 pub use connection::{SshConnection, SshTransport};
+pub use host_key_verifier::{HostKeyAnswer, HostKeyQuestion, HostKeyVerifier};
 pub use prompter::{Answers, Prompt, Prompter, Questions};
 pub use route::{Jump, Proxy, ProxyKind, Route};
 pub use target::{Agent, HostKeyChecking, KeepAlive, KeySource, Secret, SshTarget, Traffic};

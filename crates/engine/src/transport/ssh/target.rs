@@ -5,6 +5,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use super::host_key_verifier::HostKeyVerifier;
 use super::paths::expand_home;
 use super::prompter::Prompter;
 use super::route::Route;
@@ -82,6 +83,10 @@ impl Traffic {
     }
 }
 
+/// What `ssh` reads unless told otherwise.
+const KNOWN_HOSTS: [&str; 4] =
+    ["~/.ssh/known_hosts", "~/.ssh/known_hosts2", "/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"];
+
 /// Where and as whom.
 pub struct SshTarget {
     pub host: String,
@@ -102,8 +107,10 @@ pub struct SshTarget {
     /// Answers a server's questions.
     pub keyboard_interactive: Option<Arc<Prompter>>,
     pub host_key_checking: HostKeyChecking,
-    /// `None`: `~/.ssh/known_hosts`.
-    pub known_hosts: Option<PathBuf>,
+    /// All are asked, the first one is written. None: those of `ssh` (see [`known_hosts_files`](Self::known_hosts_files)).
+    pub known_hosts: Vec<PathBuf>,
+    /// Decides about host keys in place of known_hosts.
+    pub host_key_verifier: Option<HostKeyVerifier>,
     /// From the first packet to authenticated.
     pub connect_timeout: Duration,
     pub keep_alive: Option<KeepAlive>,
@@ -130,7 +137,8 @@ impl SshTarget {
             identities_only: false,
             keyboard_interactive: None,
             host_key_checking: HostKeyChecking::AcceptNew,
-            known_hosts: None,
+            known_hosts: Vec::new(),
+            host_key_verifier: None,
             connect_timeout: Duration::from_secs(30),
             keep_alive: None,
             traffic: Traffic::Commands,
@@ -139,9 +147,12 @@ impl SshTarget {
         }
     }
 
-    /// Where known hosts are kept.
-    pub fn known_hosts_path(&self) -> PathBuf {
-        expand_home(self.known_hosts.as_deref().unwrap_or_else(|| "~/.ssh/known_hosts".as_ref()))
+    /// Where known hosts are kept: the files given, else the user's own and the machine's.
+    pub fn known_hosts_files(&self) -> Vec<PathBuf> {
+        if self.known_hosts.is_empty() {
+            return KNOWN_HOSTS.iter().map(|path| expand_home(path.as_ref())).collect();
+        }
+        self.known_hosts.iter().map(|path| expand_home(path)).collect()
     }
 
     /// The identity of connections to this target. Targets that differ in anything that decides who we are or whom we
@@ -171,10 +182,12 @@ impl SshTarget {
         let prompter = self.keyboard_interactive.as_ref().map(|prompter| prompter.id.to_le_bytes());
         field(&mut hash, "prompter", prompter.as_ref().map(|id| id.as_slice()));
         field(&mut hash, "checking", Some(&[self.host_key_checking as u8]));
-        field(&mut hash, "known_hosts", self.known_hosts.as_ref().map(|path| path.as_os_str().as_encoded_bytes()));
         field(&mut hash, "alias", self.host_key_alias.as_ref().map(|alias| alias.as_bytes()));
         self.route.hash_into(&mut hash);
         field(&mut hash, "traffic", Some(&[traffic as u8]));
+        paths(&mut hash, "known_hosts", &self.known_hosts);
+        let verifier = self.host_key_verifier.as_ref().map(|verifier| verifier.id().to_le_bytes());
+        field(&mut hash, "verifier", verifier.as_ref().map(<[u8; 8]>::as_slice));
         Key::new(&self.host, self.port, &self.username, hash.finalize().into())
     }
 }
@@ -240,6 +253,10 @@ mod tests {
         Arc::new(Prompter::new(id, |_| Box::pin(async { Ok(Vec::new()) })))
     }
 
+    fn verifier(id: u64) -> HostKeyVerifier {
+        HostKeyVerifier::new(id, |_| Box::pin(async { Ok(true) }))
+    }
+
     #[test]
     fn whatever_decides_identity_or_trust_is_in_the_key() {
         let secret = |text: &str| Some(Secret::new(text.to_owned()));
@@ -262,11 +279,13 @@ mod tests {
             SshTarget { keyboard_interactive: Some(prompter(1)), ..target() },
             SshTarget { keyboard_interactive: Some(prompter(2)), ..target() },
             SshTarget { host_key_checking: HostKeyChecking::Off, ..target() },
-            SshTarget { known_hosts: Some("a".into()), ..target() },
+            SshTarget { known_hosts: vec!["a".into()], ..target() },
+            SshTarget { known_hosts: vec!["a".into(), "b".into()], ..target() },
+            SshTarget { host_key_verifier: Some(verifier(1)), ..target() },
+            SshTarget { host_key_verifier: Some(verifier(2)), ..target() },
             SshTarget { username: "v".into(), ..target() },
             SshTarget { traffic: Traffic::Bulk, ..target() },
             SshTarget { traffic: Traffic::Hop, ..target() },
-            SshTarget { identity_files: vec!["a".into()], ..target() },
             SshTarget { host_key_alias: Some("a".into()), ..target() },
             SshTarget { route: Route::Command(Secret::new("a".into())), ..target() },
             SshTarget { route: Route::Command(Secret::new("b".into())), ..target() },
