@@ -34,6 +34,8 @@ export declare class NativeLease {
 export declare class NativePool {
   /** Opens a session in `first`'s directory and with its variables. The promise resolves whatever happens. */
   session(target: TargetSpec, first: CommandSpec, cancel?: CancelToken | undefined | null): Promise<SessionOutcome>
+  /** Opens an SFTP session on a connection for files and streams. `silence`: milliseconds, 0 = no limit. */
+  sftp(target: TargetSpec, priority: number, silence: number, cancel?: CancelToken | undefined | null): Promise<SftpOutcome>
   constructor(settings: PoolSettings)
   /** Runs a command. The promise resolves whatever happens; a failure is in the record. */
   exec(target: TargetSpec, command: CommandSpec, cancel?: CancelToken | undefined | null): Promise<ExecOutcome>
@@ -48,8 +50,11 @@ export declare class NativePool {
   connections(): Array<ConnectionSnapshot>
   /** Makes connections ahead of need until `count` are ready. */
   warmUp(target: TargetSpec, count: number, cancel?: CancelToken | undefined | null): Promise<WarmUpRecord>
-  /** Retires the connections of one target; busy ones finish what they do. Answers how many. */
-  remove(target: TargetSpec): number
+  /**
+   * Retires the connections of one target, also as a hop; busy ones finish what they do. Answers how many. `bulk`: those
+   * of streams and files.
+   */
+  remove(target: TargetSpec, bulk: boolean): number
   /**
    * Lets commands finish and nobody new in; after `limit` milliseconds cuts what is left. Resolves to whether nothing
    * had to be cut. The pool can be used again.
@@ -95,6 +100,13 @@ export declare class NativeQuestions {
   answer(answers: Array<string>): void
   /** `thrown` is the number under which the facade keeps the error. */
   fail(message: string, thrown: number): void
+}
+
+/** A remote file, read piece by piece. */
+export declare class NativeReadStream {
+  read(): Promise<PieceOutcome>
+  /** Closes the file; a read that is under way ends first. */
+  close(): Promise<void>
 }
 
 /** A shell that keeps what its commands do to it. Closed when garbage-collected. */
@@ -191,6 +203,48 @@ export interface CommandSpec {
   pty?: PtySpec
 }
 
+export interface ConfigOutcome {
+  resolved?: ConfigRecord
+  failure?: FailureRecord
+}
+
+/** Whom to ask the files about; what is given counts as said before any file. */
+export interface ConfigQuery {
+  host: string
+  username?: string
+  port?: number
+  /** Absent: `~/.ssh/config` and `/etc/ssh/ssh_config`. */
+  file?: string
+  /** `Match exec` may run its commands. */
+  exec: boolean
+}
+
+/** What the files say. Milliseconds; what is absent is not said. */
+export interface ConfigRecord {
+  host: string
+  username?: string
+  port?: number
+  login: ConfigSpec
+  jumps?: Array<HopRecord>
+  proxyCommand?: string
+  hostKeyChecking?: string
+  hostKeyAlias?: string
+  /** 0: no keepalive. */
+  aliveInterval?: number
+  aliveCountMax?: number
+  connectTimeout?: number
+}
+
+/** What ssh_config says about the login and the host key. */
+export interface ConfigSpec {
+  identityFiles: Array<string>
+  certificateFiles: Array<string>
+  identitiesOnly?: boolean
+  /** `none`, `SSH_AUTH_SOCK` or a path. */
+  identityAgent?: string
+  knownHostsFiles?: Array<string>
+}
+
 /** One connection at one moment. Times are milliseconds, `created` and `last_used` since 1970. */
 export interface ConnectionSnapshot {
   id: number
@@ -209,6 +263,19 @@ export interface ConnectionSnapshot {
   channels: number
   channelLimit: number
   errors: number
+}
+
+export interface DownloadSpec {
+  atomic: boolean
+  resume: boolean
+  preserve: boolean
+  sync: boolean
+}
+
+export interface EntryRecord {
+  name: string
+  longname: string
+  attributes: AttributesRecord
 }
 
 /** One event in plain values. */
@@ -240,6 +307,11 @@ export interface ExecOutcome {
   failure?: FailureRecord
 }
 
+export interface FailedRecord {
+  path: string
+  failure: FailureRecord
+}
+
 /** A failure in plain values; the facade makes a real `Error` of it. */
 export interface FailureRecord {
   code: string
@@ -260,10 +332,10 @@ export interface FailureRecord {
   stream?: string
   /** EMAXBUFFER: bytes; ETIMEDOUT: milliseconds. */
   limit?: number
-  /** EPROMPT: the number under which the facade keeps what was thrown. */
-  thrown?: number
   /** The file it is about. */
   path?: string
+  /** EPROMPT: the number under which the facade keeps what was thrown. */
+  thrown?: number
   /** EHOSTKEY. */
   hostKey?: HostKeyRefusalRecord
 }
@@ -290,6 +362,12 @@ export interface HistogramRecord {
   p99: number
   /** How many were at most as long as the bound of the same index in `histogramBounds()`. */
   cumulative: Array<number>
+}
+
+export interface HopRecord {
+  host: string
+  username?: string
+  port?: number
 }
 
 /** A host key to decide about. */
@@ -386,6 +464,14 @@ export interface PoolSettings {
   cleanupInterval: number
 }
 
+/** How far a transfer is. */
+export interface ProgressRecord {
+  transferred: number
+  total: number
+  files: number
+  failed: number
+}
+
 /** Who answers, and a number that tells it from others. */
 export interface PrompterSpec {
   id: number
@@ -397,11 +483,30 @@ export interface PromptRecord {
   echo: boolean
 }
 
+/** A proxy, or a command in its place. */
+export interface ProxySpec {
+  /** `socks5`, `http` or `command`. */
+  kind: string
+  host?: string
+  port?: number
+  username?: string
+  password?: string
+  command?: string
+  /** The command's tokens have been replaced already. */
+  expanded?: boolean
+}
+
 /** A terminal for a command. */
 export interface PtySpec {
   term: string
   columns: number
   rows: number
+}
+
+/** Exactly one of the two. */
+export interface ReaderOutcome {
+  stream?: NativeReadStream
+  failure?: FailureRecord
 }
 
 /** What to do when the server cannot be reached, or is lost. */
@@ -416,9 +521,28 @@ export interface ReconnectSettings {
   first: boolean
 }
 
+/** Reads the files, off the event loop. The promise resolves whatever happens. */
+export declare function resolveSshConfig(query: ConfigQuery): Promise<ConfigOutcome>
+
 /** Exactly one of the two. */
 export interface SessionOutcome {
   session?: NativeSession
+  failure?: FailureRecord
+}
+
+/** What was asked for, or the failure; nothing at all when it is just done. */
+export interface SftpAnswer {
+  attributes?: AttributesRecord
+  entries?: Array<EntryRecord>
+  path?: string
+  bytes?: number
+  report?: TreeRecord
+  failure?: FailureRecord
+}
+
+/** Exactly one of the two. */
+export interface SftpOutcome {
+  session?: NativeSftp
   failure?: FailureRecord
 }
 
@@ -470,10 +594,45 @@ export interface TargetSpec {
   /** `accept-new`, `strict` or `off`. */
   hostKeyChecking: string
   knownHostsPath?: string
+  /** Its key's name in known_hosts. */
+  hostKeyAlias?: string
+  /** What of ssh_config says more than one option could. */
+  fromConfig?: ConfigSpec
+  /** The host's name before ssh_config; absent: the same. */
+  originalHost?: string
+  /** The hosts on the way, first hop first. They have no `jumps` of their own. */
+  jumps?: Array<TargetSpec>
+  /** For the first host on the way. */
+  proxy?: ProxySpec
   /** In place of known_hosts. */
   hostKeyVerifier?: { id: number, ask: (ticket: number, key: HostKeyRecord) => void }
   /** Only where it differs from the pool's. */
   settings?: HostSettings
+}
+
+export interface TreeRecord {
+  files: number
+  directories: number
+  symlinks: number
+  bytes: number
+  failed: Array<FailedRecord>
+}
+
+export interface TreeSpec {
+  concurrency: number
+  /** `follow`, `recreate` or `skip`. */
+  symlinks: string
+  atomic: boolean
+  preserve: boolean
+}
+
+export interface UploadSpec {
+  atomic: boolean
+  resume: boolean
+  preserve: boolean
+  mode?: number
+  parents: boolean
+  sync: boolean
 }
 
 /** The version of the native part. */
@@ -482,5 +641,11 @@ export declare function version(): string
 /** How a warm-up ended: the connections that are ready, and why there are not more. */
 export interface WarmUpRecord {
   ready: number
+  failure?: FailureRecord
+}
+
+/** Exactly one of the two. */
+export interface WriterOutcome {
+  stream?: NativeWriteStream
   failure?: FailureRecord
 }

@@ -73,12 +73,6 @@ export const targetFields = {
   sshConfigExec: boolean,
   jumpHost,
   proxy: noProxy,
-  agent: notYet('give privateKey or password'),
-  certificate: notYet('give privateKey or password'),
-  keyboardInteractive: notYet('give privateKey or password'),
-  sshConfig: notYet('give host, port, username and privateKey themselves'),
-  jumpHost: notYet('connect to a host that can be reached directly'),
-  proxy: notYet('connect to a host that can be reached directly'),
   sudo: notYet('put sudo into the command'),
   /** What @xec-sh/core adds to the options of `$.ssh({...})`. */
   type: anything,
