@@ -79,7 +79,7 @@ impl NativePool {
     ) -> Result<Object<'env>> {
         let request = self.forward_request(target)?;
         let (host, port) = (request.key.host().to_owned(), request.key.port());
-        let opening = Forward::open(self.pool(), request, settings.into_spec()?, token(cancel));
+        let opening = Forward::open(self.shared_pool(), request, settings.into_spec()?, token(cancel));
         runtime::promise(env, async move {
             match opening.await {
                 Ok(forward) => {

@@ -1,17 +1,18 @@
 import type { Forward } from '../../forward'
 import type { Mask } from '../../masking'
 import { SSHConnectionPool } from '../../pool'
+import type { SSHTarget } from '../../types'
 import { type Call, execOptions, newCall } from './call'
 import { type AdapterCommand, sshOptions } from './command'
 import {
   DEFAULT_ADAPTER_CONFIG, type ResolvedAdapterConfig, type SSHAdapterConfig, checkAdapterConfig, mergeConfig,
   withDefaults,
 } from './config'
-import type { SSHTarget } from '../../types'
-import { EventBridge, stamp } from './events'
+import { EventHub } from '../../events'
+import { EventBridge, type SSHAdapterEvents, stamp } from './events'
 import type { ExecutionResult } from './execution-result'
 import { contractError, tunnelError } from './failures'
-import { LaterMethods } from './later'
+import { type FileJob, requireComplete, transferFiles } from './files'
 import { runLive } from './live'
 import { type ConnectionPoolMetrics, connectionPoolMetrics } from './metrics'
 import { cutShortFields, endedFields, maskPartialOutput } from './outcome'
@@ -31,7 +32,7 @@ export interface AdapterInternals {
 const plainTarget = (target: SSHTarget): SSHTarget => ({ ...target })
 
 /** Runs commands over SSH in the way @xec-sh/core asks of an adapter. Works without core as well. */
-export class SSHAdapter extends LaterMethods implements AsyncDisposable {
+export class SSHAdapter extends EventHub<SSHAdapterEvents> implements AsyncDisposable {
   readonly name: string = 'ssh'
   readonly adapterName: string = 'ssh'
   readonly #pool: SSHConnectionPool
@@ -65,6 +66,28 @@ export class SSHAdapter extends LaterMethods implements AsyncDisposable {
     const result = this.#shapes.result(await this.#run(call))
     if (this.#throws(call)) result.throwIfFailed()
     return result
+  }
+
+  /** Sends a file, over a session of its own; missing directories are made. */
+  uploadFile(localPath: string, remotePath: string, options: SSHTarget): Promise<void> {
+    return this.#transfer(options, {
+      operation: 'uploadFile', path: remotePath, work: (sftp) => sftp.upload(localPath, remotePath, { parents: true }),
+    })
+  }
+
+  downloadFile(remotePath: string, localPath: string, options: SSHTarget): Promise<void> {
+    return this.#transfer(options, {
+      operation: 'downloadFile', path: remotePath, work: (sftp) => sftp.download(remotePath, localPath),
+    })
+  }
+
+  /** Sends all that is in a directory, dotfiles and empty directories too; rejects when anything was left out. */
+  uploadDirectory(localPath: string, remotePath: string, options: SSHTarget): Promise<void> {
+    const { concurrency = 5 } = this.#config.sftp ?? {}
+    return this.#transfer(options, {
+      operation: 'uploadDirectory', path: remotePath,
+      work: async (sftp) => { requireComplete(await sftp.uploadDirectory(localPath, remotePath, { concurrency })) },
+    })
   }
 
   isAvailable(): Promise<boolean> {
@@ -124,12 +147,12 @@ export class SSHAdapter extends LaterMethods implements AsyncDisposable {
     return this.dispose()
   }
 
-  protected override get shapes(): Shapes {
-    return this.#shapes
-  }
-
   protected override listenersChanged(): void {
     this.#bridge.update()
+  }
+
+  #transfer(options: SSHTarget, job: FileJob): Promise<void> {
+    return transferFiles(this.#pool, options, this.#config, this.#shapes, job)
   }
 
   #prepare(command: AdapterCommand): Call {

@@ -36,6 +36,13 @@ impl SshChannel {
     }
 }
 
+impl SshWriter {
+    /// Asks for a subsystem; the answer comes as for a command.
+    pub(super) async fn subsystem(&self, name: &str) -> Result<(), Error> {
+        self.0.request_subsystem(true, name).await.map_err(lost)
+    }
+}
+
 impl Channel for SshChannel {
     type Writer = SshWriter;
 
