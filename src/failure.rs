@@ -29,10 +29,10 @@ pub struct FailureRecord {
     pub stream: Option<String>,
     /// EMAXBUFFER: bytes; ETIMEDOUT: milliseconds.
     pub limit: Option<f64>,
-    /// EPROMPT: the number under which the facade keeps what was thrown.
-    pub thrown: Option<u32>,
     /// The file it is about.
     pub path: Option<String>,
+    /// EPROMPT: the number under which the facade keeps what was thrown.
+    pub thrown: Option<u32>,
 }
 
 impl FailureRecord {
@@ -56,8 +56,8 @@ impl FailureRecord {
             stdall: None,
             stream,
             limit,
-            thrown: thrown(error),
             path: error.path().map(str::to_owned),
+            thrown: thrown(error),
         }
     }
 

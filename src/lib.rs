@@ -4,8 +4,8 @@
 //! - `lease`, `process`: what it hands out, a borrowed connection and a command under way
 //! - `session`: a shell that keeps what its commands do to it
 //! - `cancel`: `CancelToken`
-//! - `prompts`: what it asks back, the questions of a login
 //! - `sftp`, `sftp_streams`, `transfer`: `NativeSftp` and what belongs to it; `sftp_records`: its records
+//! - `prompts`: what it asks back, the questions of a login
 //! - `options`: records that come in; `output`, `failure`, `events`, `stats`: records that go out
 //! - `runtime`: the threads, and promises settled from them
 
@@ -20,17 +20,20 @@ mod options;
 mod output;
 mod process;
 mod prompts;
+mod route;
 mod runtime;
 mod session;
 mod sftp;
 mod sftp_records;
 mod sftp_streams;
+mod ssh_config;
 mod ssh_pool;
 mod stats;
 mod transfer;
 
 use napi_derive::napi;
 
+pub use ssh_config::resolve_ssh_config;
 pub use stats::histogram_bounds;
 
 /// The version of the native part.

@@ -13,10 +13,11 @@ use napi_derive::napi;
 use xec_engine::command::{Command, Pty};
 use xec_engine::policy::{Backoff, Growth};
 use xec_engine::pool::{HealthConfig, HostConfig, PoolConfig, Reconnect, WhenExhausted};
-use xec_engine::transport::ssh::{Agent, HostKeyChecking, KeepAlive, KeySource, Secret, SshTarget};
+use xec_engine::transport::ssh::{Agent, HostKeyChecking, KeepAlive, KeySource, Route, Secret, SshTarget, Traffic};
 use zeroize::Zeroizing;
 
 use crate::prompts::PrompterSpec;
+use crate::route::ProxySpec;
 
 /// Limits of one host. Milliseconds and counts; 0 where the field says so.
 #[napi(object)]
@@ -92,8 +93,30 @@ pub struct TargetSpec {
     /// `accept-new`, `strict` or `off`.
     pub host_key_checking: String,
     pub known_hosts_path: Option<String>,
+    /// Its key's name in known_hosts.
+    pub host_key_alias: Option<String>,
+    /// What of ssh_config says more than one option could.
+    pub from_config: Option<ConfigSpec>,
+    /// The host's name before ssh_config; absent: the same.
+    pub original_host: Option<String>,
+    /// The hosts on the way, first hop first. They have no `jumps` of their own.
+    pub jumps: Option<Vec<TargetSpec>>,
+    /// For the first host on the way.
+    pub proxy: Option<ProxySpec>,
     /// Only where it differs from the pool's.
     pub settings: Option<HostSettings>,
+}
+
+/// What ssh_config says about the login and the host key.
+#[napi(object)]
+#[derive(Default)]
+pub struct ConfigSpec {
+    pub identity_files: Vec<String>,
+    pub certificate_files: Vec<String>,
+    pub identities_only: Option<bool>,
+    /// `none`, `SSH_AUTH_SOCK` or a path.
+    pub identity_agent: Option<String>,
+    pub known_hosts_files: Option<Vec<String>>,
 }
 
 #[napi(object)]
@@ -152,6 +175,7 @@ impl HostSettings {
             max_lifetime: unless_zero("maxLifetime", self.max_lifetime)?,
             min_idle: self.min_idle as usize,
             reconnect: self.reconnect.policy()?,
+            is_hop: false,
             health: self.health_check.as_ref().map(HealthSettings::policy).transpose()?,
         }))
     }
@@ -193,17 +217,26 @@ impl PoolSettings {
 }
 
 impl TargetSpec {
-    pub fn into_target(self, connect: ConnectSettings) -> Result<SshTarget> {
+    pub fn into_target(self, connect: ConnectSettings, traffic: Traffic, route: Route) -> Result<SshTarget> {
+        // What the target says itself wins over what its configuration says.
+        let said = self.from_config.unwrap_or_default();
+        let known_hosts = said.known_hosts_files.and_then(|files| files.into_iter().next());
+        let agent = self.agent.map(agent).or(said.identity_agent.map(configured_agent));
         Ok(SshTarget {
+            host_key_alias: self.host_key_alias,
+            traffic,
+            route,
             password: self.password.map(Zeroizing::new),
             private_key: self.private_key.map(key_source),
+            identity_files: said.identity_files.into_iter().map(PathBuf::from).collect(),
+            certificate_files: said.certificate_files.into_iter().map(PathBuf::from).collect(),
             passphrase: self.passphrase.map(Zeroizing::new),
             certificate: self.certificate.map(key_source),
-            agent: self.agent.map_or(Agent::Default, agent),
-            identities_only: self.identities_only.unwrap_or(false),
+            agent: agent.unwrap_or_default(),
+            identities_only: self.identities_only.or(said.identities_only).unwrap_or(false),
             keyboard_interactive: self.keyboard_interactive.map(PrompterSpec::into_prompter),
             host_key_checking: host_key_checking(&self.host_key_checking)?,
-            known_hosts: self.known_hosts_path.map(PathBuf::from),
+            known_hosts: self.known_hosts_path.or(known_hosts).map(PathBuf::from),
             connect_timeout: connect.timeout,
             keep_alive: connect.keep_alive,
             ..SshTarget::new(self.host, port(self.port)?, self.username)
@@ -266,6 +299,15 @@ fn agent(agent: Either<bool, String>) -> Agent {
         Either::A(true) => Agent::Environment,
         Either::A(false) => Agent::Off,
         Either::B(socket) => Agent::Socket(socket.into()),
+    }
+}
+
+/// `IdentityAgent` as the configuration says it.
+fn configured_agent(word: String) -> Agent {
+    match word.as_str() {
+        "none" => Agent::Off,
+        "SSH_AUTH_SOCK" => Agent::Default,
+        _ => Agent::Socket(word.into()),
     }
 }
 

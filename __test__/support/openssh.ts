@@ -25,6 +25,8 @@ export interface ServerOptions {
   authorized?: string[]
   /** What serves files; Debian's default by default, false for a server that serves none. */
   sftp?: string | false
+  /** 'VERBOSE'; 'DEBUG1' also tells of forwarded connections. */
+  logLevel?: 'VERBOSE' | 'DEBUG1'
   /** The port of a server that has been stopped. */
   port?: number
 }
@@ -158,6 +160,7 @@ export class OpenSSHServer {
 
   #config(options: ServerOptions): string {
     const { addresses = ['127.0.0.1'], hostKeys = ['ed25519'], config = [], sftp = '/usr/lib/openssh/sftp-server' } = options
+    const { addresses = ['127.0.0.1'], hostKeys = ['ed25519'], config = [], logLevel = 'VERBOSE' } = options
     return [
       // Of two lines that say the same thing sshd takes the first.
       ...config.filter((line) => /^(?:Password|KbdInteractive)Authentication /.test(line)),
@@ -169,6 +172,7 @@ export class OpenSSHServer {
       'StrictModes no', 'UsePAM yes', 'PasswordAuthentication yes', 'KbdInteractiveAuthentication no',
       'UseDNS no', 'LogLevel VERBOSE',
       ...(sftp === false ? [] : [`Subsystem sftp ${sftp}`]),
+      'UseDNS no', `LogLevel ${logLevel}`,
       ...config, '',
     ].join('\n')
   }

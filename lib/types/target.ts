@@ -79,11 +79,13 @@ export interface SSHTarget {
 
   /** Refused with ENOTSUP today. */
   hostKeyVerifier?: (key: HostKey) => boolean | Promise<boolean>
-  /** Refused with ENOTSUP today (false is fine). */
+  /** true: what ~/.ssh/config and /etc/ssh/ssh_config say about `host`; a path: what only that file says. */
   sshConfig?: boolean | string
-  /** Refused with ENOTSUP today. */
-  jumpHost?: SSHTarget | SSHTarget[] | string
-  /** Refused with ENOTSUP today. */
+  /** false; true lets `Match exec` lines of the configuration run their commands */
+  sshConfigExec?: boolean
+  /** Hosts to go through, the first one first: targets of their own, or addresses as `'user@host:port,host2'`. */
+  jumpHost?: SSHTarget | (SSHTarget | string)[] | string
+  /** `'socks5://user:password@host:port'`, `'http://…'`, or a command whose input and output lead to the server. */
   proxy?: string | { command: string }
   /** Refused with ENOTSUP today while `enabled` is true. */
   sudo?: SudoOptions

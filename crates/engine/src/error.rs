@@ -132,6 +132,37 @@ pub enum Error {
         source: Cause,
     },
 
+    /// `place`: a file, or a file and a line.
+    #[error("Cannot use the ssh configuration {place}: {problem}")]
+    SshConfig {
+        place: String,
+        problem: String,
+        #[source]
+        source: Option<Cause>,
+    },
+
+    /// `proxy`: where it listens, or that it is a command; never its password, nor the command itself.
+    #[error("{proxy} does not connect us to {address}: {problem}")]
+    Proxy {
+        proxy: String,
+        address: String,
+        problem: String,
+        kind: Kind,
+        #[source]
+        source: Option<Cause>,
+    },
+
+    /// Whatever went wrong, it was with the hop: we did not get as far as the target.
+    #[error("Jump host {hop}: {source}")]
+    JumpHost {
+        hop: String,
+        #[source]
+        source: Arc<Error>,
+    },
+
+    #[error("Jump host {hop} does not connect us to {address}: {problem}")]
+    JumpRefused { hop: String, address: String, problem: String, prohibited: bool },
+
     #[error("Cannot use the certificate: {problem}")]
     Certificate {
         problem: String,
@@ -322,6 +353,9 @@ impl Error {
             Self::KeyFile { .. } => "EKEYFILE",
             Self::KeyFormat { .. } => "EKEYFORMAT",
             Self::PassphraseMissing | Self::PassphraseWrong { .. } => "EPASSPHRASE",
+            Self::SshConfig { .. } => "ESSHCONFIG",
+            Self::Proxy { .. } => "EPROXY",
+            Self::JumpHost { .. } | Self::JumpRefused { .. } => "EJUMPHOST",
             Self::Certificate { .. } => "ECERTIFICATE",
             Self::Agent { .. } => "EAGENT",
             Self::WrongAnswers { .. } | Self::Prompter { .. } => "EPROMPT",
@@ -378,6 +412,11 @@ impl Error {
             Self::RemoteFile { kind, .. } => *kind,
             Self::LocalFile { source, .. } => local_kind(source),
             Self::NoSftp { .. } => Kind::NotFound,
+            Self::SshConfig { source, .. } => source.as_ref().map_or(Kind::InvalidUsage, io_kind),
+            Self::Proxy { kind, .. } => *kind,
+            Self::JumpHost { source, .. } => source.kind(),
+            Self::JumpRefused { prohibited: true, .. } => Kind::PermissionDenied,
+            Self::JumpRefused { .. } => Kind::ConnectionRefused,
             Self::ShellUnsupported | Self::SessionClosed { .. } => Kind::InvalidUsage,
             Self::KeyFile { source, .. } | Self::KnownHosts { source, .. } | Self::Agent { source, .. } => {
                 io_kind(source)
@@ -410,7 +449,11 @@ impl Error {
 
     pub fn phase(&self) -> Phase {
         match self {
-            Self::InvalidOption { .. } | Self::PoolExhausted { .. } | Self::QueueFull { .. } => Phase::Queue,
+            Self::InvalidOption { .. }
+            | Self::SshConfig { .. }
+            | Self::PoolExhausted { .. }
+            | Self::QueueFull { .. } => Phase::Queue,
+            Self::Proxy { .. } | Self::JumpHost { .. } | Self::JumpRefused { .. } => Phase::Dial,
             Self::Resolve { .. } | Self::Dial { .. } | Self::BreakerOpen { .. } => Phase::Dial,
             Self::Handshake { .. }
             | Self::NoCommonAlgorithm { .. }
@@ -485,7 +528,13 @@ impl Error {
     pub fn dial_failure(&self) -> DialFailure {
         match self {
             Self::Handshake { dropped: true, .. } => DialFailure::Throttled,
-            Self::Authentication { .. } | Self::HostKey { .. } | Self::NoCommonAlgorithm { .. } => DialFailure::Refused,
+            Self::JumpHost { source, .. } => source.dial_failure(),
+            Self::Authentication { .. }
+            | Self::HostKey { .. }
+            | Self::NoCommonAlgorithm { .. }
+            | Self::JumpRefused { prohibited: true, .. }
+            | Self::Proxy { kind: Kind::Authentication | Kind::PermissionDenied, .. } => DialFailure::Refused,
+            Self::Proxy { .. } | Self::JumpRefused { .. } => DialFailure::Unreachable,
             Self::Resolve { .. }
             | Self::Dial { .. }
             | Self::Handshake { .. }

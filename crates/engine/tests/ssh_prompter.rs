@@ -11,6 +11,7 @@ use russh::keys::{Algorithm, PrivateKey, key::safe_rng};
 use russh::server::{Auth, Config, Handler, Response, run_stream};
 use tokio::net::TcpListener;
 use xec_engine::error::Error;
+use xec_engine::pool::Hops;
 use xec_engine::transport::Transport;
 use xec_engine::transport::ssh::{
     Agent, HostKeyChecking, Prompt, Prompter, Questions, Secret, SshConnection, SshTarget, SshTransport,
@@ -69,7 +70,7 @@ async fn login(prompter: Option<Prompter>, password: Option<&str>) -> (Result<Ss
         host_key_checking: HostKeyChecking::Off,
         ..SshTarget::new("127.0.0.1", server(asks.clone()).await, "demo")
     };
-    let outcome = SshTransport.connect(&Arc::new(target)).await;
+    let outcome = SshTransport.connect(&Arc::new(target), &Hops::none()).await;
     let heard = asks.heard.lock().clone();
     (outcome, heard)
 }

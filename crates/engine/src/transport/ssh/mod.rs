@@ -17,13 +17,18 @@ mod legacy_pem;
 mod offers;
 mod paths;
 mod prompter;
+mod proxy;
 mod quick_ack;
+mod route;
 pub mod sftp;
 mod signer;
 mod spare;
+pub mod ssh_config;
 mod target;
+mod wire;
 
 pub use channel::{SshChannel, SshWriter};
 pub use connection::{SshConnection, SshTransport};
 pub use prompter::{Answers, Prompt, Prompter, Questions};
+pub use route::{Jump, Proxy, ProxyKind, Route};
 pub use target::{Agent, HostKeyChecking, KeepAlive, KeySource, Secret, SshTarget, Traffic};

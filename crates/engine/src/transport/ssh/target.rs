@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use super::paths::expand_home;
 use super::prompter::Prompter;
+use super::route::Route;
 use crate::pool::Key;
 
 /// Text that is wiped from memory when dropped.
@@ -21,9 +22,10 @@ pub enum KeySource {
 }
 
 /// Which ssh-agent signs for us.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Agent {
     /// The one at `SSH_AUTH_SOCK`, if there is one and no credentials were given.
+    #[default]
     Default,
     Off,
     /// The one at `SSH_AUTH_SOCK`, beside other credentials.
@@ -59,6 +61,25 @@ pub enum Traffic {
     /// Streams that a caller reads at its own pace, files, forwarded connections. An unread channel holds up its whole
     /// connection, so these have connections of their own, with more room on the way.
     Bulk,
+    /// Other connections, of commands. An unread channel would hold them all up, so bulk traffic has hops of its own as well.
+    Hop,
+    /// Another connection, one of bulk traffic.
+    BulkHop,
+}
+
+impl Traffic {
+    /// What a hop carries that this runs through.
+    pub fn of_hop(self) -> Self {
+        if self.is_bulk() { Self::BulkHop } else { Self::Hop }
+    }
+
+    pub fn is_hop(self) -> bool {
+        matches!(self, Self::Hop | Self::BulkHop)
+    }
+
+    pub fn is_bulk(self) -> bool {
+        matches!(self, Self::Bulk | Self::BulkHop)
+    }
 }
 
 /// Where and as whom.
@@ -87,6 +108,9 @@ pub struct SshTarget {
     pub connect_timeout: Duration,
     pub keep_alive: Option<KeepAlive>,
     pub traffic: Traffic,
+    pub route: Route,
+    /// The name of the server's key in known_hosts; `None`: its host and port.
+    pub host_key_alias: Option<String>,
 }
 
 impl SshTarget {
@@ -110,6 +134,8 @@ impl SshTarget {
             connect_timeout: Duration::from_secs(30),
             keep_alive: None,
             traffic: Traffic::Commands,
+            route: Route::Direct,
+            host_key_alias: None,
         }
     }
 
@@ -121,6 +147,11 @@ impl SshTarget {
     /// The identity of connections to this target. Targets that differ in anything that decides who we are or whom we
     /// trust never share one.
     pub fn key(&self) -> Key {
+        self.key_for(self.traffic)
+    }
+
+    /// The key of the connections to this target that carry something else.
+    pub fn key_for(&self, traffic: Traffic) -> Key {
         let mut hash = Sha256::new();
         field(&mut hash, "password", self.password.as_ref().map(|secret| secret.as_bytes()));
         field(&mut hash, "passphrase", self.passphrase.as_ref().map(|secret| secret.as_bytes()));
@@ -141,7 +172,9 @@ impl SshTarget {
         field(&mut hash, "prompter", prompter.as_ref().map(|id| id.as_slice()));
         field(&mut hash, "checking", Some(&[self.host_key_checking as u8]));
         field(&mut hash, "known_hosts", self.known_hosts.as_ref().map(|path| path.as_os_str().as_encoded_bytes()));
-        field(&mut hash, "traffic", Some(&[self.traffic as u8]));
+        field(&mut hash, "alias", self.host_key_alias.as_ref().map(|alias| alias.as_bytes()));
+        self.route.hash_into(&mut hash);
+        field(&mut hash, "traffic", Some(&[traffic as u8]));
         Key::new(&self.host, self.port, &self.username, hash.finalize().into())
     }
 }
@@ -169,7 +202,7 @@ fn paths(hash: &mut Sha256, name: &str, paths: &[PathBuf]) {
 }
 
 /// Names and lengths keep neighbouring fields from running into each other.
-fn field(hash: &mut Sha256, name: &str, value: Option<&[u8]>) {
+pub(super) fn field(hash: &mut Sha256, name: &str, value: Option<&[u8]>) {
     hash.update(name.as_bytes());
     match value {
         None => hash.update([0]),
@@ -183,10 +216,24 @@ fn field(hash: &mut Sha256, name: &str, value: Option<&[u8]>) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::route::{Jump, Proxy, ProxyKind};
     use super::*;
+    use crate::pool::HostConfig;
 
     fn target() -> SshTarget {
         SshTarget { host_key_checking: HostKeyChecking::Strict, ..SshTarget::new("h", 22, "u") }
+    }
+
+    fn through(route: Route) -> SshTarget {
+        SshTarget { route, ..target() }
+    }
+
+    fn proxy(kind: ProxyKind, host: &str, password: Option<Secret>) -> Route {
+        Route::Proxy(Proxy { kind, host: host.into(), port: 1, username: None, password })
+    }
+
+    fn jump(hop: SshTarget) -> Route {
+        Route::Jump(Jump::new(hop, &HostConfig::default()))
     }
 
     fn prompter(id: u64) -> Arc<Prompter> {
@@ -218,6 +265,19 @@ mod tests {
             SshTarget { known_hosts: Some("a".into()), ..target() },
             SshTarget { username: "v".into(), ..target() },
             SshTarget { traffic: Traffic::Bulk, ..target() },
+            SshTarget { traffic: Traffic::Hop, ..target() },
+            SshTarget { identity_files: vec!["a".into()], ..target() },
+            SshTarget { host_key_alias: Some("a".into()), ..target() },
+            SshTarget { route: Route::Command(Secret::new("a".into())), ..target() },
+            SshTarget { route: Route::Command(Secret::new("b".into())), ..target() },
+            through(proxy(ProxyKind::Http, "a", None)),
+            through(proxy(ProxyKind::Socks5, "a", None)),
+            through(proxy(ProxyKind::Socks5, "b", None)),
+            through(proxy(ProxyKind::Socks5, "a", secret("a"))),
+            through(proxy(ProxyKind::Socks5, "a", secret("b"))),
+            through(jump(target())),
+            through(jump(SshTarget { password: secret("a"), ..target() })),
+            through(jump(through(jump(target())))),
         ];
         let keys: std::collections::HashSet<Key> = variants.iter().map(SshTarget::key).collect();
         assert_eq!(keys.len(), variants.len());
