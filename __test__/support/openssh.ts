@@ -159,8 +159,8 @@ export class OpenSSHServer {
   }
 
   #config(options: ServerOptions): string {
-    const { addresses = ['127.0.0.1'], hostKeys = ['ed25519'], config = [], sftp = '/usr/lib/openssh/sftp-server' } = options
-    const { addresses = ['127.0.0.1'], hostKeys = ['ed25519'], config = [], logLevel = 'VERBOSE' } = options
+    const { addresses = ['127.0.0.1'], hostKeys = ['ed25519'], config = [] } = options
+    const { sftp = '/usr/lib/openssh/sftp-server', logLevel = 'VERBOSE' } = options
     return [
       // Of two lines that say the same thing sshd takes the first.
       ...config.filter((line) => /^(?:Password|KbdInteractive)Authentication /.test(line)),
@@ -170,7 +170,6 @@ export class OpenSSHServer {
       `AuthorizedKeysFile ${join(this.directory, 'authorized_keys')}`,
       `PidFile ${join(this.directory, 'pid')}`,
       'StrictModes no', 'UsePAM yes', 'PasswordAuthentication yes', 'KbdInteractiveAuthentication no',
-      'UseDNS no', 'LogLevel VERBOSE',
       ...(sftp === false ? [] : [`Subsystem sftp ${sftp}`]),
       'UseDNS no', `LogLevel ${logLevel}`,
       ...config, '',
