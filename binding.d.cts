@@ -50,8 +50,11 @@ export declare class NativePool {
   connections(): Array<ConnectionSnapshot>
   /** Makes connections ahead of need until `count` are ready. */
   warmUp(target: TargetSpec, count: number, cancel?: CancelToken | undefined | null): Promise<WarmUpRecord>
-  /** Retires the connections of one target; busy ones finish what they do. Answers how many. */
-  remove(target: TargetSpec): number
+  /**
+   * Retires the connections of one target, also as a hop; busy ones finish what they do. Answers how many. `bulk`: those
+   * of streams and files.
+   */
+  remove(target: TargetSpec, bulk: boolean): number
   /**
    * Lets commands finish and nobody new in; after `limit` milliseconds cuts what is left. Resolves to whether nothing
    * had to be cut. The pool can be used again.
@@ -87,6 +90,16 @@ export declare class NativeProcess {
   signal(name: string): boolean
   /** The terminal's new size. */
   resize(columns: number, rows: number): boolean
+}
+
+/** One round of questions. Forgotten without an answer it counts as failed. */
+export declare class NativeQuestions {
+  get name(): string
+  get instructions(): string
+  get prompts(): Array<PromptRecord>
+  answer(answers: Array<string>): void
+  /** `thrown` is the number under which the facade keeps the error. */
+  fail(message: string, thrown: number): void
 }
 
 /** A remote file, read piece by piece. */
@@ -190,6 +203,48 @@ export interface CommandSpec {
   pty?: PtySpec
 }
 
+export interface ConfigOutcome {
+  resolved?: ConfigRecord
+  failure?: FailureRecord
+}
+
+/** Whom to ask the files about; what is given counts as said before any file. */
+export interface ConfigQuery {
+  host: string
+  username?: string
+  port?: number
+  /** Absent: `~/.ssh/config` and `/etc/ssh/ssh_config`. */
+  file?: string
+  /** `Match exec` may run its commands. */
+  exec: boolean
+}
+
+/** What the files say. Milliseconds; what is absent is not said. */
+export interface ConfigRecord {
+  host: string
+  username?: string
+  port?: number
+  login: ConfigSpec
+  jumps?: Array<HopRecord>
+  proxyCommand?: string
+  hostKeyChecking?: string
+  hostKeyAlias?: string
+  /** 0: no keepalive. */
+  aliveInterval?: number
+  aliveCountMax?: number
+  connectTimeout?: number
+}
+
+/** What ssh_config says about the login and the host key. */
+export interface ConfigSpec {
+  identityFiles: Array<string>
+  certificateFiles: Array<string>
+  identitiesOnly?: boolean
+  /** `none`, `SSH_AUTH_SOCK` or a path. */
+  identityAgent?: string
+  knownHostsFiles?: Array<string>
+}
+
 /** One connection at one moment. Times are milliseconds, `created` and `last_used` since 1970. */
 export interface ConnectionSnapshot {
   id: number
@@ -281,6 +336,8 @@ export interface FailureRecord {
   path?: string
   /** EHOSTKEY. */
   hostKey?: HostKeyRefusalRecord
+  /** EPROMPT: the number under which the facade keeps what was thrown. */
+  thrown?: number
 }
 
 /** How idle connections are judged. */
@@ -305,6 +362,12 @@ export interface HistogramRecord {
   p99: number
   /** How many were at most as long as the bound of the same index in `histogramBounds()`. */
   cumulative: Array<number>
+}
+
+export interface HopRecord {
+  host: string
+  username?: string
+  port?: number
 }
 
 /** A host key to decide about. */
@@ -409,6 +472,30 @@ export interface ProgressRecord {
   failed: number
 }
 
+/** Who answers, and a number that tells it from others. */
+export interface PrompterSpec {
+  id: number
+  ask: (questions: NativeQuestions) => void
+}
+
+export interface PromptRecord {
+  prompt: string
+  echo: boolean
+}
+
+/** A proxy, or a command in its place. */
+export interface ProxySpec {
+  /** `socks5`, `http` or `command`. */
+  kind: string
+  host?: string
+  port?: number
+  username?: string
+  password?: string
+  command?: string
+  /** The command's tokens have been replaced already. */
+  expanded?: boolean
+}
+
 /** A terminal for a command. */
 export interface PtySpec {
   term: string
@@ -433,6 +520,9 @@ export interface ReconnectSettings {
   /** Also where no connection has succeeded yet. */
   first: boolean
 }
+
+/** Reads the files, off the event loop. The promise resolves whatever happens. */
+export declare function resolveSshConfig(query: ConfigQuery): Promise<ConfigOutcome>
 
 /** Exactly one of the two. */
 export interface SessionOutcome {
@@ -495,11 +585,27 @@ export interface TargetSpec {
   /** Key text or bytes, or a path (`~` is the local home). */
   privateKey?: string | Buffer
   passphrase?: string
+  /** Text of a `-cert.pub` file, or its path. */
+  certificate?: string | Buffer
+  /** `true`: the one at SSH_AUTH_SOCK; `false`: none; a path; absent: ssh's defaults. */
+  agent?: boolean | string
+  identitiesOnly?: boolean
+  keyboardInteractive?: PrompterSpec
   /** `accept-new`, `strict` or `off`. */
   hostKeyChecking: string
   knownHostsPath?: string
   /** In place of known_hosts. */
   hostKeyVerifier?: { id: number, ask: (ticket: number, key: HostKeyRecord) => void }
+  /** Its key's name in known_hosts. */
+  hostKeyAlias?: string
+  /** What of ssh_config says more than one option could. */
+  fromConfig?: ConfigSpec
+  /** The host's name before ssh_config; absent: the same. */
+  originalHost?: string
+  /** The hosts on the way, first hop first. They have no `jumps` of their own. */
+  jumps?: Array<TargetSpec>
+  /** For the first host on the way. */
+  proxy?: ProxySpec
   /** Only where it differs from the pool's. */
   settings?: HostSettings
 }

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 use xec_engine::command::Captured;
@@ -5,6 +7,7 @@ use xec_engine::error::{Error, Reached, causes};
 use xec_engine::run::Failure;
 
 use crate::host_key::HostKeyRefusalRecord;
+use crate::prompts::PrompterFailed;
 
 /// A failure in plain values; the facade makes a real `Error` of it.
 #[napi(object)]
@@ -31,6 +34,8 @@ pub struct FailureRecord {
     pub path: Option<String>,
     /// EHOSTKEY.
     pub host_key: Option<HostKeyRefusalRecord>,
+    /// EPROMPT: the number under which the facade keeps what was thrown.
+    pub thrown: Option<u32>,
 }
 
 impl FailureRecord {
@@ -59,6 +64,7 @@ impl FailureRecord {
                 Error::HostKey { refusal, .. } => Some((&**refusal).into()),
                 _ => None,
             },
+            thrown: thrown(error),
         }
     }
 
@@ -79,4 +85,17 @@ fn details(error: &Error) -> (Option<String>, Option<f64>) {
         Error::Timeout { limit, .. } => (None, Some(limit.as_secs_f64() * 1000.0)),
         _ => (None, None),
     }
+}
+
+/// What a prompter threw, wherever it stands in the chain of causes.
+fn thrown(error: &Error) -> Option<u32> {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        let ours = error.downcast_ref().or_else(|| error.downcast_ref::<Arc<Error>>().map(Arc::as_ref));
+        if let Some(Error::Prompter { source }) = ours {
+            return source.downcast_ref::<PrompterFailed>()?.thrown;
+        }
+        next = error.source();
+    }
+    None
 }

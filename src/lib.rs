@@ -6,6 +6,7 @@
 //! - `cancel`: `CancelToken`
 //! - `sftp`, `sftp_streams`, `transfer`: `NativeSftp` and what belongs to it; `sftp_records`: its records
 //! - `host_key`: the caller's say about host keys
+//! - `prompts`: what it asks back, the questions of a login
 //! - `options`: records that come in; `output`, `failure`, `events`, `stats`: records that go out
 //! - `runtime`: the threads, and promises settled from them
 
@@ -20,11 +21,14 @@ mod lease;
 mod options;
 mod output;
 mod process;
+mod prompts;
+mod route;
 mod runtime;
 mod session;
 mod sftp;
 mod sftp_records;
 mod sftp_streams;
+mod ssh_config;
 mod ssh_pool;
 mod stats;
 mod transfer;
@@ -32,6 +36,7 @@ mod transfer;
 use napi_derive::napi;
 
 pub use host_key::{answer_host_key, next_host_key_verifier};
+pub use ssh_config::resolve_ssh_config;
 pub use stats::histogram_bounds;
 
 /// The version of the native part.

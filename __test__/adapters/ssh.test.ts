@@ -178,7 +178,8 @@ describe('errors', () => {
     ['unknown host', { host: 'no-such-host.invalid' }, 'connection-refused', 'ENOTFOUND'],
     ['wrong password', { privateKey: undefined, password: 'wrong' }, 'authentication', 'EAUTH'],
     ['bad option', { port: 0 }, 'invalid-usage', 'EINVAL_OPTION'],
-    ['option that comes later', { jumpHost: 'bastion' }, 'invalid-usage', 'ENOTSUP'],
+    ['option that comes later', { sudo: { enabled: true } }, 'invalid-usage', 'ENOTSUP'],
+    ['jump host', { jumpHost: { host: '127.0.0.1', port: 1, username: 'x', password: 'x' } }, 'connection-refused', 'EJUMPHOST'],
   ])('%s is a ConnectionError with its kind', async (_name, extra, kind, code) => {
     const target = server.target(extra)
     const error = await failure(ConnectionError, adapter.execute({ command: 'true', adapterOptions: { type: 'ssh', ...target } }))

@@ -6,6 +6,7 @@ import {
 } from './classes'
 import { type FailureKind, toKind, toPhase } from './kinds'
 import { type ErrorFields, type HostKeyRefusal, XecNativeError } from './native-error'
+import { thrownBy } from './thrown'
 
 /** What the record does not carry. */
 export interface FailureContext {
@@ -49,7 +50,7 @@ function fieldsOf(failure: FailureRecord, kind: FailureKind, context: FailureCon
     port: failure.port,
     command: context.command === undefined ? undefined : maskSecrets(context.command),
     reached: failure.reached,
-    cause: failure.code === 'ABORT_ERR' ? context.reason : causeChain(failure.causes),
+    cause: causeOf(failure, context),
     stdout: failure.stdout === undefined ? undefined : decode(failure.stdout),
     stderr: failure.stderr === undefined ? undefined : decode(failure.stderr),
     limit: failure.limit,
@@ -66,6 +67,12 @@ function hostKeyOf(record: HostKeyRefusalRecord): HostKeyRefusal {
     ...place === undefined ? {} : { place: { file: place.file, line: place.line } },
     unreadable: unreadable.map(({ file, line, problem = '' }) => ({ file, line, problem })),
   }
+}
+
+function causeOf(failure: FailureRecord, context: FailureContext): unknown {
+  if (failure.code === 'ABORT_ERR') return context.reason
+  const thrown = failure.thrown === undefined ? undefined : thrownBy(failure.thrown)
+  return thrown ?? causeChain(failure.causes)
 }
 
 /** Nested errors from messages, outermost first. */

@@ -114,15 +114,21 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
 
   /** Starts a command with live streams. Options are checked at once; everything else is told by `done`. */
   spawn(target: SSHTarget, command: string, options?: SpawnOptions): RemoteProcess {
-    const checkedTarget = checkTarget(target)
+    return this.#spawn(checkTarget(target), command, options)
+  }
+
+  #spawn(checkedTarget: CheckedTarget, command: string, options: SpawnOptions | undefined): RemoteProcess {
     const checkedCommand = checkCommand(command)
     const checkedOptions = checkSpawnOptions(options)
     this.noticeSubscribers()
-    const resolved = this.#resolve(checkedTarget)
-    this.#warmer.noteUse(resolved)
+    const resolving = this.#resolve(checkedTarget)
     return spawnProcess({
       host: checkedTarget.host,
-      start: (spec, token) => Promise.resolve(this.#native.spawn(resolved.spec, spec, token)),
+      start: async (spec, token) => {
+        const resolved = resolving instanceof Promise ? await resolving : resolving
+        this.#warmer.noteUse(resolved)
+        return this.#native.spawn(resolved.spec, spec, token)
+      },
       settled: (completed) => {
         if (completed) this.#meter.countCommand()
         this.deliverEvents()
@@ -139,7 +145,8 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
     const { priority = 0, timeout = 0, signal } = checkLeaseOptions(options)
     const link = linkAbort(signal)
     try {
-      const resolved = this.#resolve(checked)
+      const resolving = this.#resolve(checked)
+      const resolved = resolving instanceof Promise ? await resolving : resolving
       const { lease, failure } = await this.#perform(() =>
         this.#native.lease(resolved.spec, priority, link.token, timeout === 0 ? undefined : timeout))
       if (failure !== undefined) throw errorFromFailure(failure, { reason: signal?.reason })
@@ -152,7 +159,7 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
 
   /** Opens a shell that keeps directory, variables and functions between commands. One channel in use until it is closed. */
   async session(target: SSHTarget, options?: SessionOptions): Promise<ShellSession> {
-    const resolved = this.#resolve(checkTarget(target))
+    const resolved = await this.#resolve(checkTarget(target))
     this.#warmer.noteUse(resolved)
     return openSession(this.#native, resolved.spec, options, {
       host: resolved.spec.host,
@@ -170,9 +177,13 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
    * Opens an SFTP session, on a connection for files and streams that commands do not use. It holds that connection until
    * it is closed, or garbage-collected.
    */
-  sftp(target: SSHTarget, options?: SFTPOptions): Promise<SFTP> {
-    return this.#perform(() => {
-      const { spec } = this.#resolve(checkTarget(target))
+  async sftp(target: SSHTarget, options?: SFTPOptions): Promise<SFTP> {
+    return this.#sftp(checkTarget(target), options)
+  }
+
+  #sftp(target: CheckedTarget, options: SFTPOptions | undefined): Promise<SFTP> {
+    return this.#perform(async () => {
+      const { spec } = await this.#resolve(target)
       return openSFTP(this.#native, spec, options)
     })
   }
@@ -182,8 +193,9 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
    * a target is wrong.
    */
   async warmUp(targets: readonly SSHTarget[], options?: WarmUpOptions): Promise<WarmUpReport> {
-    const resolved = checkTargets(targets).map((target) => this.#resolve(checkTarget(target)))
+    const checked = checkTargets(targets).map(checkTarget)
     const { connections, signal } = checkWarmUpOptions(options)
+    const resolved = await Promise.all(checked.map(async (target) => this.#resolve(target)))
     return this.#perform(() => this.#warmer.warmUp(resolved, connections, signal))
   }
 
@@ -212,10 +224,11 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
 
   /** Takes one target's connections out of the pool; busy ones finish what they do. Resolves with how many those were. */
   removeConnection(target: SSHTarget): Promise<number> {
-    return this.#perform(() => {
-      const { spec } = this.#resolve(checkTarget(target))
+    return this.#perform(async () => {
+      const { spec } = await this.#resolve(checkTarget(target))
       this.#warmer.forget(spec)
-      return Promise.resolve(this.#native.remove(spec))
+      // Those of commands and those of streams, as targets and as hops.
+      return this.#native.remove(spec, false) + this.#native.remove(spec, true)
     })
   }
 
@@ -254,7 +267,8 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
     return this.#native
   }
 
-  #resolve(target: CheckedTarget): ResolvedTarget {
+  /** At once, so that commands keep their order, unless the target's configuration has to be read first. */
+  #resolve(target: CheckedTarget): ResolvedTarget | Promise<ResolvedTarget> {
     return resolveTarget(target, this.#rules)
   }
 
@@ -280,8 +294,8 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
           lease.exec(commandSpec(checkedCommand, checkedOptions, stdin, shell), token))
         return settle(target, checkedCommand, checkedOptions, outcome)
       },
-      spawn: (command, options) => this.spawn(target, command, options),
-      sftp: (options) => this.sftp(target, options),
+      spawn: (command, options) => this.#spawn(target, command, options),
+      sftp: (options) => this.#sftp(target, options),
       perform: (work) => this.#perform(work),
       released: () => { unwatch() },
     })
@@ -296,10 +310,13 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
 
   #run(target: CheckedTarget, command: string, options: CheckedExecOptions): Promise<ExecOutcome> {
     return this.#execute(options, (stdin, token) => {
-      const resolved = this.#resolve(target)
-      const running = this.#native.exec(resolved.spec, commandSpec(command, options, stdin, resolved.shell), token)
-      this.#warmer.noteUse(resolved)
-      return running
+      const start = (resolved: ResolvedTarget): Promise<ExecOutcome> => {
+        const running = this.#native.exec(resolved.spec, commandSpec(command, options, stdin, resolved.shell), token)
+        this.#warmer.noteUse(resolved)
+        return running
+      }
+      const resolving = this.#resolve(target)
+      return resolving instanceof Promise ? resolving.then(start) : start(resolving)
     })
   }
 

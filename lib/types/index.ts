@@ -1,4 +1,7 @@
-export type { HostKey, HostKeyChecking, HostKeyVerifier, KeyboardInteractivePrompt, SSHTarget, SudoOptions } from './target'
+export type {
+  HostKey, HostKeyChecking, HostKeyVerifier, KeyboardInteractive, KeyboardInteractiveInfo, KeyboardInteractivePrompt, SSHTarget,
+  SudoOptions,
+} from './target'
 export type {
   ConnectionInfo, HealthCheckConfig, HostPoolConfig, PoolLimits, PoolOptions, PoolStats, ReconnectConfig,
 } from './pool'

@@ -126,6 +126,61 @@ pub enum Error {
         source: Cause,
     },
 
+    /// `place`: a file, or a file and a line.
+    #[error("Cannot use the ssh configuration {place}: {problem}")]
+    SshConfig {
+        place: String,
+        problem: String,
+        #[source]
+        source: Option<Cause>,
+    },
+
+    /// `proxy`: where it listens, or that it is a command; never its password, nor the command itself.
+    #[error("{proxy} does not connect us to {address}: {problem}")]
+    Proxy {
+        proxy: String,
+        address: String,
+        problem: String,
+        kind: Kind,
+        #[source]
+        source: Option<Cause>,
+    },
+
+    /// Whatever went wrong, it was with the hop: we did not get as far as the target.
+    #[error("Jump host {hop}: {source}")]
+    JumpHost {
+        hop: String,
+        #[source]
+        source: Arc<Error>,
+    },
+
+    #[error("Jump host {hop} does not connect us to {address}: {problem}")]
+    JumpRefused { hop: String, address: String, problem: String, prohibited: bool },
+
+    #[error("Cannot use the certificate: {problem}")]
+    Certificate {
+        problem: String,
+        #[source]
+        source: Option<Cause>,
+    },
+
+    #[error("Cannot use the ssh-agent at {place}")]
+    Agent {
+        place: String,
+        #[source]
+        source: Cause,
+    },
+
+    /// `answers` and `prompts`: how many.
+    #[error("keyboardInteractive gave {answers} answers to {prompts} prompts")]
+    WrongAnswers { answers: usize, prompts: usize },
+
+    #[error("keyboardInteractive failed")]
+    Prompter {
+        #[source]
+        source: Cause,
+    },
+
     #[error("Cannot resolve host {host}: check the name and the network")]
     Resolve {
         host: String,
@@ -172,10 +227,21 @@ pub enum Error {
     #[error(
         "All configured authentication methods failed for {username}: tried {tried}; the server accepts {accepted}"
     )]
-    Authentication { username: String, tried: String, accepted: String },
+    Authentication {
+        username: String,
+        tried: String,
+        accepted: String,
+        #[source]
+        source: Option<Cause>,
+    },
 
-    #[error("No way to authenticate as {username}: give privateKey or password")]
-    NoCredentials { username: String },
+    #[error("No way to authenticate as {username}: give privateKey, agent, password or keyboardInteractive{why}")]
+    NoCredentials {
+        username: String,
+        why: String,
+        #[source]
+        source: Option<Cause>,
+    },
 
     #[error("{} timed out after {} ms", phase_noun(*.phase), .limit.as_millis())]
     Timeout {
@@ -285,6 +351,12 @@ impl Error {
             Self::KeyFile { .. } => "EKEYFILE",
             Self::KeyFormat { .. } => "EKEYFORMAT",
             Self::PassphraseMissing | Self::PassphraseWrong { .. } => "EPASSPHRASE",
+            Self::SshConfig { .. } => "ESSHCONFIG",
+            Self::Proxy { .. } => "EPROXY",
+            Self::JumpHost { .. } | Self::JumpRefused { .. } => "EJUMPHOST",
+            Self::Certificate { .. } => "ECERTIFICATE",
+            Self::Agent { .. } => "EAGENT",
+            Self::WrongAnswers { .. } | Self::Prompter { .. } => "EPROMPT",
             Self::Resolve { .. } => "ENOTFOUND",
             Self::Dial { code, .. } => code,
             Self::Handshake { .. } => "EHANDSHAKE",
@@ -338,11 +410,21 @@ impl Error {
             Self::RemoteFile { kind, .. } => *kind,
             Self::LocalFile { source, .. } => local_kind(source),
             Self::NoSftp { .. } => Kind::NotFound,
+            Self::SshConfig { source, .. } => source.as_ref().map_or(Kind::InvalidUsage, io_kind),
+            Self::Proxy { kind, .. } => *kind,
+            Self::JumpHost { source, .. } => source.kind(),
+            Self::JumpRefused { prohibited: true, .. } => Kind::PermissionDenied,
+            Self::JumpRefused { .. } => Kind::ConnectionRefused,
             Self::ShellUnsupported | Self::SessionClosed { .. } => Kind::InvalidUsage,
-            Self::KeyFile { source, .. } | Self::KnownHosts { source, .. } => io_kind(source),
-            Self::PassphraseWrong { .. } | Self::Authentication { .. } | Self::NoCredentials { .. } => {
-                Kind::Authentication
+            Self::KeyFile { source, .. } | Self::KnownHosts { source, .. } | Self::Agent { source, .. } => {
+                io_kind(source)
             }
+            Self::Certificate { source, .. } => source.as_ref().map_or(Kind::InvalidUsage, io_kind),
+            Self::WrongAnswers { .. } => Kind::InvalidUsage,
+            Self::Prompter { .. }
+            | Self::PassphraseWrong { .. }
+            | Self::Authentication { .. }
+            | Self::NoCredentials { .. } => Kind::Authentication,
             Self::Resolve { .. } | Self::ChannelRefused { .. } => Kind::ConnectionRefused,
             Self::Dial { kind, .. } => *kind,
             Self::BreakerOpen { source, .. } => source.as_ref().map_or(Kind::ConnectionRefused, |error| error.kind()),
@@ -365,7 +447,11 @@ impl Error {
 
     pub fn phase(&self) -> Phase {
         match self {
-            Self::InvalidOption { .. } | Self::PoolExhausted { .. } | Self::QueueFull { .. } => Phase::Queue,
+            Self::InvalidOption { .. }
+            | Self::SshConfig { .. }
+            | Self::PoolExhausted { .. }
+            | Self::QueueFull { .. } => Phase::Queue,
+            Self::Proxy { .. } | Self::JumpHost { .. } | Self::JumpRefused { .. } => Phase::Dial,
             Self::Resolve { .. } | Self::Dial { .. } | Self::BreakerOpen { .. } => Phase::Dial,
             Self::Handshake { .. }
             | Self::NoCommonAlgorithm { .. }
@@ -375,6 +461,10 @@ impl Error {
             | Self::KeyFormat { .. }
             | Self::PassphraseMissing
             | Self::PassphraseWrong { .. }
+            | Self::Certificate { .. }
+            | Self::Agent { .. }
+            | Self::WrongAnswers { .. }
+            | Self::Prompter { .. }
             | Self::Authentication { .. }
             | Self::NoCredentials { .. } => Phase::Authenticate,
             Self::ChannelRefused { .. } | Self::NoSftp { .. } | Self::ShellUnsupported => Phase::OpenChannel,
@@ -436,7 +526,13 @@ impl Error {
     pub fn dial_failure(&self) -> DialFailure {
         match self {
             Self::Handshake { dropped: true, .. } => DialFailure::Throttled,
-            Self::Authentication { .. } | Self::HostKey { .. } | Self::NoCommonAlgorithm { .. } => DialFailure::Refused,
+            Self::JumpHost { source, .. } => source.dial_failure(),
+            Self::Authentication { .. }
+            | Self::HostKey { .. }
+            | Self::NoCommonAlgorithm { .. }
+            | Self::JumpRefused { prohibited: true, .. }
+            | Self::Proxy { kind: Kind::Authentication | Kind::PermissionDenied, .. } => DialFailure::Refused,
+            Self::Proxy { .. } | Self::JumpRefused { .. } => DialFailure::Unreachable,
             Self::Resolve { .. }
             | Self::Dial { .. }
             | Self::Handshake { .. }

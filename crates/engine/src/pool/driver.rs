@@ -19,6 +19,7 @@ use super::config::{HealthConfig, HostConfig, PoolConfig};
 use super::core::{
     Acquired, Action, ConnectionId, ConnectionInfo, Core, DialId, Grant, PoolStats, Refusal, Ticket, WarmUp,
 };
+use super::hold::Hops;
 use super::key::Key;
 use super::lease::Home;
 use super::permit::Permit;
@@ -163,9 +164,17 @@ impl<T: Transport> Pool<T> {
 
     /// Closes the connections that carry no channel; resolves to how many when they are closed.
     pub async fn close_idle(&self) -> usize {
-        let closing = self.inner.update(Core::close_idle);
+        let mut closing = self.inner.update(Core::close_idle);
         self.inner.until_closed().await;
-        closing
+        // What they ran through is idle now, hop by hop.
+        loop {
+            let hops = self.inner.update(Core::close_idle_hops);
+            if hops == 0 {
+                return closing;
+            }
+            closing += hops;
+            self.inner.until_closed().await;
+        }
     }
 
     /// Cuts every connection, busy or not; resolves when they are closed. The pool can be used again.
@@ -480,7 +489,7 @@ impl<T: Transport> Drop for Waiting<T> {
 
 async fn dial_task<T: Transport>(inner: Arc<Inner<T>>, dial: DialId, key: Key, target: Arc<T::Target>) {
     let unfinished = UnfinishedDial { inner: Arc::clone(&inner), dial };
-    match inner.transport.connect(&target).await {
+    match inner.transport.connect(&target, &Hops::new(&inner)).await {
         Err(error) => inner.update(|core, now| core.dial_failed(dial, error, now)),
         Ok(connection) => {
             let connection = Arc::new(connection);

@@ -51,7 +51,7 @@ impl HostKeyJudge {
                 Source::Files(load(target.known_hosts_files(), checking == HostKeyChecking::AcceptNew).await?)
             }
         };
-        let names = HostNames::new(&target.host, target.port, None);
+        let names = HostNames::new(&target.host, target.port, target.host_key_alias.as_deref());
         Ok(Self {
             host: target.host.clone(),
             port: target.port,
