@@ -334,10 +334,10 @@ export interface FailureRecord {
   limit?: number
   /** The file it is about. */
   path?: string
-  /** EHOSTKEY. */
-  hostKey?: HostKeyRefusalRecord
   /** EPROMPT: the number under which the facade keeps what was thrown. */
   thrown?: number
+  /** EHOSTKEY. */
+  hostKey?: HostKeyRefusalRecord
 }
 
 /** How idle connections are judged. */
@@ -594,8 +594,6 @@ export interface TargetSpec {
   /** `accept-new`, `strict` or `off`. */
   hostKeyChecking: string
   knownHostsPath?: string
-  /** In place of known_hosts. */
-  hostKeyVerifier?: { id: number, ask: (ticket: number, key: HostKeyRecord) => void }
   /** Its key's name in known_hosts. */
   hostKeyAlias?: string
   /** What of ssh_config says more than one option could. */
@@ -606,6 +604,8 @@ export interface TargetSpec {
   jumps?: Array<TargetSpec>
   /** For the first host on the way. */
   proxy?: ProxySpec
+  /** In place of known_hosts. */
+  hostKeyVerifier?: { id: number, ask: (ticket: number, key: HostKeyRecord) => void }
   /** Only where it differs from the pool's. */
   settings?: HostSettings
 }

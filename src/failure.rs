@@ -32,10 +32,10 @@ pub struct FailureRecord {
     pub limit: Option<f64>,
     /// The file it is about.
     pub path: Option<String>,
-    /// EHOSTKEY.
-    pub host_key: Option<HostKeyRefusalRecord>,
     /// EPROMPT: the number under which the facade keeps what was thrown.
     pub thrown: Option<u32>,
+    /// EHOSTKEY.
+    pub host_key: Option<HostKeyRefusalRecord>,
 }
 
 impl FailureRecord {
@@ -60,11 +60,11 @@ impl FailureRecord {
             stream,
             limit,
             path: error.path().map(str::to_owned),
+            thrown: thrown(error),
             host_key: match error {
                 Error::HostKey { refusal, .. } => Some((&**refusal).into()),
                 _ => None,
             },
-            thrown: thrown(error),
         }
     }
 

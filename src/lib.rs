@@ -5,8 +5,8 @@
 //! - `session`: a shell that keeps what its commands do to it
 //! - `cancel`: `CancelToken`
 //! - `sftp`, `sftp_streams`, `transfer`: `NativeSftp` and what belongs to it; `sftp_records`: its records
-//! - `host_key`: the caller's say about host keys
 //! - `prompts`: what it asks back, the questions of a login
+//! - `host_key`: the caller's say about host keys
 //! - `options`: records that come in; `output`, `failure`, `events`, `stats`: records that go out
 //! - `runtime`: the threads, and promises settled from them
 

@@ -94,9 +94,6 @@ pub struct TargetSpec {
     /// `accept-new`, `strict` or `off`.
     pub host_key_checking: String,
     pub known_hosts_path: Option<String>,
-    /// In place of known_hosts.
-    #[napi(ts_type = "{ id: number, ask: (ticket: number, key: HostKeyRecord) => void }")]
-    pub host_key_verifier: Option<VerifierSpec>,
     /// Its key's name in known_hosts.
     pub host_key_alias: Option<String>,
     /// What of ssh_config says more than one option could.
@@ -107,6 +104,9 @@ pub struct TargetSpec {
     pub jumps: Option<Vec<TargetSpec>>,
     /// For the first host on the way.
     pub proxy: Option<ProxySpec>,
+    /// In place of known_hosts.
+    #[napi(ts_type = "{ id: number, ask: (ticket: number, key: HostKeyRecord) => void }")]
+    pub host_key_verifier: Option<VerifierSpec>,
     /// Only where it differs from the pool's.
     pub settings: Option<HostSettings>,
 }
@@ -224,10 +224,7 @@ impl TargetSpec {
     pub fn into_target(self, connect: ConnectSettings, traffic: Traffic, route: Route) -> Result<SshTarget> {
         // What the target says itself wins over what its configuration says.
         let said = self.from_config.unwrap_or_default();
-        let known_hosts = match self.known_hosts_path {
-            Some(path) => vec![PathBuf::from(path)],
-            None => said.known_hosts_files.unwrap_or_default().into_iter().map(known_hosts_file).collect(),
-        };
+        let known_hosts = self.known_hosts_path.map(|path| vec![path]).or(said.known_hosts_files).unwrap_or_default();
         let agent = self.agent.map(agent).or(said.identity_agent.map(configured_agent));
         Ok(SshTarget {
             host_key_alias: self.host_key_alias,
@@ -243,7 +240,7 @@ impl TargetSpec {
             identities_only: self.identities_only.or(said.identities_only).unwrap_or(false),
             keyboard_interactive: self.keyboard_interactive.map(PrompterSpec::into_prompter),
             host_key_checking: host_key_checking(&self.host_key_checking)?,
-            known_hosts,
+            known_hosts: known_hosts.into_iter().map(PathBuf::from).collect(),
             host_key_verifier: self.host_key_verifier.map(|spec| spec.0),
             connect_timeout: connect.timeout,
             keep_alive: connect.keep_alive,
@@ -317,11 +314,6 @@ fn configured_agent(word: String) -> Agent {
         "SSH_AUTH_SOCK" => Agent::Default,
         _ => Agent::Socket(word.into()),
     }
-}
-
-/// ssh_config's word for an empty file, which cannot be a list without files: that stands for the usual ones.
-fn known_hosts_file(path: String) -> PathBuf {
-    PathBuf::from(if path == "none" { "/dev/null".to_owned() } else { path })
 }
 
 fn host_key_checking(word: &str) -> Result<HostKeyChecking> {

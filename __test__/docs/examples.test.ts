@@ -58,13 +58,13 @@ const OUTPUT: Record<string, string[]> = {
   ],
   'streams.mjs': ['compiling', 'linking', '3 false', '3', '42', '0', 'tick', 'tick', '40 120', 'ready', 'bye'],
   'leases.mjs': ['step one', 'step two', 'true', 'true', 'ELEAK true'],
-  'host-keys.mjs': [
-    'true', 'EHOSTKEY verifier-failed', 'trusted', 'EHOSTKEY changed line 1', `[ 'line 2: expected hosts, key type and key' ]`,
-  ],
   'ssh-config.mjs': [`logged in as ${TEST_USER}`, 'ECONNREFUSED', `ESSHCONFIG config line 2: 'twenty-two' is not a port`],
   'jump-hosts.mjs': [
     `inside as ${TEST_USER}`, `[ 'active 1', 'idle 0' ]`, 'two hops away', 'EJUMPHOST connection-refused true',
     'EPROXY 127.0.0.1 is out of reach', 'EPROXY connection-refused false',
+  ],
+  'host-keys.mjs': [
+    'true', 'EHOSTKEY verifier-failed', 'trusted', 'EHOSTKEY changed line 1', `[ 'line 2: expected hosts, key type and key' ]`,
   ],
   'sessions.mjs': ['hello from test in sessions-example 0', 'second', 'leaving 3 true', 'ESESSIONCLOSED false', '/tmp nothing is left', 'one call'],
   'authentication.mjs': [
@@ -107,6 +107,7 @@ describe('examples', () => {
     expect({ code, lines: stdout.trimEnd().split('\n'), stderr }).toEqual({ code: 0, lines: OUTPUT[name], stderr: '' })
   })
 })
+
 
 
 const guides = readdirSync(join(root, 'docs/guides')).map((name) => `guides/${name}`)

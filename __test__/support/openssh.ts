@@ -171,9 +171,8 @@ export class OpenSSHServer {
       `AuthorizedKeysFile ${join(this.directory, 'authorized_keys')}`,
       `PidFile ${join(this.directory, 'pid')}`,
       'StrictModes no', 'UsePAM yes', 'PasswordAuthentication yes', 'KbdInteractiveAuthentication no',
-      'UseDNS no', 'LogLevel VERBOSE',
-      ...(sftp === false ? [] : [`Subsystem sftp ${sftp}`]),
       'UseDNS no', `LogLevel ${logLevel}`,
+      ...(sftp === false ? [] : [`Subsystem sftp ${sftp}`]),
       ...config, '',
     ].join('\n')
   }

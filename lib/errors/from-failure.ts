@@ -60,6 +60,12 @@ function fieldsOf(failure: FailureRecord, kind: FailureKind, context: FailureCon
   }
 }
 
+function causeOf(failure: FailureRecord, context: FailureContext): unknown {
+  if (failure.code === 'ABORT_ERR') return context.reason
+  const thrown = failure.thrown === undefined ? undefined : thrownBy(failure.thrown)
+  return thrown ?? causeChain(failure.causes)
+}
+
 function hostKeyOf(record: HostKeyRefusalRecord): HostKeyRefusal {
   const { problem, algorithm: type, fingerprint, place, unreadable } = record
   return {
@@ -67,12 +73,6 @@ function hostKeyOf(record: HostKeyRefusalRecord): HostKeyRefusal {
     ...place === undefined ? {} : { place: { file: place.file, line: place.line } },
     unreadable: unreadable.map(({ file, line, problem = '' }) => ({ file, line, problem })),
   }
-}
-
-function causeOf(failure: FailureRecord, context: FailureContext): unknown {
-  if (failure.code === 'ABORT_ERR') return context.reason
-  const thrown = failure.thrown === undefined ? undefined : thrownBy(failure.thrown)
-  return thrown ?? causeChain(failure.causes)
 }
 
 /** Nested errors from messages, outermost first. */

@@ -15,16 +15,6 @@ const controlPersist: Check<string | number | boolean> = (value, option) => {
   return typeof value === 'number' ? integer(0, 2 ** 31 - 1)(value, option) : boolean(value, option)
 }
 
-const hostKeyVerifier: Check<HostKeyVerifier | undefined> = (value, option) => {
-  // What other libraries take for "none".
-  if (value === null || value === false) return undefined
-  if (typeof value !== 'function') {
-    throw new InvalidOptionError(option, `expected a function (key) => boolean or a promise of one, got ${describe(value)}`)
-  }
-  // What it answers is checked when it does.
-  return value as HostKeyVerifier
-}
-
 const agent: Check<boolean | string> = (value, option) => {
   if (typeof value === 'boolean') return value
   if (typeof value === 'string') return nonEmptyText(value, option)
@@ -35,6 +25,16 @@ const keyboardInteractive: Check<KeyboardInteractive> = (value, option) => {
   if (typeof value !== 'function') throw new InvalidOptionError(option, `expected a function that answers prompts, got ${describe(value)}`)
   // What it takes and gives is seen when it is called.
   return value as KeyboardInteractive
+}
+
+const hostKeyVerifier: Check<HostKeyVerifier | undefined> = (value, option) => {
+  // What other libraries take for "none".
+  if (value === null || value === false) return undefined
+  if (typeof value !== 'function') {
+    throw new InvalidOptionError(option, `expected a function (key) => boolean or a promise of one, got ${describe(value)}`)
+  }
+  // What it answers is checked when it does.
+  return value as HostKeyVerifier
 }
 
 export const shell: Check<'login' | 'persistent'> = oneOf('login', 'persistent')

@@ -119,11 +119,11 @@ async fn establish(
         let error = with_last_words(cut_off(error, &end).await, &end);
         return Err(carrier.explain(error, &address).await);
     }
-    let handle = Arc::new(handle);
-    tokio::spawn(host_key_rotation::follow(Arc::downgrade(&handle), judge, announced));
     // About sessions, and a hop opens none.
     let counts = !target.traffic.is_hop();
     let most_channels = server_id.get().filter(|_| counts).and_then(|id| most_channels(id));
+    let handle = Arc::new(handle);
+    tokio::spawn(host_key_rotation::follow(Arc::downgrade(&handle), judge, announced));
     Ok(SshConnection {
         handle,
         spare: Arc::new(Spare::new(most_channels.is_none())),

@@ -182,12 +182,12 @@ impl SshTarget {
         let prompter = self.keyboard_interactive.as_ref().map(|prompter| prompter.id.to_le_bytes());
         field(&mut hash, "prompter", prompter.as_ref().map(|id| id.as_slice()));
         field(&mut hash, "checking", Some(&[self.host_key_checking as u8]));
-        paths(&mut hash, "known_hosts", &self.known_hosts);
-        let verifier = self.host_key_verifier.as_ref().map(|verifier| verifier.id().to_le_bytes());
-        field(&mut hash, "verifier", verifier.as_ref().map(<[u8; 8]>::as_slice));
         field(&mut hash, "alias", self.host_key_alias.as_ref().map(|alias| alias.as_bytes()));
         self.route.hash_into(&mut hash);
         field(&mut hash, "traffic", Some(&[traffic as u8]));
+        paths(&mut hash, "known_hosts", &self.known_hosts);
+        let verifier = self.host_key_verifier.as_ref().map(|verifier| verifier.id().to_le_bytes());
+        field(&mut hash, "verifier", verifier.as_ref().map(<[u8; 8]>::as_slice));
         Key::new(&self.host, self.port, &self.username, hash.finalize().into())
     }
 }
@@ -237,10 +237,6 @@ mod tests {
         SshTarget { host_key_checking: HostKeyChecking::Strict, ..SshTarget::new("h", 22, "u") }
     }
 
-    fn verifier(id: u64) -> HostKeyVerifier {
-        HostKeyVerifier::new(id, |_| Box::pin(async { Ok(true) }))
-    }
-
     fn through(route: Route) -> SshTarget {
         SshTarget { route, ..target() }
     }
@@ -255,6 +251,10 @@ mod tests {
 
     fn prompter(id: u64) -> Arc<Prompter> {
         Arc::new(Prompter::new(id, |_| Box::pin(async { Ok(Vec::new()) })))
+    }
+
+    fn verifier(id: u64) -> HostKeyVerifier {
+        HostKeyVerifier::new(id, |_| Box::pin(async { Ok(true) }))
     }
 
     #[test]
@@ -286,7 +286,6 @@ mod tests {
             SshTarget { username: "v".into(), ..target() },
             SshTarget { traffic: Traffic::Bulk, ..target() },
             SshTarget { traffic: Traffic::Hop, ..target() },
-            SshTarget { identity_files: vec!["a".into()], ..target() },
             SshTarget { host_key_alias: Some("a".into()), ..target() },
             SshTarget { route: Route::Command(Secret::new("a".into())), ..target() },
             SshTarget { route: Route::Command(Secret::new("b".into())), ..target() },
