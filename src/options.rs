@@ -224,7 +224,8 @@ impl TargetSpec {
     pub fn into_target(self, connect: ConnectSettings, traffic: Traffic, route: Route) -> Result<SshTarget> {
         // What the target says itself wins over what its configuration says.
         let said = self.from_config.unwrap_or_default();
-        let known_hosts = self.known_hosts_path.map(|path| vec![path]).or(said.known_hosts_files).unwrap_or_default();
+        let known_hosts =
+            self.known_hosts_path.map(|path| vec![path]).or(said.known_hosts_files.map(or_nothing)).unwrap_or_default();
         let agent = self.agent.map(agent).or(said.identity_agent.map(configured_agent));
         Ok(SshTarget {
             host_key_alias: self.host_key_alias,
@@ -314,6 +315,11 @@ fn configured_agent(word: String) -> Agent {
         "SSH_AUTH_SOCK" => Agent::Default,
         _ => Agent::Socket(word.into()),
     }
+}
+
+/// ssh_config's `none` comes as no files at all, which the engine would take for the usual ones.
+fn or_nothing(files: Vec<String>) -> Vec<String> {
+    if files.is_empty() { vec!["/dev/null".to_owned()] } else { files }
 }
 
 fn host_key_checking(word: &str) -> Result<HostKeyChecking> {

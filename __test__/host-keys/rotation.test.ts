@@ -11,7 +11,7 @@ let server: OpenSSHServer
 let pool: SSHConnectionPool
 let files = 0
 
-beforeAll(async () => { server = await OpenSSHServer.start({ hostKeys: ['ed25519', 'rsa', 'ecdsa'], config: ['LogLevel DEBUG1'] }) })
+beforeAll(async () => { server = await OpenSSHServer.start({ hostKeys: ['ed25519', 'rsa', 'ecdsa'], logLevel: 'DEBUG1' }) })
 afterAll(async () => { await server.stop() })
 beforeEach(() => { pool = new SSHConnectionPool() })
 afterEach(async () => { await pool.dispose() })
@@ -37,6 +37,7 @@ describe('the other host keys of a known server', () => {
 
     await pool.closeAll()
     const before = proofs()
+    expect(before).toBeGreaterThan(0)
     for (const type of ['ed25519', 'ecdsa']) {
       await expect(pool.exec(target(line(type), { hostKeyChecking: 'strict' }), 'true')).resolves.toMatchObject({ exitCode: 0 })
     }
