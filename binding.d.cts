@@ -15,6 +15,20 @@ export declare class CancelToken {
   cancel(): void
 }
 
+/** An open forward. Dropping this handle leaves it open: it is closed by `close`, or with its pool. */
+export declare class NativeForward {
+  /** Where it listens, with the port that was chosen. */
+  get bound(): AddressRecord
+  get isOpen(): boolean
+  stats(): ForwardFigures
+  /** Resolves when it is closed. */
+  close(): Promise<void>
+  /** `wake` is called when there is news. It keeps no process alive. */
+  watch(wake: () => void): void
+  /** Takes all news, oldest first. */
+  news(): Array<NewsRecord>
+}
+
 /** A borrowed connection. Given back when released or garbage-collected, whichever comes first. */
 export declare class NativeLease {
   /** Runs a command on the lease's connection. The promise resolves whatever happens; a failure is in the record. */
@@ -30,8 +44,9 @@ export declare class NativeLease {
   release(): void
 }
 
-/** A pool of SSH connections. When it is garbage-collected its idle connections close, and busy ones when they are done. */
 export declare class NativePool {
+  /** Opens a forward. The promise resolves whatever happens; a failure is in the record. */
+  forward(target: TargetSpec, settings: ForwardSettings, cancel?: CancelToken | undefined | null): Promise<ForwardOutcome>
   /** Opens a session in `first`'s directory and with its variables. The promise resolves whatever happens. */
   session(target: TargetSpec, first: CommandSpec, cancel?: CancelToken | undefined | null): Promise<SessionOutcome>
   /** Opens an SFTP session on a connection for files and streams. `silence`: milliseconds, 0 = no limit. */
@@ -50,8 +65,11 @@ export declare class NativePool {
   connections(): Array<ConnectionSnapshot>
   /** Makes connections ahead of need until `count` are ready. */
   warmUp(target: TargetSpec, count: number, cancel?: CancelToken | undefined | null): Promise<WarmUpRecord>
-  /** Retires the connections of one target; busy ones finish what they do. Answers how many. */
-  remove(target: TargetSpec): number
+  /**
+   * Retires the connections of one target, also as a hop; busy ones finish what they do. Answers how many. `bulk`: those
+   * of streams, files and forwards.
+   */
+  remove(target: TargetSpec, bulk: boolean): number
   /**
    * Lets commands finish and nobody new in; after `limit` milliseconds cuts what is left. Resolves to whether nothing
    * had to be cut. The pool can be used again.
@@ -87,6 +105,16 @@ export declare class NativeProcess {
   signal(name: string): boolean
   /** The terminal's new size. */
   resize(columns: number, rows: number): boolean
+}
+
+/** One round of questions. Forgotten without an answer it counts as failed. */
+export declare class NativeQuestions {
+  get name(): string
+  get instructions(): string
+  get prompts(): Array<PromptRecord>
+  answer(answers: Array<string>): void
+  /** `thrown` is the number under which the facade keeps the error. */
+  fail(message: string, thrown: number): void
 }
 
 /** A remote file, read piece by piece. */
@@ -151,6 +179,17 @@ export declare class TransferToken {
   progress(): ProgressRecord
 }
 
+/** One end of a forward: `path`, or `host` and `port`. */
+export interface AddressRecord {
+  host?: string
+  /** 0 where it is to be chosen. */
+  port?: number
+  path?: string
+}
+
+/** Answers a question; `problem` says why it has no answer. Too late is not an error: nobody waits any more. */
+export declare function answerHostKey(ticket: number, trusted: boolean, problem?: string | undefined | null): void
+
 /** What is known of a file. Times are seconds. */
 export interface AttributesRecord {
   /** `file`, `directory`, `symlink`, `other` or `unknown`. */
@@ -186,6 +225,48 @@ export interface CommandSpec {
   priority?: number
   pty?: PtySpec
   sudo?: SudoSpec
+}
+
+export interface ConfigOutcome {
+  resolved?: ConfigRecord
+  failure?: FailureRecord
+}
+
+/** Whom to ask the files about; what is given counts as said before any file. */
+export interface ConfigQuery {
+  host: string
+  username?: string
+  port?: number
+  /** Absent: `~/.ssh/config` and `/etc/ssh/ssh_config`. */
+  file?: string
+  /** `Match exec` may run its commands. */
+  exec: boolean
+}
+
+/** What the files say. Milliseconds; what is absent is not said. */
+export interface ConfigRecord {
+  host: string
+  username?: string
+  port?: number
+  login: ConfigSpec
+  jumps?: Array<HopRecord>
+  proxyCommand?: string
+  hostKeyChecking?: string
+  hostKeyAlias?: string
+  /** 0: no keepalive. */
+  aliveInterval?: number
+  aliveCountMax?: number
+  connectTimeout?: number
+}
+
+/** What ssh_config says about the login and the host key. */
+export interface ConfigSpec {
+  identityFiles: Array<string>
+  certificateFiles: Array<string>
+  identitiesOnly?: boolean
+  /** `none`, `SSH_AUTH_SOCK` or a path. */
+  identityAgent?: string
+  knownHostsFiles?: Array<string>
 }
 
 /** One connection at one moment. Times are milliseconds, `created` and `last_used` since 1970. */
@@ -277,6 +358,33 @@ export interface FailureRecord {
   limit?: number
   /** The file it is about. */
   path?: string
+  /** EPROMPT: the number under which the facade keeps what was thrown. */
+  thrown?: number
+  /** EHOSTKEY. */
+  hostKey?: HostKeyRefusalRecord
+}
+
+export interface ForwardFigures {
+  connections: number
+  active: number
+  failed: number
+  bytesIn: number
+  bytesOut: number
+  reconnects: number
+}
+
+/** Exactly one of the two. */
+export interface ForwardOutcome {
+  forward?: NativeForward
+  failure?: FailureRecord
+}
+
+export interface ForwardSettings {
+  /** `local`, `remote` or `dynamic`. */
+  kind: string
+  listen: AddressRecord
+  /** Absent for `dynamic`. */
+  to?: AddressRecord
 }
 
 /** How idle connections are judged. */
@@ -301,6 +409,31 @@ export interface HistogramRecord {
   p99: number
   /** How many were at most as long as the bound of the same index in `histogramBounds()`. */
   cumulative: Array<number>
+}
+
+export interface HopRecord {
+  host: string
+  username?: string
+  port?: number
+}
+
+/** A host key to decide about. */
+export interface HostKeyRecord {
+  host: string
+  port: number
+  algorithm: string
+  fingerprint: string
+  base64: string
+}
+
+/** What a refusal knows. */
+export interface HostKeyRefusalRecord {
+  problem: string
+  algorithm: string
+  fingerprint: string
+  place?: PlaceRecord
+  /** Lines that were skipped. */
+  unreadable: Array<PlaceRecord>
 }
 
 /** Limits of one host. Milliseconds and counts; 0 where the field says so. */
@@ -341,6 +474,19 @@ export interface MetricsSnapshot {
   idle: HistogramRecord
 }
 
+/** What a forward has to tell. */
+export interface NewsRecord {
+  /** `connection`, `error`, `reconnecting`, `reconnected` or `close`. */
+  kind: string
+  /** `connection`: who came, where that is known. */
+  from?: AddressRecord
+  to?: AddressRecord
+  failure?: FailureRecord
+}
+
+/** An identity for one function, of all in this process. */
+export declare function nextHostKeyVerifier(): number
+
 /** A command that ended by itself. Times are fractional milliseconds. */
 export interface OutputRecord {
   stdout: Buffer
@@ -362,6 +508,13 @@ export interface PieceOutcome {
   failure?: FailureRecord
 }
 
+/** A line of a file. */
+export interface PlaceRecord {
+  file: string
+  line: number
+  problem?: string
+}
+
 export interface PoolSettings {
   host: HostSettings
   maxTotalConnections: number
@@ -374,6 +527,30 @@ export interface ProgressRecord {
   total: number
   files: number
   failed: number
+}
+
+/** Who answers, and a number that tells it from others. */
+export interface PrompterSpec {
+  id: number
+  ask: (questions: NativeQuestions) => void
+}
+
+export interface PromptRecord {
+  prompt: string
+  echo: boolean
+}
+
+/** A proxy, or a command in its place. */
+export interface ProxySpec {
+  /** `socks5`, `http` or `command`. */
+  kind: string
+  host?: string
+  port?: number
+  username?: string
+  password?: string
+  command?: string
+  /** The command's tokens have been replaced already. */
+  expanded?: boolean
 }
 
 /** A terminal for a command. */
@@ -400,6 +577,9 @@ export interface ReconnectSettings {
   /** Also where no connection has succeeded yet. */
   first: boolean
 }
+
+/** Reads the files, off the event loop. The promise resolves whatever happens. */
+export declare function resolveSshConfig(query: ConfigQuery): Promise<ConfigOutcome>
 
 /** Exactly one of the two. */
 export interface SessionOutcome {
@@ -470,9 +650,27 @@ export interface TargetSpec {
   /** Key text or bytes, or a path (`~` is the local home). */
   privateKey?: string | Buffer
   passphrase?: string
+  /** Text of a `-cert.pub` file, or its path. */
+  certificate?: string | Buffer
+  /** `true`: the one at SSH_AUTH_SOCK; `false`: none; a path; absent: ssh's defaults. */
+  agent?: boolean | string
+  identitiesOnly?: boolean
+  keyboardInteractive?: PrompterSpec
   /** `accept-new`, `strict` or `off`. */
   hostKeyChecking: string
   knownHostsPath?: string
+  /** Its key's name in known_hosts. */
+  hostKeyAlias?: string
+  /** What of ssh_config says more than one option could. */
+  fromConfig?: ConfigSpec
+  /** The host's name before ssh_config; absent: the same. */
+  originalHost?: string
+  /** The hosts on the way, first hop first. They have no `jumps` of their own. */
+  jumps?: Array<TargetSpec>
+  /** For the first host on the way. */
+  proxy?: ProxySpec
+  /** In place of known_hosts. */
+  hostKeyVerifier?: { id: number, ask: (ticket: number, key: HostKeyRecord) => void }
   /** Only where it differs from the pool's. */
   settings?: HostSettings
 }

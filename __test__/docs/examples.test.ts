@@ -1,6 +1,10 @@
-import { readFileSync, readdirSync } from 'node:fs'
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { SshAgent } from '../support/agent'
+import { Authority } from '../support/authority'
+import { generateKey } from '../support/keys'
 import { OpenSSHServer, TEST_PASSWORD, TEST_USER } from '../support/openssh'
 import { runNode } from '../support/run-script'
 
@@ -55,14 +59,42 @@ const OUTPUT: Record<string, string[]> = {
   ],
   'streams.mjs': ['compiling', 'linking', '3 false', '3', '42', '0', 'tick', 'tick', '40 120', 'ready', 'bye'],
   'leases.mjs': ['step one', 'step two', 'true', 'true', 'ELEAK true'],
+  'forwards.mjs': ['hello', 'true', 'hello', 'dynamic 127.0.0.1 true', 'EFORWARDTARGET', '1', 'closed EPOOLCLOSED'],
+  'ssh-config.mjs': [`logged in as ${TEST_USER}`, 'ECONNREFUSED', `ESSHCONFIG config line 2: 'twenty-two' is not a port`],
+  'jump-hosts.mjs': [
+    `inside as ${TEST_USER}`, `[ 'active 1', 'idle 0' ]`, 'two hops away', 'EJUMPHOST connection-refused true',
+    'EPROXY 127.0.0.1 is out of reach', 'EPROXY connection-refused false',
+  ],
+  'host-keys.mjs': [
+    'true', 'EHOSTKEY verifier-failed', 'trusted', 'EHOSTKEY changed line 1', `[ 'line 2: expected hosts, key type and key' ]`,
+  ],
   'sessions.mjs': ['hello from test in sessions-example 0', 'second', 'leaving 3 true', 'ESESSIONCLOSED false', '/tmp nothing is left', 'one call'],
+  'authentication.mjs': [
+    'in with a key', 'in with the agent', 'in with a certificate', 'in with answers', 'in with what the server wanted',
+    'EPROMPT cancelled by the user', 'EAUTH tried password; the server accepts publickey,password,keyboard-interactive'.replaceAll(',', ', '),
+  ],
   'engine.mjs': ['over the shared pool', 'over a pool of its own', '1'],
 }
 
+let directory: string
 let server: OpenSSHServer
+let agent: SshAgent
+let certified: { SSH_CERTIFIED_KEY: string, SSH_CERTIFICATE: string }
 
-beforeAll(async () => { server = await OpenSSHServer.start() })
-afterAll(async () => { await server.stop() })
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'xec-examples-'))
+  const authority = new Authority(directory)
+  const key = generateKey(directory, 'certified')
+  certified = { SSH_CERTIFIED_KEY: key.path, SSH_CERTIFICATE: authority.certify(key, undefined, 'certificate.pub') }
+  server = await OpenSSHServer.start({ config: [authority.trusted, 'KbdInteractiveAuthentication yes'] })
+  agent = await SshAgent.start(server.userKey.path)
+})
+
+afterAll(async () => {
+  await server.stop()
+  await agent.stop()
+  rmSync(directory, { recursive: true, force: true })
+})
 
 describe('examples', () => {
   it('each one has its output written down here', () => {
@@ -73,11 +105,15 @@ describe('examples', () => {
     // The one that sudo has a rule for.
     const user = name === 'sudo.mjs' ? 'xecsudo' : TEST_USER
     const { code, stdout, stderr } = await runNode([join(root, 'examples', name)], {
-      SSH_TARGET: `${user}@127.0.0.1:${server.port}`, SUDO_PASSWORD: TEST_PASSWORD, SSH_KEY: server.userKey.path, SSH_KNOWN_HOSTS: server.knownHosts,
+      SSH_TARGET: `${user}@127.0.0.1:${server.port}`, SSH_KEY: server.userKey.path, SSH_KNOWN_HOSTS: server.knownHosts,
+      SSH_AUTH_SOCK: agent.socket, SSH_CODE: TEST_PASSWORD, SUDO_PASSWORD: TEST_PASSWORD, ...certified,
     })
     expect({ code, lines: stdout.trimEnd().split('\n'), stderr }).toEqual({ code: 0, lines: OUTPUT[name], stderr: '' })
   })
 })
+
+
+
 
 const guides = readdirSync(join(root, 'docs/guides')).map((name) => `guides/${name}`)
 const documents = ['api.md', 'errors.md', 'metrics.md', ...guides]

@@ -16,6 +16,31 @@ export interface ErrorFields {
   limit?: number
   stream?: 'stdout' | 'stderr'
   path?: string
+  hostKey?: HostKeyRefusal
+}
+
+/** A line of a known_hosts file. */
+export interface KnownHostsLine {
+  file: string
+  /** From 1. */
+  line: number
+}
+
+/** What is known about a host key that was refused. */
+export interface HostKeyRefusal {
+  /**
+   * 'changed', 'unknown' (and `hostKeyChecking` is 'strict'), 'revoked', 'unreadable-revocation' (a line marks a key as
+   * revoked and cannot be read, so it may be this one), 'certificate', 'rejected' (by the verifier), 'verifier-failed'.
+   */
+  problem: string
+  /** As in known_hosts: 'ssh-ed25519'. */
+  type: string
+  /** 'SHA256:' and the hash, as `ssh` prints it. */
+  fingerprint: string
+  /** The line that decided. */
+  place?: KnownHostsLine
+  /** Lines that cannot be read and were skipped, with the reason. */
+  unreadable: (KnownHostsLine & { problem: string })[]
 }
 
 /** Every error this package makes. `code` and `kind` are for programs, `message` is for people. */

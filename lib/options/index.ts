@@ -1,7 +1,10 @@
 export { type CheckedExecOptions, checkCommand, checkExecOptions } from './exec'
 export { type CheckedFleetOptions, checkDrainOptions, checkFleetOptions, checkTargets, checkWarmUpOptions } from './fleet'
+export { type CheckedForward, checkDynamicForward, checkLocalForward, checkRemoteForward } from './forward'
+export { type HopAddress, MOST_HOPS } from './jump-host'
+export { type CheckedProxy } from './proxy'
 export { type CheckedSudo } from './sudo'
-export { type CheckedTarget, checkTarget } from './target'
+export { type CheckedHop, type CheckedTarget, checkTarget } from './target'
 export { hostConfig } from './host-config'
 export { poolOptions } from './pool-options'
 export {

@@ -1,14 +1,14 @@
 import type { CommandSpec } from '../binding'
-import type { CheckedExecOptions } from '../options'
+import type { CheckedExecOptions, CheckedSudo } from '../options'
 import { sudoSpec } from './sudo'
-import type { ResolvedTarget } from './target-spec'
+import type { Shell } from './target-spec'
 
 export const DEFAULT_MAX_BUFFER = 10 * 1024 * 1024
 
 /** The command in the engine's words. `stdin` comes apart, because a stream has been read to its end by now. */
 export function commandSpec(
-  command: string, options: CheckedExecOptions, stdin: string | Buffer | undefined,
-  { shell, sudo }: Pick<ResolvedTarget, 'shell' | 'sudo'> = { shell: 'login', sudo: undefined },
+  command: string, options: CheckedExecOptions, stdin: string | Buffer | undefined, shell: Shell = 'login',
+  sudo?: CheckedSudo,
 ): CommandSpec {
   return {
     command,

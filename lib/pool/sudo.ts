@@ -1,8 +1,7 @@
 import type { SudoSpec } from '../binding'
 import { UnsupportedOptionError } from '../errors'
-import type { CheckedSudo } from '../options'
+import type { CheckedSudo, CheckedTarget } from '../options'
 import type { Terminal } from '../options/exec'
-import type { ResolvedTarget } from './target-spec'
 
 /** The part of a command that sudo is about. */
 export function sudoSpec(sudo: CheckedSudo | undefined, pty: Terminal | undefined): { sudo?: SudoSpec } {
@@ -14,7 +13,7 @@ export function sudoSpec(sudo: CheckedSudo | undefined, pty: Terminal | undefine
 }
 
 /** For what sudo has no part in, and would silently run as the login user. */
-export function withoutSudo<T extends ResolvedTarget>(resolved: T, what: string): T {
-  if (resolved.sudo === undefined) return resolved
+export function withoutSudo(target: CheckedTarget, what: string): CheckedTarget {
+  if (target.sudo === undefined) return target
   throw new UnsupportedOptionError('sudo', `${what} as the login user: leave sudo out of the target`)
 }

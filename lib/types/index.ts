@@ -1,4 +1,7 @@
-export type { HostKey, HostKeyChecking, KeyboardInteractivePrompt, SSHTarget, SudoOptions } from './target'
+export type {
+  HostKey, HostKeyChecking, HostKeyVerifier, KeyboardInteractive, KeyboardInteractiveInfo, KeyboardInteractivePrompt, SSHTarget,
+  SudoOptions,
+} from './target'
 export type {
   ConnectionInfo, HealthCheckConfig, HostPoolConfig, PoolLimits, PoolOptions, PoolStats, ReconnectConfig,
 } from './pool'
@@ -12,4 +15,7 @@ export type {
 } from './sftp'
 export type { SpawnOptions, SpawnResult } from './process'
 export type { LeaseOptions } from './lease'
+export type {
+  DynamicForwardOptions, ForwardStats, ForwardedConnection, LocalForwardOptions, RemoteForwardOptions,
+} from './forward'
 export type { ExecuteOptions, SessionOptions } from './session'

@@ -9,7 +9,9 @@ import type { HostPoolConfig, SSHTarget, SudoOptions } from '../../types'
 import type { MaskingConfig } from '../../masking'
 
 /** Options of ssh2 that mean the same here. */
-export type DefaultConnectOptions = Pick<SSHTarget, 'port' | 'username' | 'password' | 'privateKey' | 'passphrase'>
+export type DefaultConnectOptions = Pick<SSHTarget,
+  'port' | 'username' | 'password' | 'privateKey' | 'passphrase' | 'certificate' | 'agent' | 'identitiesOnly' | 'keyboardInteractive'
+  | 'sshConfig' | 'sshConfigExec' | 'jumpHost' | 'proxy'>
   & { readyTimeout?: number; keepaliveInterval?: number; keepaliveCountMax?: number }
 
 /** What a target's own `sudo` does not say. */
@@ -65,7 +67,22 @@ const patterns: Check<RegExp[]> = (value, option) => {
 const textOr = <T>(other: Check<T>): Check<string | T> => (value, option) =>
   typeof value === 'string' ? nonEmptyText(value, option) : other(value, option)
 
-const { port, username, password, privateKey, passphrase, hostKeyChecking, knownHostsPath } = targetFields
+const {
+  port, username, password, privateKey, passphrase, certificate, agent, identitiesOnly, keyboardInteractive, hostKeyChecking,
+  knownHostsPath, sshConfig, sshConfigExec,
+} = targetFields
+
+/** Checked here, and passed on as it was given: the pool checks every target. */
+function asGiven<T>(check: Check<unknown>): Check<T> {
+  return (value, option) => {
+    check(value, option)
+    // What the check has let through is what the type says.
+    return value as T
+  }
+}
+
+const jumpHost = asGiven<NonNullable<SSHTarget['jumpHost']>>(targetFields.jumpHost)
+const proxy = asGiven<NonNullable<SSHTarget['proxy']>>(targetFields.proxy)
 
 export const checkAdapterConfig: Check<SSHAdapterConfig> = shape({
   defaultTimeout: duration,
@@ -78,7 +95,8 @@ export const checkAdapterConfig: Check<SSHAdapterConfig> = shape({
   sensitiveDataMasking: shape({ enabled: boolean, patterns, replacement: text }),
   connectionPool: hostConfig,
   defaultConnectOptions: shape({
-    port, username, password, privateKey, passphrase,
+    port, username, password, privateKey, passphrase, certificate, agent, identitiesOnly, keyboardInteractive,
+    sshConfig, sshConfigExec, jumpHost, proxy,
     readyTimeout: positiveDuration,
     keepaliveInterval: duration,
     keepaliveCountMax: integer(1, 1_000),
@@ -116,9 +134,11 @@ export function mergeConfig(current: ResolvedAdapterConfig, changes: SSHAdapterC
 
 /** The target with the adapter's defaults filled in. */
 export function withDefaults(target: SSHTarget, config: ResolvedAdapterConfig): SSHTarget {
-  const { readyTimeout, keepaliveInterval, keepaliveCountMax, ...connect } = config.defaultConnectOptions ?? {}
+  const { readyTimeout, keepaliveInterval, keepaliveCountMax, jumpHost: way, proxy: through, ...connect } = config.defaultConnectOptions ?? {}
+  const hasOwnWay = target.jumpHost !== undefined || target.proxy !== undefined
   return {
     ...connect,
+    ...(hasOwnWay ? {} : given({ jumpHost: way, proxy: through })),
     ...given({ hostKeyChecking: config.hostKeyChecking, knownHostsPath: config.knownHostsPath }),
     ...given(target),
     ...sudo(target.sudo, config.sudo),

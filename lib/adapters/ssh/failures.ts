@@ -58,3 +58,12 @@ function detailed(error: Error, native: XecNativeError): Error {
   Object.defineProperty(error, 'cause', { value: native, enumerable: false, configurable: true, writable: true })
   return error
 }
+
+/** The error of a tunnel that could not be opened. */
+export function tunnelError(operation: string, error: unknown, host: string, shapes: Shapes): Error {
+  if (!(error instanceof XecNativeError)) {
+    return shapes.adapterError(operation, error instanceof Error ? error : new Error(String(error)), 'unknown')
+  }
+  const connecting = CONNECTING.has(error.phase) || isAboutTarget(error)
+  return detailed(connecting ? shapes.connectionError(host, error) : shapes.adapterError(operation, error, error.kind), error)
+}

@@ -1,21 +1,39 @@
 //! SSH over russh: dial, handshake, authenticate, and channels that carry commands.
 
+mod agent;
 mod algorithms;
+mod answers;
+mod attempts;
 mod auth;
+mod certificate;
 mod channel;
 mod connection;
 mod dial;
+pub mod forward;
 mod greeting;
 mod handler;
+mod host_key_judge;
+mod host_key_rotation;
+mod host_key_verifier;
 mod identity;
 pub mod known_hosts;
 mod legacy_pem;
+mod offers;
 mod paths;
+mod prompter;
+mod proxy;
 mod quick_ack;
+mod route;
 pub mod sftp;
+mod signer;
 mod spare;
+pub mod ssh_config;
 mod target;
+mod wire;
 
 pub use channel::{SshChannel, SshWriter};
 pub use connection::{SshConnection, SshTransport};
-pub use target::{HostKeyChecking, KeepAlive, KeySource, Secret, SshTarget, Traffic};
+pub use host_key_verifier::{HostKeyAnswer, HostKeyQuestion, HostKeyVerifier};
+pub use prompter::{Answers, Prompt, Prompter, Questions};
+pub use route::{Jump, Proxy, ProxyKind, Route};
+pub use target::{Agent, HostKeyChecking, KeepAlive, KeySource, Secret, SshTarget, Traffic};
