@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { SSHAdapter, SSHConnectionPool } from '../support/native'
+import { Dropbear } from '../support/dropbear'
 import { failureOf, visible } from '../support/failure'
 import { OpenSSHServer, TEST_PASSWORD } from '../support/openssh'
 import { until } from '../support/wait'
@@ -132,6 +133,11 @@ describe('refused', () => {
     expect(error).toMatchObject({ code: 'ESUDO', kind: 'authentication' })
   })
 
+  it.each(['bash', 'zsh', 'ash', 'dash'])('an account that may not, whose login shell is %s', async (shell) => {
+    const error = await failureOf(pool.exec(as(server, `xectest-${shell}`, { password: TEST_PASSWORD }), 'echo ran'))
+    expect(error).toMatchObject({ code: 'ESUDO', message: expect.stringMatching(/may not run|not allowed|not in the sudoers/) as string })
+  })
+
   it('an account to become that does not exist', async () => {
     const error = await failureOf(pool.exec(asked(server, { user: 'nobody-here' }), 'echo ran'))
     expect(error).toMatchObject({ code: 'ESUDO', message: expect.stringMatching(/nobody-here/) as string })
@@ -245,6 +251,26 @@ describe('other ways to run', () => {
     const results = await Promise.all(Array.from({ length: 50 }, (_, index) =>
       pool.exec(asked(server), 'cat', { stdin: `input ${index}` })))
     expect(results.map(({ stdout }) => stdout)).toEqual(results.map((_, index) => `input ${index}`))
+  })
+})
+
+describe('dropbear', () => {
+  it.each(METHODS)('has the same commands and ends by %s', async (passwordMethod) => {
+    const dropbear = await Dropbear.start('127.0.0.1')
+    try {
+      const target = {
+        host: '127.0.0.1', port: dropbear.port, username: ASKED, password: TEST_PASSWORD, knownHostsPath: dropbear.knownHosts,
+        sudo: { enabled: true, password: TEST_PASSWORD, passwordMethod },
+      }
+      const stdin = randomBytes(100_000)
+      const { stdout } = await pool.exec(target, 'cat', { stdin, encoding: 'buffer' })
+      expect(stdout.equals(stdin)).toBe(true)
+      expect(await failureOf(pool.exec(target, 'sleep 4781 & sleep 4782', { timeout: 1_500 }))).toMatchObject({ code: 'ETIMEDOUT', phase: 'run' })
+      await until('no process is left', () => mentions('sleep\x00478').length === 0 && mentions('xec-sudo.').length === 0)
+      expect(dropbear.log).not.toContain(TEST_PASSWORD)
+    } finally {
+      await dropbear.stop()
+    }
   })
 })
 
