@@ -1,23 +1,34 @@
 import { randomBytes } from 'node:crypto'
-import { readdirSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { SSHAdapter, SSHConnectionPool } from '../support/native'
 import { Dropbear } from '../support/dropbear'
 import { failureOf, visible } from '../support/failure'
 import { OpenSSHServer, TEST_PASSWORD } from '../support/openssh'
+import { isRunning, programOf } from '../support/processes'
 import { until } from '../support/wait'
 import { ASKED, METHODS, ODD, ODD_PASSWORD, OUTSIDER, TRUSTED, as, asked, mentions } from './accounts'
 
 let server: OpenSSHServer
 let pool: SSHConnectionPool
 
-beforeAll(async () => { server = await OpenSSHServer.start() })
-afterAll(async () => { await server.stop() })
+/** The server's TMPDIR: what the shells around a command leave there is nobody else's. */
+const temporary = mkdtempSync(join(tmpdir(), 'xec-sudo-test-'))
+chmodSync(temporary, 0o1777)
+/** A time that no other run of these tests sleeps for. */
+const nap = `4711.${process.pid}`
+
+beforeAll(async () => { server = await OpenSSHServer.start({ config: [`SetEnv TMPDIR=${temporary}`] }) })
+afterAll(async () => {
+  await server.stop()
+  rmSync(temporary, { recursive: true, force: true })
+})
 beforeEach(() => { pool = new SSHConnectionPool() })
 afterEach(async () => { await pool.dispose() })
 
-/** What the shells around a command leave in the server's /tmp. */
-const litter = (): string[] => readdirSync('/tmp').filter((name) => name.startsWith('xec-sudo.'))
+const litter = (): string[] => readdirSync(temporary)
 
 /** Every way to get rights: with a password each way, with none needed, and with one that is not asked for. */
 const WAYS = [
@@ -76,40 +87,41 @@ describe.each(WAYS)('sudo by %s', (_way, username, options) => {
 
   it('an abort ends the command and its children', async () => {
     const controller = new AbortController()
-    const running = failureOf(pool.exec(target(), 'sleep 4711 & sleep 4712', { signal: controller.signal }))
-    await until('it runs', () => mentions('sleep\x004712').length > 0)
+    const running = failureOf(pool.exec(target(), `sleep ${nap} & sleep ${nap}`, { signal: controller.signal }))
+    await until('it runs', () => mentions(`sleep\x00${nap}`).length > 0)
     controller.abort()
     expect(await running).toMatchObject({ code: 'ABORT_ERR', reached: true })
-    await until('no process is left', () => mentions('sleep\x00471').length === 0 && mentions('xec-sudo.').length === 0)
+    await until('no process is left', () => mentions(nap).length === 0)
     await until('its directory is gone', () => litter().length === 0)
   })
 })
 
 describe('ending', () => {
   it('a timeout ends a command that ignores TERM', async () => {
-    const error = await failureOf(pool.exec(asked(server), `trap '' TERM; sleep 4721; sleep 4722`, { timeout: 1_500 }))
+    const error = await failureOf(pool.exec(asked(server), `trap '' TERM; sleep ${nap}; sleep ${nap}`, { timeout: 1_500 }))
     expect(error).toMatchObject({ code: 'ETIMEDOUT', phase: 'run', limit: 1_500 })
-    await until('no process is left', () => mentions('sleep\x00472').length === 0 && mentions('xec-sudo.').length === 0)
+    await until('no process is left', () => mentions(nap).length === 0)
   })
 
   it.each([[ASKED, TEST_PASSWORD], [ODD, ODD_PASSWORD]])('as another user, too, for %s', async (username, password) => {
-    const error = await failureOf(pool.exec(as(server, username, { password, user: 'xectest' }), 'sleep 4731 & sleep 4732', { timeout: 1_500 }))
+    const error = await failureOf(pool.exec(as(server, username, { password, user: 'xectest' }), `sleep ${nap} & sleep ${nap}`, { timeout: 1_500 }))
     expect(error).toMatchObject({ code: 'ETIMEDOUT', phase: 'run' })
-    await until('no process is left', () => mentions('sleep\x00473').length === 0 && mentions('xec-sudo.').length === 0)
+    await until('no process is left', () => mentions(nap).length === 0)
   })
 
   it('while sudo is still thinking', async () => {
     for (const timeout of [40, 60, 80, 100, 130]) {
-      expect(await failureOf(pool.exec(asked(server), 'sleep 4741', { timeout }))).toMatchObject({ code: 'ETIMEDOUT' })
+      expect(await failureOf(pool.exec(asked(server), `sleep ${nap}`, { timeout }))).toMatchObject({ code: 'ETIMEDOUT' })
     }
-    await until('no process is left', () => mentions('sleep\x004741').length === 0 && mentions('xec-sudo.').length === 0)
+    await until('no process is left', () => mentions(nap).length === 0)
     await until('no directory is left', () => litter().length === 0)
   })
 
   it('what a command leaves running on purpose goes on', async () => {
-    await pool.exec(asked(server), 'sleep 4751 >/dev/null 2>&1 </dev/null & echo $!')
-    expect(mentions('sleep\x004751').length).toBeGreaterThan(0)
-    await pool.exec(asked(server), 'pkill -f "^sleep 4751"')
+    const { stdout } = await pool.exec(asked(server), `sleep ${nap} >/dev/null 2>&1 </dev/null & echo $!`)
+    const pid = Number(stdout)
+    await until('it runs', () => programOf(pid) === 'sleep' && isRunning(pid))
+    process.kill(pid, 'SIGKILL')
   })
 })
 
@@ -173,30 +185,31 @@ describe('refused', () => {
 })
 
 describe('the password', () => {
-  it.each([...METHODS.map((method) => [method, ASKED] as const), ...METHODS.map((method) => [method, TRUSTED] as const)])(
-    'by %s for %s is in no process list, log, event, error or statistics', async (passwordMethod, username) => {
+  it.each(METHODS.flatMap((method) => [[method, ODD, ODD_PASSWORD], [method, TRUSTED, 'asked for by nobody']] as const))(
+    'by %s for %s is in no process list, log, event, error or statistics', async (passwordMethod, username, password) => {
       const events: unknown[] = []
       for (const name of ['connection:created', 'connection:reused', 'connection:closed', 'connection:error'] as const) {
         pool.on(name, (...args: unknown[]) => { events.push(args) })
       }
-      const target = as(server, username, { password: TEST_PASSWORD, passwordMethod })
+      const target = as(server, username, { password, passwordMethod })
       const controller = new AbortController()
-      const running = failureOf(pool.exec(target, 'echo started; sleep 4761', { signal: controller.signal }))
+      const running = failureOf(pool.exec(target, `echo started; sleep ${nap}`, { signal: controller.signal }))
       // From before sudo is asked until the command runs.
       const seen = new Set<string>()
       await until('it runs', () => {
-        for (const place of mentions(TEST_PASSWORD)) seen.add(place)
-        return mentions('sleep\x004761').length > 0
+        for (const place of mentions(password)) seen.add(place)
+        return mentions(`sleep\x00${nap}`).length > 0
       })
-      for (const place of mentions(TEST_PASSWORD)) seen.add(place)
+      for (const place of mentions(password)) seen.add(place)
       controller.abort()
       const error = await running
-      await until('it is gone', () => mentions('sleep\x004761').length === 0)
+      await until('it is gone', () => mentions(nap).length === 0)
       expect([...seen]).toEqual([])
       expect(error.stdout).toBe('started\n')
-      expect(visible(error)).not.toContain(TEST_PASSWORD)
-      expect(server.log).not.toContain(TEST_PASSWORD)
-      expect(JSON.stringify([events, pool.getStats(), pool.getMetrics(), pool.getConnections()])).not.toContain(TEST_PASSWORD)
+      const told = [visible(error), server.log, JSON.stringify([events, pool.getStats(), pool.getMetrics(), pool.getConnections()])].join('\n')
+      expect(told).not.toContain(password)
+      // As JSON spells it.
+      expect(told).not.toContain(JSON.stringify(password).slice(1, -1))
       expect(events.length).toBeGreaterThan(0)
     })
 
@@ -230,11 +243,11 @@ describe('other ways to run', () => {
   })
 
   it('spawn: a signal ends it', async () => {
-    const process = pool.spawn(asked(server), 'echo up; sleep 4771')
-    await until('it runs', () => mentions('sleep\x004771').length > 0)
+    const process = pool.spawn(asked(server), `echo up; sleep ${nap}`)
+    await until('it runs', () => mentions(`sleep\x00${nap}`).length > 0)
     process.kill('SIGTERM')
     expect(await process.done).toMatchObject({ ok: false })
-    await until('it is gone', () => mentions('sleep\x004771').length === 0)
+    await until('it is gone', () => mentions(nap).length === 0)
   })
 
   it('a warm shell is passed by', async () => {
@@ -265,8 +278,8 @@ describe('dropbear', () => {
       const stdin = randomBytes(100_000)
       const { stdout } = await pool.exec(target, 'cat', { stdin, encoding: 'buffer' })
       expect(stdout.equals(stdin)).toBe(true)
-      expect(await failureOf(pool.exec(target, 'sleep 4781 & sleep 4782', { timeout: 1_500 }))).toMatchObject({ code: 'ETIMEDOUT', phase: 'run' })
-      await until('no process is left', () => mentions('sleep\x00478').length === 0 && mentions('xec-sudo.').length === 0)
+      expect(await failureOf(pool.exec(target, `sleep ${nap} & sleep ${nap}`, { timeout: 1_500 }))).toMatchObject({ code: 'ETIMEDOUT', phase: 'run' })
+      await until('no process is left', () => mentions(nap).length === 0)
       expect(dropbear.log).not.toContain(TEST_PASSWORD)
     } finally {
       await dropbear.stop()
