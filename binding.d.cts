@@ -265,6 +265,10 @@ export interface TargetSpec {
   /** `accept-new`, `strict` or `off`. */
   hostKeyChecking: string
   knownHostsPath?: string
+  /** Where a ControlMaster is to be looked for; tokens not expanded. */
+  controlPath?: string
+  /** Where there is none, be it. */
+  controlServe: boolean
   /** Only where it differs from the pool's. */
   settings?: HostSettings
 }

@@ -13,7 +13,7 @@ use napi_derive::napi;
 use xec_engine::command::Command;
 use xec_engine::policy::{Backoff, Growth};
 use xec_engine::pool::{HealthConfig, HostConfig, PoolConfig, Reconnect, WhenExhausted};
-use xec_engine::transport::ssh::{HostKeyChecking, KeepAlive, KeySource, Secret, SshTarget};
+use xec_engine::transport::ssh::{Control, HostKeyChecking, KeepAlive, KeySource, Secret, SshTarget};
 use zeroize::Zeroizing;
 
 /// Limits of one host. Milliseconds and counts; 0 where the field says so.
@@ -84,6 +84,10 @@ pub struct TargetSpec {
     /// `accept-new`, `strict` or `off`.
     pub host_key_checking: String,
     pub known_hosts_path: Option<String>,
+    /// Where a ControlMaster is to be looked for; tokens not expanded.
+    pub control_path: Option<String>,
+    /// Where there is none, be it.
+    pub control_serve: bool,
     /// Only where it differs from the pool's.
     pub settings: Option<HostSettings>,
 }
@@ -183,6 +187,7 @@ impl TargetSpec {
             known_hosts: self.known_hosts_path.map(PathBuf::from),
             connect_timeout: connect.timeout,
             keep_alive: connect.keep_alive,
+            control: self.control_path.map(|path| Control { path, serve: self.control_serve }),
             ..SshTarget::new(self.host, port(self.port)?, self.username)
         })
     }

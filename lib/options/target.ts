@@ -1,17 +1,10 @@
 import { InvalidOptionError } from '../errors'
 import type { SSHTarget } from '../types'
-import { anything, boolean, hostName, integer, nonEmptyText, oneOf, text, textOrBytes } from './checks'
+import { anything, hostName, integer, nonEmptyText, oneOf, text, textOrBytes } from './checks'
+import { controlMaster, controlPath, controlPersist } from './control'
 import { hostConfig } from './host-config'
-import { type Check, describe, shape } from './schema'
+import { describe, shape } from './schema'
 import { notYet } from './unsupported'
-
-const controlMaster: Check<boolean | 'auto'> = (value, option) =>
-  typeof value === 'string' ? oneOf('auto')(value, option) : boolean(value, option)
-
-const controlPersist: Check<string | number | boolean> = (value, option) => {
-  if (typeof value === 'string') return nonEmptyText(value, option)
-  return typeof value === 'number' ? integer(0, 2 ** 31 - 1)(value, option) : boolean(value, option)
-}
 
 /** A login shell is what every server gives anyway. */
 export const loginShell = notYet('leave it out, or use \'login\'', (value) => value === 'login')
@@ -27,7 +20,7 @@ export const targetFields = {
   knownHostsPath: nonEmptyText,
   poolConfig: hostConfig,
   controlMaster,
-  controlPath: nonEmptyText,
+  controlPath,
   controlPersist,
   shell: loginShell,
   agent: notYet('give privateKey or password'),
@@ -46,8 +39,9 @@ const fields = shape(targetFields)
 
 /** A target whose `host` is known to be there. */
 export type CheckedTarget = Pick<SSHTarget,
-  'port' | 'username' | 'password' | 'privateKey' | 'passphrase' | 'hostKeyChecking' | 'knownHostsPath' | 'poolConfig'>
-  & { host: string }
+  'port' | 'username' | 'password' | 'privateKey' | 'passphrase' | 'hostKeyChecking' | 'knownHostsPath' | 'poolConfig'
+  | 'controlMaster' | 'controlPath'>
+  & { host: string, /** Milliseconds; 0 = for ever. */ controlPersist?: number }
 
 export function checkTarget(value: unknown): CheckedTarget {
   if (typeof value !== 'object' || value === null) {

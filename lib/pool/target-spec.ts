@@ -14,8 +14,14 @@ export interface ResolvedTarget {
 }
 
 export function resolveTarget(target: CheckedTarget, rules: HostRules): ResolvedTarget {
-  const config = rules.configFor(target.host, target.poolConfig)
+  const config = rules.configFor(target.host, withPersistence(target))
   return { spec: targetSpec(target, config), warmUpConnections: (config ?? rules.base).warmUpConnections ?? 0 }
+}
+
+/** A shared connection stays open for others as long as `controlPersist` says. */
+function withPersistence({ controlMaster, controlPath, controlPersist, poolConfig }: CheckedTarget): HostPoolConfig | undefined {
+  if (!controlMaster || controlPath === undefined || controlPersist === undefined) return poolConfig
+  return { ...poolConfig, idleTimeout: controlPersist }
 }
 
 /** The target in the engine's words, defaults filled in. `config` only where the pool's own settings do not apply. */
@@ -29,6 +35,8 @@ function targetSpec(target: CheckedTarget, config: HostPoolConfig | undefined): 
     passphrase: target.passphrase,
     hostKeyChecking: target.hostKeyChecking ?? 'accept-new',
     knownHostsPath: target.knownHostsPath,
+    controlPath: target.controlPath === 'none' ? undefined : target.controlPath,
+    controlServe: Boolean(target.controlMaster),
     settings: config === undefined ? undefined : hostSettings(config),
   }
 }

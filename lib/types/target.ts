@@ -47,11 +47,20 @@ export interface SSHTarget {
   /** Only 'login' works today; 'persistent' is refused with ENOTSUP. */
   shell?: 'login' | 'persistent'
 
-  /** Accepted without effect: pooled connections are shared anyway. */
+  /**
+   * true or 'auto': where nobody listens at `controlPath`, listen there and share our connection with other processes, `ssh`
+   * itself included. Not on Windows.
+   */
   controlMaster?: boolean | 'auto'
-  /** Accepted without effect, see controlMaster. */
+  /**
+   * A control socket, with the tokens of ssh (%h %p %r %u %n %l %L %C %d %i %%), `~` and `${VAR}`: where a ControlMaster
+   * listens there, commands go over its connection. 'none' = nowhere. Not on Windows.
+   */
   controlPath?: string
-  /** Accepted without effect, see controlMaster. */
+  /**
+   * With `controlMaster`: how long the connection stays open after its last use. A number is milliseconds, text as ssh takes
+   * it ('600' seconds, '10m', 'yes'), true = for ever; false = as long as `idleTimeout` says.
+   */
   controlPersist?: string | number | boolean
 
   /** Refused with ENOTSUP today (false is fine). */

@@ -34,8 +34,11 @@ export interface SSHAdapterConfig {
   /** 'accept-new' */
   hostKeyChecking?: SSHTarget['hostKeyChecking']
   knownHostsPath?: string
-  /** Accepted without effect: pooled connections are shared anyway. */
-  multiplexing?: { enabled?: boolean; controlPath?: string; controlPersist?: string | number }
+  /**
+   * Share connections with other processes: `controlMaster: 'auto'` for targets that do not say otherwise. Without a
+   * `controlPath` it has no effect: within the process connections are shared anyway.
+   */
+  multiplexing?: { enabled?: boolean; controlPath?: string; controlPersist?: string | number | boolean }
   /** Refused with ENOTSUP today while `enabled` is true. */
   sudo?: SudoOptions
   /** Accepted without effect: there are no file transfers yet. */
@@ -55,7 +58,13 @@ const patterns: Check<RegExp[]> = (value, option) => {
 const textOr = <T>(other: Check<T>): Check<string | T> => (value, option) =>
   typeof value === 'string' ? nonEmptyText(value, option) : other(value, option)
 
-const { port, username, password, privateKey, passphrase, hostKeyChecking, knownHostsPath } = targetFields
+/** Checked now, with the others, and read with the target. */
+const persistence: Check<string | number | boolean> = (value, option) => {
+  controlPersist(value, option)
+  return value as string | number | boolean
+}
+
+const { port, username, password, privateKey, passphrase, hostKeyChecking, knownHostsPath, controlPath, controlPersist } = targetFields
 
 export const checkAdapterConfig: Check<SSHAdapterConfig> = shape({
   defaultTimeout: duration,
@@ -75,7 +84,7 @@ export const checkAdapterConfig: Check<SSHAdapterConfig> = shape({
   }),
   hostKeyChecking,
   knownHostsPath,
-  multiplexing: shape({ enabled: boolean, controlPath: nonEmptyText, controlPersist: textOr(integer(0, 2 ** 31 - 1)) }),
+  multiplexing: shape({ enabled: boolean, controlPath, controlPersist: persistence }),
   sudo: notYet('put sudo into the command'),
   sftp: shape({ enabled: boolean, concurrency: integer(1, 1_000) }),
 })
@@ -109,6 +118,7 @@ export function withDefaults(target: SSHTarget, config: ResolvedAdapterConfig): 
   return {
     ...connect,
     ...given({ hostKeyChecking: config.hostKeyChecking, knownHostsPath: config.knownHostsPath }),
+    ...sharing(config.multiplexing),
     ...given(target),
     host: target.host,
     poolConfig: {
@@ -118,6 +128,12 @@ export function withDefaults(target: SSHTarget, config: ResolvedAdapterConfig): 
       ...target.poolConfig,
     },
   }
+}
+
+function sharing(multiplexing: SSHAdapterConfig['multiplexing']): Partial<SSHTarget> {
+  const { enabled = true, controlPath: path, controlPersist: persist } = multiplexing ?? {}
+  if (!enabled || path === undefined) return {}
+  return given({ controlMaster: 'auto' as const, controlPath: path, controlPersist: persist })
 }
 
 /** ssh2 switches keepalive off with an interval of 0. */

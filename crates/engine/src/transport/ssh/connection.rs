@@ -16,12 +16,13 @@ use super::dial::{Cutter, dial};
 use super::handler::{End, Handler, HostKeyJudge};
 use super::identity;
 use super::known_hosts::{KnownHosts, host_name};
+use super::link::Link;
+use super::probe;
 use super::quick_ack::QuickAck;
 use super::spare::Spare;
 use super::target::{HostKeyChecking, KeepAlive, SshTarget, Traffic};
-use crate::command::ExitStatus;
 use crate::error::{Cause, Error, Phase, Reached};
-use crate::transport::{Channel, ChannelEvent, ChannelWriter, Connection, OpenError, Transport};
+use crate::transport::{Channel, ChannelWriter, Connection, OpenError, Transport};
 
 /// Room for a command's output that the reader has not taken yet, per channel.
 const WINDOW: u32 = 2 * 1024 * 1024;
@@ -53,13 +54,17 @@ pub struct SshConnection {
 
 impl Transport for SshTransport {
     type Target = SshTarget;
-    type Connection = SshConnection;
+    type Connection = Link;
 
-    async fn connect(&self, target: &Arc<SshTarget>) -> Result<SshConnection, Error> {
+    async fn connect(&self, target: &Arc<SshTarget>) -> Result<Link, Error> {
+        #[cfg(unix)]
+        if let Some(shared) = super::mux::join(target).await? {
+            return Ok(Link::Shared(shared));
+        }
         let phase = Mutex::new(Phase::Authenticate);
         let limit = target.connect_timeout;
         match timeout(limit, establish(target, &phase)).await {
-            Ok(outcome) => outcome,
+            Ok(outcome) => outcome.map(|connection| Link::Direct(Box::new(connection))),
             Err(_) => Err(Error::Timeout { phase: *phase.lock(), limit, reached: Reached::No, source: None }),
         }
     }
@@ -274,23 +279,7 @@ impl Connection for SshConnection {
         let Some(command) = command else {
             return self.handle.send_ping().await.map_err(lost);
         };
-        let mut channel = match self.open().await {
-            Ok(channel) => channel,
-            Err(OpenError::Refused(reason)) => return Err(Error::ChannelRefused { reason }),
-            Err(OpenError::Lost(error)) => return Err(error),
-        };
-        let writer = channel.writer();
-        writer.exec(command.into()).await?;
-        writer.eof().await?;
-        let mut healthy = false;
-        while let Some(event) = channel.next().await {
-            match event {
-                ChannelEvent::Exited(status) => healthy = status == ExitStatus::Code(0),
-                ChannelEvent::Closed => break,
-                _ => {}
-            }
-        }
-        if healthy { Ok(()) } else { Err(Error::HealthCheckFailed) }
+        probe::run(self.open().await, command).await
     }
 
     fn is_closed(&self) -> bool {

@@ -9,11 +9,16 @@ mod handler;
 mod identity;
 pub mod known_hosts;
 mod legacy_pem;
+mod link;
+#[cfg(unix)]
+mod mux;
 mod paths;
+mod probe;
 mod quick_ack;
 mod spare;
 mod target;
 
 pub use channel::{SshChannel, SshWriter};
 pub use connection::{SshConnection, SshTransport};
-pub use target::{HostKeyChecking, KeepAlive, KeySource, Secret, SshTarget, Traffic};
+pub use link::{Link, LinkChannel, LinkWriter};
+pub use target::{Control, HostKeyChecking, KeepAlive, KeySource, Secret, SshTarget, Traffic};

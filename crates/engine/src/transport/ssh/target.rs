@@ -47,6 +47,15 @@ pub enum Traffic {
     Bulk,
 }
 
+/// A connection shared with other processes, by OpenSSH's ControlMaster protocol.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Control {
+    /// Where the control socket is: tokens, `~` and `${VAR}` not yet expanded.
+    pub path: String,
+    /// Where nobody serves there, serve others ourselves.
+    pub serve: bool,
+}
+
 /// Where and as whom.
 pub struct SshTarget {
     pub host: String,
@@ -62,6 +71,8 @@ pub struct SshTarget {
     pub connect_timeout: Duration,
     pub keep_alive: Option<KeepAlive>,
     pub traffic: Traffic,
+    /// UNIX only.
+    pub control: Option<Control>,
 }
 
 impl SshTarget {
@@ -79,6 +90,7 @@ impl SshTarget {
             connect_timeout: Duration::from_secs(30),
             keep_alive: None,
             traffic: Traffic::Commands,
+            control: None,
         }
     }
 
@@ -101,6 +113,13 @@ impl SshTarget {
         field(&mut hash, "checking", Some(&[self.host_key_checking as u8]));
         field(&mut hash, "known_hosts", self.known_hosts.as_ref().map(|path| path.as_os_str().as_encoded_bytes()));
         field(&mut hash, "traffic", Some(&[self.traffic as u8]));
+        // Whoever made a master decides who we are behind it.
+        field(&mut hash, "control", self.control.as_ref().map(|control| control.path.as_bytes()));
+        field(
+            &mut hash,
+            "serve",
+            self.control.as_ref().map(|control| [control.serve.into()]).as_ref().map(|on| &on[..]),
+        );
         Key::new(&self.host, self.port, &self.username, hash.finalize().into())
     }
 }
@@ -140,6 +159,9 @@ mod tests {
             SshTarget { known_hosts: Some("a".into()), ..target() },
             SshTarget { username: "v".into(), ..target() },
             SshTarget { traffic: Traffic::Bulk, ..target() },
+            SshTarget { control: Some(Control { path: "a".into(), serve: false }), ..target() },
+            SshTarget { control: Some(Control { path: "a".into(), serve: true }), ..target() },
+            SshTarget { control: Some(Control { path: "b".into(), serve: true }), ..target() },
         ];
         let keys: std::collections::HashSet<Key> = variants.iter().map(SshTarget::key).collect();
         assert_eq!(keys.len(), variants.len());

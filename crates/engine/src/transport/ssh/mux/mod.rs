@@ -1,0 +1,15 @@
+//! Connections shared with other processes, by OpenSSH's ControlMaster protocol: as a client of a master that is there, and
+//! as a master for others. See "Sharing connections with other processes" in docs/architecture.md.
+
+mod client;
+mod join;
+mod packet;
+mod path;
+mod shared;
+mod shared_channel;
+mod ssh_message;
+mod wire;
+
+pub use join::join;
+pub use shared::SharedConnection;
+pub use shared_channel::{SharedChannel, SharedWriter};
