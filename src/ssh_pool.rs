@@ -156,7 +156,7 @@ impl NativePool {
 impl NativePool {
     pub(crate) fn request(&self, target: TargetSpec, priority: i32) -> Result<Request<SshTransport>> {
         let (target, config) = self.resolve(target)?;
-        Ok(Request { key: target.key(), target: Arc::new(target), config, priority })
+        Ok(Request { priority, ..Request::new(target.key(), Arc::new(target), config) })
     }
 
     /// As [`request`](Self::request), for streams and files: one channel on each connection, so that who is slow to read
@@ -166,7 +166,7 @@ impl NativePool {
         let (target, config) = self.resolve(target)?;
         let target = SshTarget { traffic: Traffic::Bulk, ..target };
         let config = HostConfig { channels_per_connection: 1, min_idle: 0, ..(*config).clone() };
-        Ok(Request { key: target.key(), target: Arc::new(target), config: Arc::new(config), priority })
+        Ok(Request { priority, ..Request::new(target.key(), Arc::new(target), Arc::new(config)) })
     }
 
     fn resolve(&self, target: TargetSpec) -> Result<(SshTarget, Arc<HostConfig>)> {

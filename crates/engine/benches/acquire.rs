@@ -91,7 +91,7 @@ impl ChannelWriter for Idle {
 
 fn request(config: &Arc<HostConfig>, host: usize) -> Request<Idle> {
     let key = Key::new(&format!("host-{host}"), 22, "user", [0; 32]);
-    Request { key, target: Arc::new(()), config: Arc::clone(config), priority: 0 }
+    Request::new(key, Arc::new(()), Arc::clone(config))
 }
 
 /// Nanoseconds per acquire and release, with a warm connection for each of `keys` keys.

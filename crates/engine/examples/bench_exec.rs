@@ -62,7 +62,7 @@ impl Bench {
         };
         let pool = Pool::new(SshTransport, PoolConfig::default(), Arc::new(EventBuffer::default()), Handle::current());
         let config = Arc::new(HostConfig::default());
-        let request = Request { key: target.key(), target: Arc::new(target), config, priority: 0 };
+        let request = Request::new(target.key(), Arc::new(target), config);
         Ok(Self { pool: Arc::new(pool), request })
     }
 

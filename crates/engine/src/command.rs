@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::input::InputStream;
+
 /// One command to run, before it is put into the words of a shell.
 #[derive(Debug, Clone, Default)]
 pub struct Command {
@@ -15,6 +17,11 @@ pub struct Command {
     pub env: Vec<(String, String)>,
     /// Bytes for stdin, followed by EOF. Without any, stdin is EOF at once.
     pub stdin: Option<Bytes>,
+    /// More bytes for stdin, after `stdin`, as they come. They can be read once only, so such a command never runs again
+    /// once it was sent.
+    pub stdin_stream: Option<InputStream>,
+    /// A terminal to run under. stdout and stderr are one stream then, stdout.
+    pub pty: Option<Pty>,
     /// From the call to the last byte. On expiry the remote process is ended.
     pub timeout: Option<Duration>,
     /// The most bytes kept of each stream before the command is ended.
@@ -25,6 +32,15 @@ pub struct Command {
     pub retry_lost_connection: bool,
     /// Higher first; equal priorities are first come, first served.
     pub priority: i32,
+}
+
+/// A terminal for a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pty {
+    /// Its type, as `TERM` says it.
+    pub term: String,
+    pub columns: u32,
+    pub rows: u32,
 }
 
 /// How the remote process ended.

@@ -202,6 +202,9 @@ pub enum Error {
     #[error("The server refused to run the command: it may allow no commands for this user")]
     ExecRefused,
 
+    #[error("The server refused a terminal: it may allow none for this user; run the command without pty")]
+    PtyRefused,
+
     #[error("The server closed the channel without an exit status: how the command ended is unknown")]
     NoExitStatus,
 
@@ -258,6 +261,7 @@ impl Error {
             Self::ConnectionLost { .. } => "ECONNLOST",
             Self::ChannelRefused { .. } => "ECHANNEL",
             Self::ExecRefused => "EEXEC",
+            Self::PtyRefused => "EPTY",
             Self::NoExitStatus => "ENOSTATUS",
             Self::PoolExhausted { .. } | Self::QueueFull { .. } => "EPOOLEXHAUSTED",
             Self::PoolClosed { .. } => "EPOOLCLOSED",
@@ -284,7 +288,7 @@ impl Error {
             Self::Handshake { .. } | Self::ConnectionLost { .. } => Kind::ConnectionLost,
             Self::HostKey { .. } => Kind::HostKeyMismatch,
             Self::Timeout { .. } => Kind::Timeout,
-            Self::ExecRefused => Kind::PermissionDenied,
+            Self::ExecRefused | Self::PtyRefused => Kind::PermissionDenied,
             Self::NoCommonAlgorithm { .. }
             | Self::NoExitStatus
             | Self::PoolExhausted { .. }
@@ -312,6 +316,7 @@ impl Error {
             | Self::NoCredentials { .. } => Phase::Authenticate,
             Self::ChannelRefused { .. } => Phase::OpenChannel,
             Self::ExecRefused
+            | Self::PtyRefused
             | Self::NoExitStatus
             | Self::MaxBuffer { .. }
             | Self::HealthCheckFailed
@@ -331,7 +336,8 @@ impl Error {
             | Self::Aborted { reached, .. } => *reached,
             // The server answered the request, so it saw the command.
             Self::ExecRefused | Self::NoExitStatus | Self::MaxBuffer { .. } => Reached::Yes,
-            Self::Internal { .. } => Reached::Unknown,
+            // The command follows the terminal without waiting for it.
+            Self::PtyRefused | Self::Internal { .. } => Reached::Unknown,
             _ => Reached::No,
         }
     }

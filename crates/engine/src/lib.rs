@@ -6,7 +6,7 @@
 //! - [`policy`]: pure decisions, time passed in
 //! - [`transport`]: the traits a transport implements; [`transport::ssh`] is SSH over russh
 //! - [`run`]: one command, from asking for a permit to its exit status
-//! - [`command`], [`error`], [`events`], [`metrics`]: what crosses the rooms
+//! - [`command`], [`input`], [`error`], [`events`], [`metrics`]: what crosses the rooms
 //! - `testing` (with the feature of that name): an SSH server to run against
 //!
 //! The pool decides, the transport moves bytes, policy computes.
@@ -14,6 +14,7 @@
 pub mod command;
 pub mod error;
 pub mod events;
+pub mod input;
 pub mod metrics;
 pub mod policy;
 pub mod pool;

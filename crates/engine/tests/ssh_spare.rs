@@ -37,7 +37,7 @@ impl Client {
         };
         let pool = Pool::new(SshTransport, PoolConfig::default(), Arc::new(EventBuffer::default()), Handle::current());
         let config = Arc::new(HostConfig { max_connections: 1, ..HostConfig::default() });
-        let request = Request { key: target.key(), target: Arc::new(target), config, priority: 0 };
+        let request = Request::new(target.key(), Arc::new(target), config);
         Self { pool: Arc::new(pool), request }
     }
 

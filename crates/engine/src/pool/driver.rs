@@ -20,6 +20,7 @@ use super::core::{
     Acquired, Action, ConnectionId, ConnectionInfo, Core, DialId, Grant, PoolStats, Refusal, Ticket, WarmUp,
 };
 use super::key::Key;
+use super::lease::Home;
 use super::permit::Permit;
 use super::queue::Place;
 use crate::error::{Cause, Error, Phase, Reached};
@@ -37,6 +38,8 @@ pub struct Request<T: Transport> {
     pub target: Arc<T::Target>,
     pub config: Arc<HostConfig>,
     pub priority: i32,
+    /// The lease on whose behalf: its permit is used first, and what is acquired goes back to it.
+    pub lease: Option<Weak<Home<T>>>,
 }
 
 impl<T: Transport> Clone for Request<T> {
@@ -46,7 +49,15 @@ impl<T: Transport> Clone for Request<T> {
             target: Arc::clone(&self.target),
             config: Arc::clone(&self.config),
             priority: self.priority,
+            lease: self.lease.clone(),
         }
+    }
+}
+
+impl<T: Transport> Request<T> {
+    /// With the usual priority, for nobody in particular.
+    pub fn new(key: Key, target: Arc<T::Target>, config: Arc<HostConfig>) -> Self {
+        Self { key, target, config, priority: 0, lease: None }
     }
 }
 
@@ -66,6 +77,7 @@ pub(super) struct Inner<T: Transport> {
     deadline: Notify,
     /// A dial ended or a connection closed.
     changed: Notify,
+    leases: Mutex<Vec<Weak<Home<T>>>>,
 }
 
 struct State<T: Transport> {
@@ -90,6 +102,7 @@ impl<T: Transport> Pool<T> {
                 metrics,
                 deadline: Notify::new(),
                 changed: Notify::new(),
+                leases: Mutex::default(),
             }),
         }
     }
@@ -98,22 +111,18 @@ impl<T: Transport> Pool<T> {
     /// callers are served in the order in which they called. Cancel-safe: a dropped future leaves the queue, or gives back
     /// what it had just been granted.
     pub fn acquire(&self, request: &Request<T>) -> impl Future<Output = Result<Permit<T>, Error>> + Send + use<T> {
-        let asked = self.inner.ask(request);
-        let limit = request.config.acquire_timeout;
-        async move {
-            match asked? {
-                Asked::Granted(permit) => Ok(permit),
-                Asked::Waiting(waiting) => waiting.outcome(limit).await,
-            }
-        }
+        self.inner.acquire(request)
+    }
+
+    pub(super) fn inner_handle(&self) -> Arc<Inner<T>> {
+        Arc::clone(&self.inner)
     }
 
     /// Gives a permit whose channel the server refused back, and waits for the next one at the front of the queue.
     /// `None`: this server opens no channels at all.
     pub async fn acquire_again(&self, permit: Permit<T>, request: &Request<T>) -> Option<Result<Permit<T>, Error>> {
-        let place = permit.place();
         // Listening before the refusal is told, so that an answer given at once is not lost.
-        let waiting = Waiting::new(Arc::clone(&self.inner), request.key.clone(), place);
+        let waiting = Waiting::new(&self.inner, request, permit.place());
         match permit.refused(request) {
             Refusal::Requeued => Some(waiting.outcome(request.config.acquire_timeout).await),
             Refusal::GiveUp => None,
@@ -122,7 +131,7 @@ impl<T: Transport> Pool<T> {
 
     /// As [`acquire_again`](Self::acquire_again), for a connection that turned out to be dead before the channel was open.
     pub async fn acquire_instead(&self, permit: Permit<T>, request: &Request<T>) -> Result<Permit<T>, Error> {
-        let waiting = Waiting::new(Arc::clone(&self.inner), request.key.clone(), permit.place());
+        let waiting = Waiting::new(&self.inner, request, permit.place());
         permit.replaced(request);
         waiting.outcome(request.config.acquire_timeout).await
     }
@@ -149,7 +158,7 @@ impl<T: Transport> Pool<T> {
     }
 
     pub fn runtime(&self) -> &Handle {
-        &self.inner.runtime
+        self.inner.runtime()
     }
 
     /// Closes the connections that carry no channel; resolves to how many when they are closed.
@@ -171,6 +180,7 @@ impl<T: Transport> Pool<T> {
     /// It begins with the call: a command that is started after it is refused.
     pub fn drain(self: &Arc<Self>, limit: Option<Duration>) -> impl Future<Output = bool> + Send + use<T> {
         self.inner.update(Core::begin_drain);
+        self.inner.recall_leases();
         let pool = Arc::clone(self);
         async move { pool.finish_drain(limit).await }
     }
@@ -193,7 +203,9 @@ impl<T: Transport> Pool<T> {
 
     /// Retires the connections of one key; busy ones finish what they do. Answers how many.
     pub fn remove(&self, key: &Key) -> usize {
-        self.inner.update(|core, now| core.remove(key, now))
+        let removed = self.inner.update(|core, now| core.remove(key, now));
+        self.inner.recall_leases();
+        removed
     }
 
     /// Makes connections ahead of need until `count` are ready or no more can be had. Answers how many are ready, and why
@@ -226,6 +238,46 @@ impl<T: Transport> Drop for Pool<T> {
 }
 
 impl<T: Transport> Inner<T> {
+    /// See [`Pool::acquire`].
+    pub(super) fn acquire(
+        self: &Arc<Self>,
+        request: &Request<T>,
+    ) -> impl Future<Output = Result<Permit<T>, Error>> + Send + use<T> {
+        let lent = request.lease.as_ref().and_then(Weak::upgrade).and_then(|home| home.take());
+        let asked = match lent {
+            Some(permit) => Ok(Asked::Granted(permit.lent_by(request.lease.as_ref()))),
+            None => self.ask(request),
+        };
+        let limit = request.config.acquire_timeout;
+        async move {
+            match asked? {
+                Asked::Granted(permit) => Ok(permit),
+                Asked::Waiting(waiting) => waiting.outcome(limit).await,
+            }
+        }
+    }
+
+    pub(super) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    /// See [`Core::keeps`].
+    pub(super) fn keeps(&self, key: &Key, id: ConnectionId) -> bool {
+        self.state.lock().core.keeps(key, id)
+    }
+
+    pub(super) fn remember_lease(&self, home: Weak<Home<T>>) {
+        let mut leases = self.leases.lock();
+        leases.retain(|lease| lease.strong_count() > 0);
+        leases.push(home);
+    }
+
+    /// Leases give up what they keep on connections that are to go.
+    fn recall_leases(&self) {
+        let leases: Vec<_> = self.leases.lock().iter().filter_map(Weak::upgrade).collect();
+        leases.iter().for_each(|home| home.recall());
+    }
+
     /// Changes the core under the lock, then performs what it asks for.
     pub(super) fn update<R>(self: &Arc<Self>, change: impl FnOnce(&mut CoreOf<T>, Instant) -> R) -> R {
         let mut state = self.state.lock();
@@ -286,14 +338,15 @@ impl<T: Transport> Inner<T> {
 
     /// Asks the core for a permit and, before anybody else can take the lock, prepares to hear its answer.
     fn ask(self: &Arc<Self>, request: &Request<T>) -> Result<Asked<T>, Error> {
-        let Request { key, target, config, priority } = request;
+        let Request { key, target, config, priority, lease } = request;
         let mut state = self.state.lock();
         let asked = match state.core.acquire(key, target, config, *priority, Instant::now()) {
             Err(error) => Err(error),
-            Ok(Acquired::Now(grant)) => Ok(Asked::Granted(Permit::new(Arc::clone(self), key.clone(), grant))),
-            Ok(Acquired::Queued(place)) => {
-                Ok(Asked::Waiting(Waiting::registered(Arc::clone(self), key.clone(), place, &mut state)))
+            Ok(Acquired::Now(grant)) => {
+                let permit = Permit::new(Arc::clone(self), key.clone(), grant);
+                Ok(Asked::Granted(permit.lent_by(lease.as_ref())))
             }
+            Ok(Acquired::Queued(place)) => Ok(Asked::Waiting(Waiting::registered(self, request, place, &mut state))),
         };
         self.perform(&mut state);
         drop(state);
@@ -339,20 +392,20 @@ struct Waiting<T: Transport> {
     inner: Arc<Inner<T>>,
     key: Key,
     place: Place,
+    lease: Option<Weak<Home<T>>>,
     answer: oneshot::Receiver<Answer<T>>,
 }
 
 impl<T: Transport> Waiting<T> {
-    fn new(inner: Arc<Inner<T>>, key: Key, place: Place) -> Self {
-        let shared = Arc::clone(&inner);
-        let mut state = shared.state.lock();
-        Self::registered(inner, key, place, &mut state)
+    fn new(inner: &Arc<Inner<T>>, request: &Request<T>, place: Place) -> Self {
+        Self::registered(inner, request, place, &mut inner.state.lock())
     }
 
-    fn registered(inner: Arc<Inner<T>>, key: Key, place: Place, state: &mut State<T>) -> Self {
+    fn registered(inner: &Arc<Inner<T>>, request: &Request<T>, place: Place, state: &mut State<T>) -> Self {
         let (sender, answer) = oneshot::channel();
         state.waiters.insert(place.ticket(), sender);
-        Self { inner, key, place, answer }
+        let (key, lease) = (request.key.clone(), request.lease.clone());
+        Self { inner: Arc::clone(inner), key, place, lease, answer }
     }
 
     async fn outcome(mut self, limit: Option<Duration>) -> Result<Permit<T>, Error> {
@@ -361,7 +414,10 @@ impl<T: Transport> Waiting<T> {
             Some(limit) => tokio::time::timeout(limit, &mut self.answer).await.ok(),
         };
         match answered {
-            Some(Ok(Ok(grant))) => Ok(Permit::new(Arc::clone(&self.inner), self.key.clone(), grant)),
+            Some(Ok(Ok(grant))) => {
+                let permit = Permit::new(Arc::clone(&self.inner), self.key.clone(), grant);
+                Ok(permit.lent_by(self.lease.as_ref()))
+            }
             Some(Ok(Err(error))) => Err(error),
             // The sender lives in the pool's state, which outlives every waiter.
             Some(Err(_)) => Err(Error::Internal { what: "the pool's queue" }),
@@ -479,6 +535,7 @@ async fn sweep_task<T: Transport>(inner: Arc<Inner<T>>) {
             next
         };
         inner.events.wake();
+        inner.recall_leases();
         let Some(next) = next else { return };
         // Holding the pool here keeps it alive no longer than its own connections do.
         tokio::select! {

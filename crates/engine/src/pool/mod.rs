@@ -3,6 +3,7 @@
 //! - [`core`]: the rules, a state machine without clock or lock
 //! - [`driver`]: the mutex, tasks and timers around it; [`Pool`] is what callers hold
 //! - [`permit`]: the right to open one channel; gives itself back when dropped
+//! - [`lease`]: a permit that stays with its holder
 //! - [`key`], [`config`], [`queue`], [`slot`]: one noun each
 //!
 //! Nothing in here knows SSH: connections come from a [`Transport`](crate::transport::Transport).
@@ -11,6 +12,7 @@ mod config;
 mod core;
 mod driver;
 mod key;
+mod lease;
 mod permit;
 mod queue;
 mod slot;
@@ -19,5 +21,6 @@ pub use config::{HealthConfig, HostConfig, PoolConfig, Reconnect, WhenExhausted}
 pub use core::{ConnectionId, ConnectionInfo, PoolStats};
 pub use driver::{Pool, Request};
 pub use key::{Endpoint, Key};
+pub use lease::{Home, Lease};
 pub use permit::Permit;
 pub use slot::CloseReason;

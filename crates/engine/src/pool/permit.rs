@@ -1,9 +1,10 @@
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::core::{ConnectionId, Grant, Refusal};
 use super::driver::{ConnectionOf, Inner, Request};
 use super::key::Key;
+use super::lease::Home;
 use super::queue::Place;
 use super::slot::{CloseReason, Fate};
 use crate::transport::Transport;
@@ -21,12 +22,46 @@ pub struct Permit<T: Transport> {
     connect: Duration,
     fate: Fate,
     returned: bool,
+    /// The lease it goes back to instead of to the pool, when its channel has ended well.
+    home: Option<Weak<Home<T>>>,
 }
 
 impl<T: Transport> Permit<T> {
     pub(super) fn new(inner: Arc<Inner<T>>, key: Key, grant: Grant<ConnectionOf<T>>) -> Self {
         let Grant { connection, id, place, connect, fate } = grant;
-        Self { inner, key, id, connection, place, connect, fate, returned: false }
+        Self { inner, key, id, connection, place, connect, fate, returned: false, home: None }
+    }
+
+    /// On behalf of a lease.
+    pub(super) fn lent_by(self, home: Option<&Weak<Home<T>>>) -> Self {
+        let mut permit = self;
+        permit.home = home.cloned();
+        permit
+    }
+
+    /// Back at its lease, or about to leave it: dropping it gives it to the pool.
+    pub(super) fn at_home(self) -> Self {
+        self.lent_by(None)
+    }
+
+    /// Itself, anew: so that it can be handed on from where it can only be borrowed.
+    fn moved(&mut self) -> Self {
+        self.returned = true;
+        Self {
+            inner: Arc::clone(&self.inner),
+            key: self.key.clone(),
+            id: self.id,
+            connection: Arc::clone(&self.connection),
+            place: self.place,
+            connect: Duration::ZERO,
+            fate: Arc::clone(&self.fate),
+            returned: false,
+            home: None,
+        }
+    }
+
+    pub fn key(&self) -> &Key {
+        &self.key
     }
 
     pub fn connection(&self) -> &T::Connection {
@@ -58,6 +93,9 @@ impl<T: Transport> Permit<T> {
 
     /// The channel has ended on both sides.
     pub fn release(mut self) {
+        if let Some(home) = self.home.as_ref().and_then(Weak::upgrade) {
+            return home.put(self);
+        }
         self.returned = true;
         self.inner.update(|core, now| core.release(&self.key, self.id, now));
     }
@@ -73,6 +111,12 @@ impl<T: Transport> Permit<T> {
     pub fn abandon(mut self) {
         self.returned = true;
         self.inner.update(|core, now| core.abandon(&self.key, self.id, now));
+    }
+
+    /// Nobody wants its connection any more: it is closed when its last channel ends.
+    pub(super) fn dismiss(mut self) {
+        self.returned = true;
+        self.inner.update(|core, now| core.dismiss(&self.key, self.id, now));
     }
 
     /// The connection turned out to be dead while its channel was in use.
@@ -91,7 +135,13 @@ impl<T: Transport> Permit<T> {
 
 impl<T: Transport> Drop for Permit<T> {
     fn drop(&mut self) {
-        if !self.returned {
+        if self.returned {
+            return;
+        }
+        if let Some(home) = self.home.take().and_then(|home| home.upgrade()) {
+            let permit = self.moved();
+            home.put(permit);
+        } else {
             self.inner.update(|core, now| core.release_unused(&self.key, self.id, now));
         }
     }

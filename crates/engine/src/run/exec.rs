@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::capture::Capture;
+use super::control::Controls;
 use super::reply::{Outcome, Reply};
 use super::running::{ChannelOf, Ended, Running};
+use super::sink::{Pipes, Sink};
 use super::stop::{Cancel, CancelOnDrop, Why, stopped};
 use super::tail;
 use crate::command::{Command, Timings};
@@ -28,6 +31,24 @@ pub fn exec<T: Transport>(
     command: Command,
     cancel: Cancel,
 ) -> impl Future<Output = Outcome> + Send {
+    start(pool, request, command, Io::Collected, cancel)
+}
+
+/// How a command and its caller talk.
+pub(super) enum Io {
+    /// Everything at the end.
+    Collected,
+    /// As it comes.
+    Streamed(Arc<Pipes>, Controls),
+}
+
+pub(super) fn start<T: Transport>(
+    pool: Arc<Pool<T>>,
+    request: Request<T>,
+    command: Command,
+    io: Io,
+    cancel: Cancel,
+) -> impl Future<Output = Outcome> + Send {
     let (reply, outcome) = Reply::channel();
     // Not the caller's own `cancel`: that one may be shared with other commands.
     let gone = CancelOnDrop::default();
@@ -39,7 +60,7 @@ pub fn exec<T: Transport>(
     };
     let runtime = pool.runtime().clone();
     let run = Run { pool, request, command, started: Instant::now() };
-    runtime.spawn(run.run(acquiring, cancel, gone.0.clone(), reply));
+    runtime.spawn(run.run(acquiring, io, cancel, gone.0.clone(), reply));
     async move {
         let _gone = gone;
         // Only a panic in the task drops its answer.
@@ -57,7 +78,11 @@ struct Run<T: Transport> {
 }
 
 impl<T: Transport> Run<T> {
-    async fn run(self, mut acquiring: Acquiring<T>, cancel: Cancel, gone: Cancel, mut reply: Reply) {
+    async fn run(self, mut acquiring: Acquiring<T>, io: Io, cancel: Cancel, gone: Cancel, mut reply: Reply) {
+        let (mut sink, mut controls) = match io {
+            Io::Collected => (self.capture(), Controls::default()),
+            Io::Streamed(pipes, controls) => (Sink::Pipes(pipes), controls),
+        };
         let stop = stopped(cancel, gone, self.command.timeout, self.started);
         tokio::pin!(stop);
         let mut reruns = u32::from(self.command.retry_lost_connection);
@@ -83,10 +108,10 @@ impl<T: Transport> Run<T> {
                 queued: (since - asked).saturating_sub(permit.connect_time()),
                 run: Duration::ZERO,
             };
-            let mut running = Running::new(channel, permit, &self.command);
-            let ended = running.read(&self.command, &mut stop).await;
+            let mut running = Running::new(channel, permit, sink, &self.command);
+            let ended = running.read(&self.command, &mut controls, &mut stop).await;
             if matches!(ended, Ended::Lost) && running.may_rerun(&mut reruns, &mut unsent) {
-                running.suspect();
+                sink = running.suspect();
                 asked = Instant::now();
                 acquiring = Box::pin(self.pool.acquire(&self.request));
                 continue;
@@ -96,6 +121,10 @@ impl<T: Transport> Run<T> {
             running.finish(ended, timings, self.started, &mut reply).await;
             break;
         }
+    }
+
+    fn capture(&self) -> Sink {
+        Sink::Capture(Capture::new(self.command.max_buffer, self.command.collect_all))
     }
 
     /// A channel on some connection. Refused channels and connections found dead lead back to the front of the queue.

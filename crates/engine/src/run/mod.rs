@@ -1,14 +1,23 @@
-//! Running one command on a pooled connection, from asking for a permit to the exit status.
+//! Running one command on a pooled connection, from asking for a permit to the exit status. [`exec`] collects its output,
+//! [`spawn`] hands it on as it comes.
 
 mod capture;
+mod control;
 mod exec;
+mod feed;
 mod line;
+mod pipe;
 mod reply;
 mod running;
+mod sink;
+mod spawn;
 mod stop;
 mod tail;
 
 pub use exec::exec;
 pub use line::{compose, quote};
-pub use reply::Failure;
+pub use pipe::Pipe;
+pub use reply::{Failure, Outcome};
+pub use sink::Pipes;
+pub use spawn::{Process, spawn};
 pub use stop::Cancel;

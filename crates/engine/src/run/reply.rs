@@ -16,7 +16,8 @@ impl From<Error> for Box<Failure> {
     }
 }
 
-pub(super) type Outcome = Result<Output, Box<Failure>>;
+/// How a command ended.
+pub type Outcome = Result<Output, Box<Failure>>;
 
 /// Answers the caller, once. The command's task goes on afterwards until its channel is closed.
 pub(super) struct Reply(Option<oneshot::Sender<Outcome>>);

@@ -5,15 +5,16 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::capture::Capture;
-use super::line::compose;
+use super::control::{Controls, Saying};
+use super::feed::Feed;
 use super::reply::{Failure, Reply};
+use super::sink::Sink;
 use super::stop::Why;
 use super::tail;
 use crate::command::{Command, ExitStatus, Output, Timings};
 use crate::error::{Cause, Error, Phase, Reached, Stream};
 use crate::pool::{CloseReason, Permit};
-use crate::transport::{Channel, ChannelEvent, ChannelWriter, Connection, Transport};
+use crate::transport::{Channel, ChannelEvent, Connection, Transport};
 
 pub(super) type ChannelOf<T> = <<T as Transport>::Connection as Connection>::Channel;
 
@@ -26,10 +27,14 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 pub(super) struct Running<T: Transport> {
     channel: ChannelOf<T>,
     permit: Permit<T>,
-    capture: Capture,
+    sink: Sink,
     reached: Reached,
     status: Option<ExitStatus>,
     eof: bool,
+    /// A terminal was asked for, and the server has not answered.
+    pty_asked: bool,
+    /// Its stdin cannot be read a second time.
+    streams: bool,
 }
 
 /// How the reading loop ended.
@@ -40,31 +45,51 @@ pub(super) enum Ended {
     Lost,
     Stopped(Why),
     Refused,
+    /// The server gives no terminal; the command may run without one.
+    NoTerminal,
     Overflow(Error),
 }
 
 impl<T: Transport> Running<T> {
-    pub fn new(channel: ChannelOf<T>, permit: Permit<T>, command: &Command) -> Self {
-        let capture = Capture::new(command.max_buffer, command.collect_all);
-        Self { channel, permit, capture, reached: Reached::No, status: None, eof: false }
+    pub fn new(channel: ChannelOf<T>, permit: Permit<T>, sink: Sink, command: &Command) -> Self {
+        Self {
+            channel,
+            permit,
+            sink,
+            reached: Reached::No,
+            status: None,
+            eof: false,
+            pty_asked: command.pty.is_some(),
+            streams: command.stdin_stream.is_some(),
+        }
     }
 
-    /// The connection is dead and the command runs again: this attempt's output is forgotten.
-    pub fn suspect(self) {
+    /// The connection is dead and the command runs again: what this attempt collected is forgotten.
+    pub fn suspect(mut self) -> Sink {
         self.permit.suspect();
+        drop(self.sink.end());
+        self.sink
     }
 
     /// Sends the request and stdin while reading, until the channel is done or must be.
-    pub async fn read(&mut self, command: &Command, stop: &mut (impl Future<Output = Why> + Unpin)) -> Ended {
+    pub async fn read(
+        &mut self,
+        command: &Command,
+        controls: &mut Controls,
+        stop: &mut (impl Future<Output = Why> + Unpin),
+    ) -> Ended {
         let writer = self.channel.writer();
         let (sent, mut was_sent) = oneshot::channel();
-        let feed = feed(writer, compose(command), command.stdin.clone(), sent);
+        let feed = Feed::of(command).send(writer.clone(), sent);
         tokio::pin!(feed);
         let mut feeding = true;
         let linger = tokio::time::sleep(LINGER);
         tokio::pin!(linger);
         let mut lingering = false;
+        let mut saying = Saying::default();
         loop {
+            // Whoever has something to say must be heard although nobody reads: so what arrives meanwhile is taken.
+            let full = self.sink.is_full() && !saying.is_under_way();
             tokio::select! {
                 biased;
                 why = &mut *stop => {
@@ -75,7 +100,12 @@ impl<T: Transport> Running<T> {
                     feeding = false;
                     self.note_sent(&mut was_sent);
                 }
-                event = self.channel.next() => {
+                control = controls.next(), if self.reached == Reached::Yes && !saying.is_under_way() => {
+                    saying.begin(control, writer.clone());
+                }
+                () = saying.done(), if saying.is_under_way() => {}
+                () = self.sink.until_room(), if full => {}
+                event = self.channel.next(), if !full => {
                     self.note_sent(&mut was_sent);
                     let Some(event) = event else {
                         // Exit status and all output are here: the command has ended, and must not run twice.
@@ -96,12 +126,13 @@ impl<T: Transport> Running<T> {
 
     fn take(&mut self, event: ChannelEvent) -> Option<Ended> {
         let pushed = match event {
+            ChannelEvent::Started if std::mem::take(&mut self.pty_asked) => Ok(()),
             ChannelEvent::Started => {
                 self.reached = Reached::Yes;
                 Ok(())
             }
-            ChannelEvent::Stdout(data) => self.push(Stream::Stdout, &data),
-            ChannelEvent::Stderr(data) => self.push(Stream::Stderr, &data),
+            ChannelEvent::Stdout(data) => self.push(Stream::Stdout, data),
+            ChannelEvent::Stderr(data) => self.push(Stream::Stderr, data),
             ChannelEvent::Exited(status) => {
                 self.reached = Reached::Yes;
                 self.status = Some(status);
@@ -111,15 +142,16 @@ impl<T: Transport> Running<T> {
                 self.eof = true;
                 Ok(())
             }
+            ChannelEvent::ExecRefused if self.pty_asked => return Some(Ended::NoTerminal),
             ChannelEvent::ExecRefused => return Some(Ended::Refused),
             ChannelEvent::Closed => return Some(Ended::Closed),
         };
         pushed.err().map(Ended::Overflow)
     }
 
-    fn push(&mut self, stream: Stream, data: &Bytes) -> Result<(), Error> {
+    fn push(&mut self, stream: Stream, data: Bytes) -> Result<(), Error> {
         self.reached = Reached::Yes;
-        self.capture.push(stream, data)
+        self.sink.push(stream, data)
     }
 
     /// Once the request is handed over, nobody can tell whether it reached the server until the server answers.
@@ -132,8 +164,9 @@ impl<T: Transport> Running<T> {
     /// May a command whose connection was lost run again? Always (in reason) when it provably never left; else only as
     /// often as the caller has asked for.
     pub fn may_rerun(&self, reruns: &mut u32, unsent: &mut u32) -> bool {
-        let left = if self.reached == Reached::No { unsent } else { reruns };
-        let again = *left > 0 && self.permit.close_reason().is_none();
+        let sent = self.reached != Reached::No;
+        let left = if sent { reruns } else { unsent };
+        let again = *left > 0 && !(sent && self.streams) && self.permit.close_reason().is_none();
         *left = left.saturating_sub(1);
         again
     }
@@ -146,15 +179,18 @@ impl<T: Transport> Running<T> {
             Ended::Stopped(why) => Some(why.error(Phase::Run, self.reached)),
             Ended::Overflow(error) => Some(error.clone()),
             Ended::Refused => Some(Error::ExecRefused),
+            Ended::NoTerminal => Some(Error::PtyRefused),
         };
-        let captured = self.capture.take();
+        let captured = self.sink.end();
         let duration = started.elapsed();
         let outcome = match (error, self.status.take()) {
             (Some(error), _) => Err(Box::new(Failure { error, captured })),
             (None, Some(status)) => Ok(Output { captured, status, timings, duration }),
             (None, None) => Err(Box::new(Failure { error: Error::NoExitStatus, captured })),
         };
-        let Self { channel, permit, .. } = self;
+        let Self { channel, permit, sink, .. } = self;
+        // Ends the reader's streams: everything there was has been pushed.
+        drop(sink);
         match ended {
             // The permit first: whoever looks at the pool after its command ended finds it returned.
             Ended::Closed => {
@@ -169,7 +205,7 @@ impl<T: Transport> Running<T> {
                 reply.send(outcome);
                 tail::close::<T>(channel, permit).await;
             }
-            Ended::Stopped(_) | Ended::Overflow(_) => {
+            Ended::Stopped(_) | Ended::Overflow(_) | Ended::NoTerminal => {
                 reply.send(outcome);
                 tail::end::<T>(channel, permit).await;
             }
@@ -189,20 +225,4 @@ async fn lost<T: Transport>(permit: &Permit<T>, reached: Reached) -> Error {
         other => other.map(|error| Arc::new(error) as Cause),
     };
     Error::ConnectionLost { phase: Phase::Run, reached, source }
-}
-
-/// Everything the server gets, in one go: the request, stdin, EOF. A failing write means that the connection is gone,
-/// which the reading side reports with its cause.
-async fn feed<W: ChannelWriter>(writer: W, line: Vec<u8>, stdin: Option<Bytes>, sent: oneshot::Sender<()>) {
-    if writer.exec(line).await.is_err() {
-        return;
-    }
-    // The reader may have ended; then nobody needs to know.
-    let _ = sent.send(());
-    if let Some(data) = stdin
-        && writer.write(data).await.is_err()
-    {
-        return;
-    }
-    let _ = writer.eof().await;
 }

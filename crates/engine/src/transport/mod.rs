@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::command::ExitStatus;
+use crate::command::{ExitStatus, Pty};
 use crate::error::Error;
 
 /// Knows how to make connections.
@@ -52,21 +52,56 @@ pub enum OpenError {
     Lost(Error),
 }
 
-/// Signals we send.
+/// Signals we send: those that SSH has names for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
-    Term,
+    Abrt,
+    Alrm,
+    Fpe,
+    Hup,
+    Ill,
+    Int,
     Kill,
+    Pipe,
+    Quit,
+    Segv,
+    Term,
+    Usr1,
+    Usr2,
+}
+
+impl Signal {
+    const ALL: [(&'static str, Self); 13] = [
+        ("ABRT", Self::Abrt),
+        ("ALRM", Self::Alrm),
+        ("FPE", Self::Fpe),
+        ("HUP", Self::Hup),
+        ("ILL", Self::Ill),
+        ("INT", Self::Int),
+        ("KILL", Self::Kill),
+        ("PIPE", Self::Pipe),
+        ("QUIT", Self::Quit),
+        ("SEGV", Self::Segv),
+        ("TERM", Self::Term),
+        ("USR1", Self::Usr1),
+        ("USR2", Self::Usr2),
+    ];
+
+    /// By its name, with or without `SIG`.
+    pub fn named(name: &str) -> Option<Self> {
+        let short = name.strip_prefix("SIG").unwrap_or(name);
+        Self::ALL.iter().find(|(known, _)| *known == short).map(|(_, signal)| *signal)
+    }
 }
 
 /// What arrives on a channel, in order.
 #[derive(Debug)]
 pub enum ChannelEvent {
-    /// The server accepted the exec request.
+    /// The server accepted a request: the terminal if one was asked for and not yet answered, else the command.
     Started,
     Stdout(Bytes),
     Stderr(Bytes),
-    /// The server refused the exec request.
+    /// The server refused a request: the terminal if one was asked for and not yet answered, else the command.
     ExecRefused,
     Exited(ExitStatus),
     Eof,
@@ -86,7 +121,11 @@ pub trait Channel: Send + 'static {
 
 /// The writing half. Errors mean that the connection is gone.
 pub trait ChannelWriter: Clone + Send + Sync + 'static {
+    /// Asks for a terminal; to be followed by `exec`. The server's answer is an event of its own.
+    fn pty(&self, pty: &Pty) -> impl Future<Output = Result<(), Error>> + Send;
     fn exec(&self, line: Vec<u8>) -> impl Future<Output = Result<(), Error>> + Send;
+    /// The terminal has another size.
+    fn resize(&self, columns: u32, rows: u32) -> impl Future<Output = Result<(), Error>> + Send;
     /// Waits for the server's window; not cancel-safe in the middle of `data`.
     fn write(&self, data: Bytes) -> impl Future<Output = Result<(), Error>> + Send;
     fn eof(&self) -> impl Future<Output = Result<(), Error>> + Send;

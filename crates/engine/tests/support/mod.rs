@@ -17,4 +17,4 @@ mod world;
 
 pub use fake::{Answer, Fake, FakeChannel, FakeConnection, PendingDial, PendingOpen, Script, Tally, Unhealthy};
 pub use session::{Sent, Session};
-pub use world::{Acquiring, Executing, Limits, World, command, ms, settle};
+pub use world::{Acquiring, Executing, Limits, World, bounded, command, ms, settle};

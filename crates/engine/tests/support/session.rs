@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use xec_engine::command::ExitStatus;
+use xec_engine::command::{ExitStatus, Pty};
 use xec_engine::error::{Error, Phase, Reached};
 use xec_engine::transport::{ChannelEvent, ChannelWriter, Signal};
 
@@ -12,7 +12,9 @@ use super::fake::Line;
 /// What the client sent on a channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sent {
+    Pty(Pty),
     Exec(String),
+    Resize(u32, u32),
     Data(Bytes),
     Eof,
     Signal(Signal),
@@ -54,6 +56,14 @@ impl Writer {
 }
 
 impl ChannelWriter for Writer {
+    async fn pty(&self, pty: &Pty) -> Result<(), Error> {
+        self.send(Sent::Pty(pty.clone()))
+    }
+
+    async fn resize(&self, columns: u32, rows: u32) -> Result<(), Error> {
+        self.send(Sent::Resize(columns, rows))
+    }
+
     async fn exec(&self, line: Vec<u8>) -> Result<(), Error> {
         if self.line.server.script.lock().hold_exec {
             return Err(self.until_lost().await);

@@ -42,12 +42,7 @@ impl World {
 
     /// A request for one key; keys of one host differ in their user.
     pub fn request_at(&self, host: &str, user: &str) -> Request<Fake> {
-        Request {
-            key: Key::new(host, 22, user, [0; 32]),
-            target: Arc::new(format!("{user}@{host}")),
-            config: Arc::clone(&self.config),
-            priority: 0,
-        }
+        Request::new(Key::new(host, 22, user, [0; 32]), Arc::new(format!("{user}@{host}")), Arc::clone(&self.config))
     }
 
     pub fn request(&self) -> Request<Fake> {
@@ -154,7 +149,7 @@ impl World {
 }
 
 /// A call that hangs fails its test, instead of hanging it as well.
-async fn bounded<T>(call: impl Future<Output = T>) -> T {
+pub async fn bounded<T>(call: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(24 * 3600), call).await.expect("a call hangs")
 }
 

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{ConnectionId, Core};
+use super::{ConnectionId, Core, Entry, Mode};
 use crate::error::Error;
 use crate::events::EventKind;
 use crate::policy::{Backoff, RefusalVerdict};
@@ -94,6 +94,18 @@ impl<C: Clone, T: Clone> Core<C, T> {
         }
         self.retire(key, id, CloseReason::Quarantined, now);
         self.return_permit(key, id, now);
+    }
+
+    /// The holder of a permit wants nothing more to do with this connection.
+    pub fn dismiss(&mut self, key: &Key, id: ConnectionId, now: Instant) {
+        self.retire(key, id, CloseReason::Removed, now);
+        self.return_permit(key, id, now);
+    }
+
+    /// May a permit stay with its lease? Not on a connection that is to be closed, nor while the pool empties itself.
+    pub fn keeps(&self, key: &Key, id: ConnectionId) -> bool {
+        let ready = |entry: &Entry<C, T>| entry.slots.iter().any(|slot| slot.id == id && slot.is_ready());
+        self.mode == Mode::Open && self.entries.get(key).is_some_and(ready)
     }
 
     /// The connection was dead before the channel opened: the caller waits for another one, at the place it had.

@@ -5,7 +5,7 @@ use russh::client::Msg;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
 
 use super::spare::InUse;
-use crate::command::ExitStatus;
+use crate::command::{ExitStatus, Pty};
 use crate::error::{Error, Phase, Reached};
 use crate::transport::{Channel, ChannelEvent, ChannelWriter, Signal};
 
@@ -64,6 +64,14 @@ impl Channel for SshChannel {
 }
 
 impl ChannelWriter for SshWriter {
+    async fn pty(&self, pty: &Pty) -> Result<(), Error> {
+        self.0.request_pty(true, &pty.term, pty.columns, pty.rows, 0, 0, &[]).await.map_err(lost)
+    }
+
+    async fn resize(&self, columns: u32, rows: u32) -> Result<(), Error> {
+        self.0.window_change(columns, rows, 0, 0).await.map_err(lost)
+    }
+
     async fn exec(&self, line: Vec<u8>) -> Result<(), Error> {
         // The reply tells that the command reached the server.
         self.0.exec(true, line).await.map_err(lost)
@@ -78,10 +86,7 @@ impl ChannelWriter for SshWriter {
     }
 
     async fn signal(&self, signal: Signal) -> Result<(), Error> {
-        let signal = match signal {
-            Signal::Term => Sig::TERM,
-            Signal::Kill => Sig::KILL,
-        };
+        let signal = signal_code(signal);
         self.0.signal(signal).await.map_err(lost)
     }
 
@@ -92,6 +97,24 @@ impl ChannelWriter for SshWriter {
 
 fn lost(error: russh::Error) -> Error {
     Error::ConnectionLost { phase: Phase::Run, reached: Reached::Unknown, source: Some(Arc::new(error)) }
+}
+
+fn signal_code(signal: Signal) -> Sig {
+    match signal {
+        Signal::Abrt => Sig::ABRT,
+        Signal::Alrm => Sig::ALRM,
+        Signal::Fpe => Sig::FPE,
+        Signal::Hup => Sig::HUP,
+        Signal::Ill => Sig::ILL,
+        Signal::Int => Sig::INT,
+        Signal::Kill => Sig::KILL,
+        Signal::Pipe => Sig::PIPE,
+        Signal::Quit => Sig::QUIT,
+        Signal::Segv => Sig::SEGV,
+        Signal::Term => Sig::TERM,
+        Signal::Usr1 => Sig::USR1,
+        Signal::Usr2 => Sig::Custom("USR2".to_owned()),
+    }
 }
 
 fn signal_text(signal: Sig) -> String {

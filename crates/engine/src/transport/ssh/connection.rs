@@ -32,6 +32,8 @@ const BULK_WINDOW: u32 = 16 * 1024 * 1024;
 const PACKET: u32 = 65_535;
 /// Packets of one channel that may wait for their reader before the whole connection has to.
 const CHANNEL_BUFFER: usize = 1024;
+/// The same where a reader may be slow on purpose: its packets wait in the server instead.
+const BULK_CHANNEL_BUFFER: usize = 64;
 /// russh reads a packet in several small pieces: one system call for all that is there, instead of one for each.
 const READ_BUFFER: usize = 32 * 1024;
 /// For saying goodbye, and for russh's task to end after it.
@@ -132,12 +134,16 @@ async fn host_key_judge(target: &Arc<SshTarget>) -> Result<HostKeyJudge, Error> 
 }
 
 fn config(target: &SshTarget, preferred: Preferred) -> client::Config {
+    let (window_size, channel_buffer_size) = match target.traffic {
+        Traffic::Commands => (WINDOW, CHANNEL_BUFFER),
+        Traffic::Bulk => (BULK_WINDOW, BULK_CHANNEL_BUFFER),
+    };
     client::Config {
         client_id: russh::SshId::Standard(concat!("SSH-2.0-xec_", env!("CARGO_PKG_VERSION")).into()),
         preferred,
-        window_size: if target.traffic == Traffic::Bulk { BULK_WINDOW } else { WINDOW },
+        window_size,
         maximum_packet_size: PACKET,
-        channel_buffer_size: CHANNEL_BUFFER,
+        channel_buffer_size,
         keepalive_interval: target.keep_alive.map(|keep_alive| keep_alive.interval),
         // russh gives up one interval after the last unanswered ping, and takes 0 for "never".
         keepalive_max: target.keep_alive.map_or(0, |keep_alive| keep_alive.count_max.saturating_sub(1).max(1)),

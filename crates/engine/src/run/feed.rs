@@ -1,0 +1,53 @@
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use super::line::compose;
+use crate::command::{Command, Pty};
+use crate::error::Error;
+use crate::input::InputStream;
+use crate::transport::ChannelWriter;
+
+/// Everything the server gets for one command: terminal, request, stdin, EOF, without waiting for answers in between.
+pub(super) struct Feed {
+    pty: Option<Pty>,
+    line: Vec<u8>,
+    stdin: Option<Bytes>,
+    stream: Option<InputStream>,
+}
+
+impl Feed {
+    pub fn of(command: &Command) -> Self {
+        Self {
+            pty: command.pty.clone(),
+            line: compose(command),
+            stdin: command.stdin.clone(),
+            stream: command.stdin_stream.clone(),
+        }
+    }
+
+    /// `sent` is told once the request is handed over. A failing write means that the connection is gone, which the
+    /// reading side reports with its cause.
+    pub async fn send<W: ChannelWriter>(self, writer: W, sent: oneshot::Sender<()>) {
+        if let Err(error) = self.send_all(writer, sent).await {
+            tracing::debug!(%error, "a command's input could not be sent");
+        }
+    }
+
+    async fn send_all<W: ChannelWriter>(self, writer: W, sent: oneshot::Sender<()>) -> Result<(), Error> {
+        if let Some(pty) = &self.pty {
+            writer.pty(pty).await?;
+        }
+        writer.exec(self.line).await?;
+        // The reader may have ended; then nobody needs to know.
+        let _ = sent.send(());
+        if let Some(data) = self.stdin {
+            writer.write(data).await?;
+        }
+        if let Some(stream) = self.stream {
+            while let Some(data) = stream.next().await {
+                writer.write(data).await?;
+            }
+        }
+        writer.eof().await
+    }
+}
