@@ -4,6 +4,7 @@
 //! - [`driver`]: the mutex, tasks and timers around it; [`Pool`] is what callers hold
 //! - [`permit`]: the right to open one channel; gives itself back when dropped
 //! - [`lease`]: a permit that stays with its holder
+//! - [`lender`]: channels for a transport that serves others
 //! - [`key`], [`config`], [`queue`], [`slot`]: one noun each
 //!
 //! Nothing in here knows SSH: connections come from a [`Transport`](crate::transport::Transport).
@@ -13,6 +14,7 @@ mod core;
 mod driver;
 mod key;
 mod lease;
+mod lender;
 mod permit;
 mod queue;
 mod slot;
@@ -22,5 +24,6 @@ pub use core::{ConnectionId, ConnectionInfo, PoolStats};
 pub use driver::{Pool, Request};
 pub use key::{Endpoint, Key};
 pub use lease::{Home, Lease};
+pub use lender::Lender;
 pub use permit::Permit;
 pub use slot::CloseReason;

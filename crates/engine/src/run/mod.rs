@@ -12,7 +12,7 @@ mod running;
 mod sink;
 mod spawn;
 mod stop;
-mod tail;
+pub(crate) mod tail;
 
 pub use exec::exec;
 pub use line::{compose, quote};

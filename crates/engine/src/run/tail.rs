@@ -30,7 +30,7 @@ enum Seen {
 }
 
 /// Ends the remote process, politely first, and gives the permit back when the server has closed the channel.
-pub(super) async fn end<T: Transport>(mut channel: ChannelOf<T>, permit: Permit<T>) {
+pub(crate) async fn end<T: Transport>(mut channel: ChannelOf<T>, permit: Permit<T>) {
     let writer = channel.writer();
     for (signal, grace) in [(Signal::Term, TERM_GRACE), (Signal::Kill, KILL_GRACE)] {
         // A failing write means the connection is gone; the next read says so.
@@ -47,7 +47,7 @@ pub(super) async fn end<T: Transport>(mut channel: ChannelOf<T>, permit: Permit<
 }
 
 /// Closes a channel whose command has ended or never began.
-pub(super) async fn close<T: Transport>(mut channel: ChannelOf<T>, permit: Permit<T>) {
+pub(crate) async fn close<T: Transport>(mut channel: ChannelOf<T>, permit: Permit<T>) {
     // As above: a failing write shows in the next read.
     let _ = channel.writer().close().await;
     let deadline = Instant::now() + CLOSE_GRACE;

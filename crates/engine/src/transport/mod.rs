@@ -12,6 +12,7 @@ use bytes::Bytes;
 
 use crate::command::{ExitStatus, Pty};
 use crate::error::Error;
+use crate::pool::Lender;
 
 /// Knows how to make connections.
 pub trait Transport: Send + Sync + 'static {
@@ -21,6 +22,14 @@ pub trait Transport: Send + Sync + 'static {
 
     /// Dial, handshake, authenticate. Must end within the target's connection timeout and undo itself when dropped.
     fn connect(&self, target: &Arc<Self::Target>) -> impl Future<Output = Result<Self::Connection, Error>> + Send;
+
+    /// A pool has taken in a connection to the lender's target. For transports that share theirs with other processes: what
+    /// those run takes its turn in the pool, through `lender`. Must not block.
+    fn pooled(&self, _connection: &Arc<Self::Connection>, _lender: Lender<Self>)
+    where
+        Self: Sized,
+    {
+    }
 }
 
 /// One authenticated connection that carries many channels.
@@ -86,6 +95,11 @@ impl Signal {
         ("USR1", Self::Usr1),
         ("USR2", Self::Usr2),
     ];
+
+    /// Without `SIG`, as it travels.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, signal)| *signal == self).map_or("TERM", |(name, _)| name)
+    }
 
     /// By its name, with or without `SIG`.
     pub fn named(name: &str) -> Option<Self> {

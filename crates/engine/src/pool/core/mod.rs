@@ -244,6 +244,11 @@ impl<C: Clone, T: Clone> Core<C, T> {
         &self.metrics
     }
 
+    /// The limits that a key's last caller brought along.
+    pub fn config_of(&self, key: &Key) -> Option<Arc<HostConfig>> {
+        self.entries.get(key).map(|entry| Arc::clone(&entry.config))
+    }
+
     /// Something is due at `at`. A sweep walks all keys, so the driver is told only when it would come too late.
     fn note_deadline(&mut self, at: Instant) {
         self.deadline_moved |= self.next_look.is_none_or(|next| at < next);

@@ -36,6 +36,13 @@ impl SshChannel {
     }
 }
 
+impl SshWriter {
+    /// For requests that commands do without: environment, shells, subsystems, terminal modes.
+    pub(super) fn raw(&self) -> &ChannelWriteHalf<Msg> {
+        &self.0
+    }
+}
+
 impl Channel for SshChannel {
     type Writer = SshWriter;
 

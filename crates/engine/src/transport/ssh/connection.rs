@@ -22,6 +22,7 @@ use super::quick_ack::QuickAck;
 use super::spare::Spare;
 use super::target::{HostKeyChecking, KeepAlive, SshTarget, Traffic};
 use crate::error::{Cause, Error, Phase, Reached};
+use crate::pool::Lender;
 use crate::transport::{Channel, ChannelWriter, Connection, OpenError, Transport};
 
 /// Room for a command's output that the reader has not taken yet, per channel.
@@ -69,6 +70,11 @@ impl Transport for SshTransport {
             Ok(outcome) => outcome.map(|connection| Link::Direct(Box::new(connection))),
             Err(_) => Err(Error::Timeout { phase: *phase.lock(), limit, reached: Reached::No, source: None }),
         }
+    }
+
+    #[cfg(unix)]
+    fn pooled(&self, connection: &Arc<Link>, lender: Lender<Self>) {
+        super::mux::offer(connection, lender);
     }
 }
 

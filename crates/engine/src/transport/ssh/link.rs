@@ -4,6 +4,7 @@ use super::channel::{SshChannel, SshWriter};
 use super::connection::SshConnection;
 #[cfg(unix)]
 use super::mux::{SharedChannel, SharedConnection, SharedWriter};
+use crate::command::Pty;
 use crate::error::Error;
 use crate::transport::{Channel, ChannelEvent, ChannelWriter, Connection, OpenError, Signal};
 
@@ -104,6 +105,14 @@ impl Channel for LinkChannel {
 }
 
 impl ChannelWriter for LinkWriter {
+    async fn pty(&self, pty: &Pty) -> Result<(), Error> {
+        each!(self, Self, writer => writer.pty(pty).await)
+    }
+
+    async fn resize(&self, columns: u32, rows: u32) -> Result<(), Error> {
+        each!(self, Self, writer => writer.resize(columns, rows).await)
+    }
+
     async fn exec(&self, line: Vec<u8>) -> Result<(), Error> {
         each!(self, Self, writer => writer.exec(line).await)
     }

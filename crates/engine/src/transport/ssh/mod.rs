@@ -21,4 +21,6 @@ mod target;
 pub use channel::{SshChannel, SshWriter};
 pub use connection::{SshConnection, SshTransport};
 pub use link::{Link, LinkChannel, LinkWriter};
+#[cfg(unix)]
+pub use mux::remove_all as remove_control_sockets;
 pub use target::{Control, HostKeyChecking, KeepAlive, KeySource, Secret, SshTarget, Traffic};

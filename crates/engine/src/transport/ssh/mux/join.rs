@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use super::client::{Found, find, remove_stale};
+use super::listener::is_served;
 use super::path::Facts;
 use super::shared::SharedConnection;
 use crate::error::Error;
@@ -27,7 +28,7 @@ pub fn control_path(target: &SshTarget) -> Result<Option<PathBuf>, Error> {
 /// A connection through the master behind the target's control path, if one is there and well. Whatever else is there never
 /// stands in the way of a connection of our own.
 pub async fn join(target: &SshTarget) -> Result<Option<SharedConnection>, Error> {
-    let Some(path) = control_path(target)? else { return Ok(None) };
+    let Some(path) = control_path(target)?.filter(|path| !is_served(path)) else { return Ok(None) };
     Ok(match find(&path).await {
         Found::Master(stream) => Some(SharedConnection::new(path, stream, target.connect_timeout)),
         Found::Nothing => None,

@@ -3,13 +3,21 @@
 
 mod client;
 mod join;
+mod listener;
+mod master;
 mod packet;
 mod path;
+mod session;
 mod shared;
 mod shared_channel;
 mod ssh_message;
+mod stdio;
+mod terminal;
+mod visitor;
 mod wire;
 
 pub use join::join;
+pub use listener::remove_all;
+pub use master::offer;
 pub use shared::SharedConnection;
 pub use shared_channel::{SharedChannel, SharedWriter};

@@ -8,8 +8,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::shared::Line;
 use super::ssh_message::SshMessage;
-use super::wire::{Fields, MAX_PACKET, malformed};
-use crate::command::ExitStatus;
+use super::wire::{Fields, MAX_PACKET, Payload, malformed};
+use crate::command::{ExitStatus, Pty};
 use crate::error::{Error, Phase, Reached};
 use crate::transport::{Channel, ChannelEvent, ChannelWriter, Signal};
 
@@ -237,13 +237,22 @@ impl Channel for SharedChannel {
 }
 
 impl ChannelWriter for SharedWriter {
+    async fn pty(&self, pty: &Pty) -> Result<(), Error> {
+        // No pixels, no modes: the server's defaults.
+        let rest = Payload::default().text(&pty.term).u32(pty.columns).u32(pty.rows).u32(0).u32(0).text("\0");
+        self.0.request("pty-req", true, rest.finish())
+    }
+
+    async fn resize(&self, columns: u32, rows: u32) -> Result<(), Error> {
+        self.0.request("window-change", false, Payload::default().u32(columns).u32(rows).u32(0).u32(0).finish())
+    }
+
     async fn exec(&self, line: Vec<u8>) -> Result<(), Error> {
         if line.len() > MAX_LINE {
             // The master would hang up on us, and with us on every other command.
             return self.0.arrive(Arrival::Failure).map_err(|_| gone());
         }
-        let length = u32::try_from(line.len()).unwrap_or(u32::MAX).to_be_bytes();
-        self.0.request("exec", true, [&length[..], &line].concat().into())
+        self.0.request("exec", true, Payload::default().bytes(&line).finish())
     }
 
     async fn write(&self, mut data: Bytes) -> Result<(), Error> {
@@ -259,12 +268,7 @@ impl ChannelWriter for SharedWriter {
     }
 
     async fn signal(&self, signal: Signal) -> Result<(), Error> {
-        let name = match signal {
-            Signal::Term => "TERM",
-            Signal::Kill => "KILL",
-        };
-        let length = u32::try_from(name.len()).unwrap_or(0).to_be_bytes();
-        self.0.request("signal", false, [&length[..], name.as_bytes()].concat().into())
+        self.0.request("signal", false, Payload::default().text(signal.name()).finish())
     }
 
     async fn close(&self) -> Result<(), Error> {

@@ -70,9 +70,7 @@ impl Packet {
     }
 
     pub fn bytes(mut self, value: &[u8]) -> Self {
-        // Nothing we send is anywhere near 4 GiB; a wrong length would only make the other side refuse the packet.
-        self.0.put_u32(u32::try_from(value.len()).unwrap_or(u32::MAX));
-        self.0.put_slice(value);
+        put_bytes(&mut self.0, value);
         self
     }
 
@@ -89,6 +87,36 @@ impl Packet {
         }
         self.0.freeze()
     }
+}
+
+/// Fields on their own, inside of a packet.
+#[derive(Default)]
+pub struct Payload(BytesMut);
+
+impl Payload {
+    pub fn u32(mut self, value: u32) -> Self {
+        self.0.put_u32(value);
+        self
+    }
+
+    pub fn bytes(mut self, value: &[u8]) -> Self {
+        put_bytes(&mut self.0, value);
+        self
+    }
+
+    pub fn text(self, value: &str) -> Self {
+        self.bytes(value.as_bytes())
+    }
+
+    pub fn finish(self) -> Bytes {
+        self.0.freeze()
+    }
+}
+
+fn put_bytes(buffer: &mut BytesMut, value: &[u8]) {
+    // Nothing we send is anywhere near 4 GiB; a wrong length would only make the other side refuse the packet.
+    buffer.put_u32(u32::try_from(value.len()).unwrap_or(u32::MAX));
+    buffer.put_slice(value);
 }
 
 /// The next packet without its length; `None` at the end of the stream. Reads not one byte more than the packet, because
