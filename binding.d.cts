@@ -15,18 +15,37 @@ export declare class CancelToken {
   cancel(): void
 }
 
+/** A borrowed connection. Given back when released or garbage-collected, whichever comes first. */
+export declare class NativeLease {
+  /** Runs a command on the lease's connection. The promise resolves whatever happens; a failure is in the record. */
+  exec(command: CommandSpec, cancel?: CancelToken | undefined | null): Promise<ExecOutcome>
+  /** The id of its connection as in `connections()`; absent while a command uses it, or after it was lost. */
+  get connection(): number | null
+  /** Does the server answer within `limit` milliseconds? */
+  isHealthy(limit: number): Promise<boolean>
+  /** Takes a new connection in place of the present one; resolves to why not, if so. */
+  reconnect(): Promise<FailureRecord | null>
+  /** Pings every `interval` milliseconds; absent = no longer. */
+  keepAlive(interval: number | undefined | null, countMax: number): void
+  release(): void
+}
+
 /** A pool of SSH connections. When it is garbage-collected its idle connections close, and busy ones when they are done. */
 export declare class NativePool {
   constructor(settings: PoolSettings)
   /** Runs a command. The promise resolves whatever happens; a failure is in the record. */
   exec(target: TargetSpec, command: CommandSpec, cancel?: CancelToken | undefined | null): Promise<ExecOutcome>
+  /** Starts a command whose output is read as it comes. */
+  spawn(target: TargetSpec, command: CommandSpec, cancel?: CancelToken | undefined | null): NativeProcess
+  /** Borrows a connection. The promise resolves whatever happens; a failure is in the record. */
+  lease(target: TargetSpec, priority: number, cancel?: CancelToken | undefined | null, timeout?: number | undefined | null): Promise<LeaseOutcome>
   stats(): StatsSnapshot
   metrics(): MetricsSnapshot
   /** Forgets all durations recorded so far. */
   resetMetrics(): void
   connections(): Array<ConnectionSnapshot>
   /** Makes connections ahead of need until `count` are ready. */
-  warmUp(target: TargetSpec, count: number): Promise<WarmUpRecord>
+  warmUp(target: TargetSpec, count: number, cancel?: CancelToken | undefined | null): Promise<WarmUpRecord>
   /** Retires the connections of one target; busy ones finish what they do. Answers how many. */
   remove(target: TargetSpec): number
   /**
@@ -48,6 +67,24 @@ export declare class NativePool {
   drainEvents(): Array<EventRecord>
 }
 
+/** A command under way. Its output waits for its reader, and the command with it. */
+export declare class NativeProcess {
+  /** How the command ended; to be called once. Whoever waits for it keeps the command running. */
+  finished(): Promise<ExecOutcome>
+  /** What has arrived on stdout or stderr; null at the end. One call at a time. */
+  read(stderr: boolean): Promise<Buffer | null>
+  /** Nobody will read stdout or stderr any more: what comes is dropped. */
+  discard(stderr: boolean): void
+  /** A piece of stdin; resolves when there is room for the next one, to false when the command reads no more. */
+  write(data: Buffer): Promise<boolean>
+  /** The end of stdin. */
+  end(): void
+  /** Sends a signal by its name, as soon as the command runs. Answers whether it may still be heard. */
+  signal(name: string): boolean
+  /** The terminal's new size. */
+  resize(columns: number, rows: number): boolean
+}
+
 export interface CommandSpec {
   command: string
   cwd?: string
@@ -61,6 +98,7 @@ export interface CommandSpec {
   /** Also collect both streams in arrival order. */
   collectAll?: boolean
   priority?: number
+  pty?: PtySpec
 }
 
 /** One connection at one moment. Times are milliseconds, `created` and `last_used` since 1970. */
@@ -182,6 +220,12 @@ export interface HostSettings {
   healthCheck?: HealthSettings
 }
 
+/** Exactly one of the two. */
+export interface LeaseOutcome {
+  lease?: NativeLease
+  failure?: FailureRecord
+}
+
 /** See `Metrics` in the engine for what each one measures. */
 export interface MetricsSnapshot {
   connect: HistogramRecord
@@ -209,6 +253,13 @@ export interface PoolSettings {
   host: HostSettings
   maxTotalConnections: number
   cleanupInterval: number
+}
+
+/** A terminal for a command. */
+export interface PtySpec {
+  term: string
+  columns: number
+  rows: number
 }
 
 /** What to do when the server cannot be reached, or is lost. */

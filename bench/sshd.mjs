@@ -12,20 +12,23 @@ import { TEST_USER } from '../scripts/support/test-user.mjs'
 
 const HOST = '127.0.0.1'
 
-/** Starts sshd with its stock limits; resolves with `{ target, stop }`. Root logs in as the test account, others as themselves. */
-export async function startSshd() {
+/**
+ * Starts sshd with its stock limits, on other addresses and with more lines of configuration where they are given; resolves
+ * with `{ target, pid, stop }`. Root logs in as the test account, others as themselves.
+ */
+export async function startSshd({ addresses = [HOST], lines = [] } = {}) {
   const isRoot = process.getuid() === 0
   const folder = mkdtempSync(path.join(tmpdir(), 'xec-bench-'))
   const port = await freePort()
   writeKeys(folder)
-  writeFileSync(path.join(folder, 'config'), config(folder, port))
+  writeFileSync(path.join(folder, 'config'), config(folder, port, addresses, lines))
   // sshd insists on this folder, which Debian's service would have made.
   if (isRoot) mkdirSync('/run/sshd', { recursive: true })
   const child = track(spawn(find('sshd'), ['-D', '-e', '-f', path.join(folder, 'config')], { stdio: ['ignore', 'ignore', 'pipe'], detached: true }))
   await listening(child)
   const username = isRoot ? TEST_USER : userInfo().username
   const target = { host: HOST, port, username, privateKey: path.join(folder, 'client'), knownHostsPath: path.join(folder, 'known_hosts') }
-  return { target, version: sshdVersion(), stop: () => stop(child, folder) }
+  return { target, pid: child.pid, version: sshdVersion(), stop: () => stop(child, folder) }
 }
 
 function writeKeys(folder) {
@@ -36,9 +39,9 @@ function writeKeys(folder) {
   chmodSync(folder, 0o755)
 }
 
-const config = (folder, port) => `
+const config = (folder, port, addresses, lines) => `
 Port ${port}
-ListenAddress ${HOST}
+${addresses.map((address) => `ListenAddress ${address}`).join('\n')}
 HostKey ${path.join(folder, 'host')}
 AuthorizedKeysFile ${path.join(folder, 'authorized_keys')}
 PidFile none
@@ -46,6 +49,7 @@ StrictModes no
 UsePAM no
 PasswordAuthentication no
 LogLevel INFO
+${lines.join('\n')}
 `
 
 async function freePort() {

@@ -6,6 +6,8 @@ export {
 } from './errors'
 export type { PoolDiagnostic, PoolEventInfo, PoolEventName, PoolEvents } from './events'
 export { SSHConnectionPool } from './pool'
+export { SSHConnection } from './lease'
+export { RemoteProcess } from './process'
 export { version } from './binding'
 export {
   AdapterError, CommandError, ConnectionError, ExecutionError, SSHAdapter, TimeoutError, type AdapterCommand,

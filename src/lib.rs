@@ -1,6 +1,7 @@
 //! The binding between the engine and Node: types are converted here, nothing is decided.
 //!
 //! - `ssh_pool`: `NativePool`, one delegating method per call
+//! - `lease`, `process`: what it hands out, a borrowed connection and a command under way
 //! - `cancel`: `CancelToken`
 //! - `options`: records that come in; `output`, `failure`, `events`, `stats`: records that go out
 //! - `runtime`: the threads, and promises settled from them
@@ -11,8 +12,10 @@
 mod cancel;
 mod events;
 mod failure;
+mod lease;
 mod options;
 mod output;
+mod process;
 mod runtime;
 mod ssh_pool;
 mod stats;

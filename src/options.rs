@@ -10,7 +10,7 @@ use bytes::Bytes;
 use napi::bindgen_prelude::{Buffer, Either};
 use napi::{Error, Result, Status};
 use napi_derive::napi;
-use xec_engine::command::Command;
+use xec_engine::command::{Command, Pty};
 use xec_engine::policy::{Backoff, Growth};
 use xec_engine::pool::{HealthConfig, HostConfig, PoolConfig, Reconnect, WhenExhausted};
 use xec_engine::transport::ssh::{Control, HostKeyChecking, KeepAlive, KeySource, Secret, SshTarget};
@@ -106,6 +106,15 @@ pub struct CommandSpec {
     /// Also collect both streams in arrival order.
     pub collect_all: Option<bool>,
     pub priority: Option<i32>,
+    pub pty: Option<PtySpec>,
+}
+
+/// A terminal for a command.
+#[napi(object)]
+pub struct PtySpec {
+    pub term: String,
+    pub columns: u32,
+    pub rows: u32,
 }
 
 /// The part of [`HostSettings`] that decides how a connection is made.
@@ -199,6 +208,8 @@ impl CommandSpec {
             line: self.command,
             cwd: self.cwd,
             env: sorted(self.env.unwrap_or_default()),
+            pty: self.pty.map(|PtySpec { term, columns, rows }| Pty { term, columns, rows }),
+            stdin_stream: None,
             stdin: self.stdin.map(|stdin| match stdin {
                 Either::A(text) => Bytes::from(text),
                 Either::B(buffer) => Bytes::from(Vec::from(buffer)),

@@ -6,14 +6,16 @@ use napi::{Env, Result};
 use napi_derive::napi;
 use xec_engine::events::EventBuffer;
 use xec_engine::pool::{HostConfig, Pool, Request};
-use xec_engine::run::{Cancel, exec};
+use xec_engine::run::{Cancel, borrow, exec, warm_up};
 use xec_engine::transport::ssh::{SshTarget, SshTransport, Traffic};
 
 use crate::cancel::CancelToken;
 use crate::events::EventRecord;
 use crate::failure::FailureRecord;
+use crate::lease::{LeaseOutcome, NativeLease};
 use crate::options::{CommandSpec, ConnectSettings, PoolSettings, TargetSpec, duration};
-use crate::output::{ExecOutcome, OutputRecord, WarmUpRecord};
+use crate::output::{WarmUpRecord, outcome_record};
+use crate::process::NativeProcess;
 use crate::runtime;
 use crate::stats::{ConnectionSnapshot, MetricsSnapshot, StatsSnapshot};
 
@@ -46,15 +48,41 @@ impl NativePool {
         command: CommandSpec,
         cancel: Option<&CancelToken>,
     ) -> Result<Object<'env>> {
-        let command = command.into_command()?;
-        let request = self.request(target, command.priority)?;
+        let request = self.request(target, command.priority.unwrap_or(0))?;
+        run(env, &self.pool, request, command, cancel)
+    }
+
+    /// Starts a command whose output is read as it comes.
+    #[napi]
+    pub fn spawn(
+        &self,
+        target: TargetSpec,
+        command: CommandSpec,
+        cancel: Option<&CancelToken>,
+    ) -> Result<NativeProcess> {
+        let request = self.bulk_request(target, command.priority.unwrap_or(0))?;
+        NativeProcess::start(Arc::clone(&self.pool), request, command, token(cancel))
+    }
+
+    /// Borrows a connection. The promise resolves whatever happens; a failure is in the record.
+    #[napi(ts_return_type = "Promise<LeaseOutcome>")]
+    pub fn lease<'env>(
+        &self,
+        env: &'env Env,
+        target: TargetSpec,
+        priority: i32,
+        cancel: Option<&CancelToken>,
+        timeout: Option<f64>,
+    ) -> Result<Object<'env>> {
+        let request = self.request(target, priority)?;
         let (host, port) = (request.key.host().to_owned(), request.key.port());
-        let cancel = cancel.map_or_else(Cancel::default, |token| token.cancel.clone());
-        let running = exec(Arc::clone(&self.pool), request, command, cancel);
+        let limit = timeout.map(|timeout| duration("timeout", timeout)).transpose()?;
+        let pool = Arc::clone(&self.pool);
+        let leasing = borrow(Arc::clone(&pool), request, limit, token(cancel));
         runtime::promise(env, async move {
-            match running.await {
-                Ok(output) => ExecOutcome::from(OutputRecord::from(output)),
-                Err(failure) => FailureRecord::of_command(*failure, &host, port).into(),
+            match leasing.await {
+                Ok(lease) => LeaseOutcome { lease: Some(NativeLease::new(pool, lease)), failure: None },
+                Err(error) => LeaseOutcome { lease: None, failure: Some(FailureRecord::new(&error, &host, port)) },
             }
         })
     }
@@ -82,11 +110,17 @@ impl NativePool {
 
     /// Makes connections ahead of need until `count` are ready.
     #[napi(ts_return_type = "Promise<WarmUpRecord>")]
-    pub fn warm_up<'env>(&self, env: &'env Env, target: TargetSpec, count: u32) -> Result<Object<'env>> {
+    pub fn warm_up<'env>(
+        &self,
+        env: &'env Env,
+        target: TargetSpec,
+        count: u32,
+        cancel: Option<&CancelToken>,
+    ) -> Result<Object<'env>> {
         let request = self.request(target, 0)?;
-        let pool = Arc::clone(&self.pool);
+        let (pool, cancel) = (Arc::clone(&self.pool), token(cancel));
         runtime::promise(env, async move {
-            let (ready, error) = pool.warm_up(&request, count as usize).await;
+            let (ready, error) = warm_up(&pool, &request, count as usize, cancel).await;
             let failure = error.map(|error| FailureRecord::new(&error, request.key.host(), request.key.port()));
             WarmUpRecord { ready: ready as u32, failure }
         })
@@ -153,6 +187,23 @@ impl NativePool {
     }
 }
 
+/// Runs a command; the promise resolves whatever happens.
+pub(crate) fn run<'env>(
+    env: &'env Env,
+    pool: &Arc<Pool<SshTransport>>,
+    request: Request<SshTransport>,
+    command: CommandSpec,
+    cancel: Option<&CancelToken>,
+) -> Result<Object<'env>> {
+    let (host, port) = (request.key.host().to_owned(), request.key.port());
+    let running = exec(Arc::clone(pool), request, command.into_command()?, token(cancel));
+    runtime::promise(env, async move { outcome_record(running.await, &host, port) })
+}
+
+fn token(cancel: Option<&CancelToken>) -> Cancel {
+    cancel.map_or_else(Cancel::default, |token| token.cancel.clone())
+}
+
 impl NativePool {
     pub(crate) fn request(&self, target: TargetSpec, priority: i32) -> Result<Request<SshTransport>> {
         let (target, config) = self.resolve(target)?;
@@ -161,7 +212,6 @@ impl NativePool {
 
     /// As [`request`](Self::request), for streams and files: one channel on each connection, so that who is slow to read
     /// holds up nobody else.
-    #[expect(dead_code, reason = "streams and files come next")]
     pub(crate) fn bulk_request(&self, target: TargetSpec, priority: i32) -> Result<Request<SshTransport>> {
         let (target, config) = self.resolve(target)?;
         let target = SshTarget { traffic: Traffic::Bulk, ..target };

@@ -48,6 +48,8 @@ const OUTPUT: Record<string, string[]> = {
     ['create_time', 'wait_time', 'use_time', 'count', 'idle.max', 'max', 'pending_requests', 'timeouts']
       .map((name) => `ssh.client.connection.${name}`).join(' '),
   ],
+  'streams.mjs': ['compiling', 'linking', '3 false', '3', '42', '0', 'tick', 'tick', '40 120', 'ready', 'bye'],
+  'leases.mjs': ['step one', 'step two', 'true', 'true', 'ELEAK true'],
   'engine.mjs': ['over the shared pool', 'over a pool of its own', '1'],
 }
 
@@ -71,7 +73,7 @@ describe('examples', () => {
 
 const documents = [
   'api.md', 'errors.md', 'metrics.md', 'guides/drop-in.md', 'guides/environment.md', 'guides/monitoring.md', 'guides/patterns.md',
-  'guides/shutdown.md',
+  'guides/shutdown.md', 'guides/streams.md', 'guides/leases.md',
 ]
 
 /** Fenced blocks that say which region of which example they show: ```js file=examples/x.mjs region=y */

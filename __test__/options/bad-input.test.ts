@@ -112,6 +112,10 @@ const commands: [option: string, command: unknown, options: Loose | undefined, s
   ['priority', 'ls', { priority: 'high' }, /integer/],
   ['throwOnNonZeroExit', 'ls', { throwOnNonZeroExit: 1 }, /true or false/],
   ['retry.lostConnection', 'ls', { retry: { lostConnection: 'yes' } }, /true or false/],
+  ['pty', 'ls', { pty: 'xterm' }, /object/],
+  ['pty.columns', 'ls', { pty: { columns: 0 } }, /integer from 1/],
+  ['pty.term', 'ls', { pty: { term: '' } }, /non-empty/],
+  ['pty.height', 'ls', { pty: { height: 3 } }, /known options are columns, rows, term/],
   ['tiemout', 'ls', { tiemout: 5 }, /did you mean 'timeout'/],
   ['zzz', 'ls', { zzz: 5 }, /known options are cwd, env/],
 ]
@@ -129,8 +133,6 @@ const unsupported: [option: string, target: Loose, options: Loose][] = [
   ['sudo', { sudo: { enabled: true } }, {}],
   ['shell', { shell: 'persistent' }, {}],
   ['shell', {}, { shell: 'persistent' }],
-  ['pty', {}, { pty: true }],
-  ['pty', {}, { pty: { columns: 80 } }],
 ]
 
 const constructors: [option: string, options: unknown, says: RegExp][] = [
@@ -178,6 +180,39 @@ describe('a bad option is refused by name before anything is dialed', () => {
     const error = await failureOf(execLoose({ ...goodTarget(), ...target }, 'true', options))
     expect(error).toBeInstanceOf(UnsupportedOptionError)
     expect(error).toMatchObject({ code: 'ENOTSUP', kind: 'invalid-usage', option })
+    expectNothingDialed()
+  })
+})
+
+const spawns: [option: string, command: unknown, options: Loose, says: RegExp][] = [
+  ['command', '', {}, /non-empty/],
+  ['stdin', 'cat', { stdin: 5 }, /stream/],
+  ['encoding', 'ls', { encoding: 'buffer' }, /encoding/],
+  ['maxBuffer', 'ls', { maxBuffer: 5 }, /known options are cwd/],
+  ['pty.rows', 'ls', { pty: { rows: 1.5 } }, /integer/],
+]
+
+const leases: [option: string, options: unknown, says: RegExp][] = [
+  ['options', 5, /object/],
+  ['priority', { priority: 'high' }, /integer/],
+  ['timeout', { timeout: -1 }, /milliseconds/],
+  ['signal', { signal: {} }, /AbortSignal/],
+]
+
+describe('spawn and getConnection', () => {
+  it.each(spawns)('spawn %s: %j %j', (option, command, options, says) => {
+    const spawn: (...args: never[]) => unknown = pool.spawn.bind(pool)
+    const start = (): unknown => spawn(...([goodTarget(), command, options] as never[]))
+    expect(start).toThrow(expect.objectContaining({ code: 'EINVAL_OPTION', option }))
+    expect(start).toThrow(says)
+    expectNothingDialed()
+  })
+
+  it.each(leases)('getConnection %s: %j', async (option, options, says) => {
+    const lease: (...args: never[]) => Promise<unknown> = pool.getConnection.bind(pool)
+    const error = await failureOf(lease(...([goodTarget(), options] as never[])))
+    expect(error).toMatchObject({ code: 'EINVAL_OPTION', option })
+    expect(error.message).toMatch(says)
     expectNothingDialed()
   })
 })

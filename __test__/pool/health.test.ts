@@ -3,6 +3,7 @@ import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { SSHConnectionPool, XecNativeError } from '../support/native'
 import { OpenSSHServer } from '../support/openssh'
+import { until } from '../support/wait'
 
 let server: OpenSSHServer
 
@@ -37,6 +38,15 @@ describe('health checks', () => {
     const [, again] = await once(pool, 'connection:healthy') as [string, { connection: number }]
     expect(again.connection).not.toBe(first?.id)
     expect(await pool.exec(server.target(), 'echo fine')).toMatchObject({ stdout: 'fine\n' })
+  })
+
+  it('a check that takes too long is ended, on the server too', async () => {
+    const healthCheck = { interval: 40, timeout: 100, failureThreshold: 100, command: 'exec sleep 1000' }
+    await using pool = new SSHConnectionPool({ healthCheck })
+    await pool.exec(server.target(), 'true')
+    await until('two checks have failed', () => pool.getStats().healthCheckFailures >= 2)
+    await server.runs('sleep', 0)
+    expect(pool.getConnections()).toHaveLength(1)
   })
 
   it('enabled: false in a later layer means none', async () => {

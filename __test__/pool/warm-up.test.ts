@@ -65,6 +65,7 @@ describe('warmUp', () => {
     expect([ok, hosts[0]?.ready, hosts[0]?.error?.code]).toEqual([false, 0, 'ABORT_ERR'])
     expect(hosts[0]?.error).toBeInstanceOf(AbortError)
     expect(hosts[0]?.error?.cause).toMatchObject({ message: 'enough' })
+    expect(pool.getStats()).toMatchObject({ connectingConnections: 0, totalConnections: 0 })
     await pool.closeAll()
     await proxy.stop()
   })

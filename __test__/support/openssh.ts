@@ -90,6 +90,23 @@ export class OpenSSHServer {
     return most
   }
 
+  /** As `mostConnections`, for each address that the server was reached by. */
+  mostConnectionsByAddress(): Map<string, number> {
+    const open = new Map<string, Set<string>>()
+    const most = new Map<string, number>()
+    for (const line of this.#log.split('\n')) {
+      const [, from, address] = /^Connection from \S+ port (\d+) on (\S+) port/.exec(line) ?? []
+      if (from !== undefined && address !== undefined) {
+        const here = open.get(address) ?? new Set()
+        open.set(address, here.add(from))
+        most.set(address, Math.max(most.get(address) ?? 0, here.size))
+      }
+      const closed = /^(?:Connection closed by|Disconnected from|Connection reset by).* port (\d+)/.exec(line)?.[1]
+      if (closed !== undefined) for (const here of open.values()) here.delete(closed)
+    }
+    return most
+  }
+
   /** Waits until so many processes of a program run in the server's sessions: only then have those commands begun. */
   async runs(program: string, count = 1): Promise<void> {
     await until(`${count} × ${program} run on the server`, () =>

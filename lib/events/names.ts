@@ -7,7 +7,10 @@ export const EVENT_NAMES = [
   'connection:reconnecting', 'connection:reconnected', 'connection:healthy', 'connection:unhealthy',
 ] as const
 
-export type PoolEventName = (typeof EVENT_NAMES)[number]
+/** The events that come from the engine. */
+export type EngineEventName = (typeof EVENT_NAMES)[number]
+
+export type PoolEventName = keyof PoolEvents
 
 /** The last argument of every event. */
 export interface PoolEventInfo {
@@ -47,6 +50,8 @@ export interface PoolEvents {
   'connection:reconnected': [host: string, info: PoolEventInfo]
   /** A connection passed a health check. */
   'connection:healthy': [host: string, info: PoolEventInfo]
+  /** A borrowed connection was held longer than `leakDetectionThreshold`, or forgotten without `release()`. */
+  'connection:leaked': [host: string, error: XecNativeError, info: PoolEventInfo]
   /** A connection failed `failureThreshold` checks in a row and is replaced; `error` is the last one's. */
   'connection:unhealthy': [host: string, error: XecNativeError, info: PoolEventInfo]
 }

@@ -1,7 +1,7 @@
 import type { EventRecord } from '../binding'
 import { publish, subscribedEvents } from './diagnostics'
 import { EventHub } from './hub'
-import { EVENT_NAMES, type PoolEvents } from './names'
+import { EVENT_NAMES, type PoolEventName, type PoolEvents } from './names'
 import { emitRecord } from './translate'
 
 /** The part of the native pool that events need. */
@@ -41,10 +41,15 @@ export abstract class PoolEventHub extends EventHub<PoolEvents> {
     if (this.#mask === 0) return
     for (const record of this.eventSource.drainEvents()) {
       emitRecord(record, (event, ...args) => {
-        publish({ event, args, pool: this })
-        this.emitSafely(event, ...args)
+        this.announce(event, ...args)
       })
     }
+  }
+
+  /** An event of our own, which the engine knows nothing of. */
+  protected announce<K extends PoolEventName>(event: K, ...args: PoolEvents[K]): void {
+    publish({ event, args, pool: this })
+    this.emitSafely(event, ...args)
   }
 
   #watch(): void {

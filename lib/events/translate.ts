@@ -1,9 +1,9 @@
 import type { EventRecord } from '../binding'
 import { type XecNativeError, errorFromFailure } from '../errors'
-import { EVENT_NAMES, type PoolEventInfo, type PoolEventName, type PoolEvents } from './names'
+import { EVENT_NAMES, type EngineEventName, type PoolEventInfo, type PoolEvents } from './names'
 
-type Emit = <K extends PoolEventName>(event: K, ...args: PoolEvents[K]) => void
-type Arguments<K extends PoolEventName> = (record: EventRecord, info: PoolEventInfo) => PoolEvents[K]
+type Emit = <K extends EngineEventName>(event: K, ...args: PoolEvents[K]) => void
+type Arguments<K extends EngineEventName> = (record: EventRecord, info: PoolEventInfo) => PoolEvents[K]
 
 const hostOnly = (record: EventRecord, info: PoolEventInfo): [string, PoolEventInfo] => [record.host, info]
 
@@ -16,7 +16,7 @@ const withReason = (record: EventRecord, info: PoolEventInfo): [string, string, 
 const withError = (record: EventRecord, info: PoolEventInfo): [string, XecNativeError, PoolEventInfo] =>
   [record.host, errorOf(record), info]
 
-const ARGUMENTS: { [K in PoolEventName]: Arguments<K> } = {
+const ARGUMENTS: { [K in EngineEventName]: Arguments<K> } = {
   'connection:created': withDuration,
   'connection:reused': hostOnly,
   'connection:closed': withReason,
@@ -41,7 +41,7 @@ export function emitRecord(record: EventRecord, emit: Emit): void {
   if (name !== undefined) emitNamed(name, ARGUMENTS[name], record, emit)
 }
 
-function emitNamed<K extends PoolEventName>(name: K, build: Arguments<K>, record: EventRecord, emit: Emit): void {
+function emitNamed<K extends EngineEventName>(name: K, build: Arguments<K>, record: EventRecord, emit: Emit): void {
   emit(name, ...build(record, infoOf(record)))
 }
 

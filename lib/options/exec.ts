@@ -5,7 +5,6 @@ import type { ExecOptions } from '../types'
 import { asBuffer, boolean, duration, environment, integer, nonEmptyText } from './checks'
 import { type Check, describe, shape } from './schema'
 import { loginShell } from './target'
-import { notYet } from './unsupported'
 
 const encoding: Check<BufferEncoding | 'buffer'> = (value, option) => {
   if (value === 'buffer') return value
@@ -31,6 +30,21 @@ export const signal: Check<AbortSignal> = (value, option) => {
   throw new InvalidOptionError(option, `expected an AbortSignal, got ${describe(value)}`)
 }
 
+const ptyFields = shape({ columns: integer(1, 65_535), rows: integer(1, 65_535), term: nonEmptyText })
+
+/** The terminal asked for, sizes filled in. */
+export interface Terminal {
+  columns: number
+  rows: number
+  term: string
+}
+
+export const pty: Check<Terminal | undefined> = (value, option) => {
+  if (value === false) return undefined
+  const { columns = 80, rows = 24, term = 'xterm-256color' } = value === true ? {} : ptyFields(value, option)
+  return { columns, rows, term }
+}
+
 export const execFields = {
   cwd: nonEmptyText,
   env: environment,
@@ -43,13 +57,13 @@ export const execFields = {
   throwOnNonZeroExit: boolean,
   collectAll: boolean,
   retry: shape({ lostConnection: boolean }),
-  pty: notYet('run the command without a terminal'),
+  pty,
   shell: loginShell,
 }
 
 const fields = shape(execFields)
 
-export type CheckedExecOptions = Omit<ExecOptions, 'pty' | 'shell'>
+export type CheckedExecOptions = Omit<ExecOptions, 'pty' | 'shell'> & { pty?: Terminal | undefined }
 
 export function checkExecOptions(value: unknown): CheckedExecOptions {
   return value === undefined ? {} : fields(value, '')

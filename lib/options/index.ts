@@ -3,3 +3,5 @@ export { type CheckedFleetOptions, checkDrainOptions, checkFleetOptions, checkTa
 export { type CheckedTarget, checkTarget } from './target'
 export { hostConfig } from './host-config'
 export { poolOptions } from './pool-options'
+export { checkHealthLimit, checkKeepAlive, checkLeaseOptions } from './lease'
+export { type CheckedSpawnOptions, checkSignal, checkSpawnOptions, checkTerminalSize } from './spawn'

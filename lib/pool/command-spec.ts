@@ -16,5 +16,6 @@ export function commandSpec(command: string, options: CheckedExecOptions, stdin:
     retryLostConnection: options.retry?.lostConnection,
     collectAll: options.collectAll,
     priority: options.priority,
+    pty: options.pty,
   }
 }

@@ -1,12 +1,15 @@
-import { NativePool, type ExecOutcome } from '../binding'
+import { type CancelToken, type ExecOutcome, type NativeLease, NativePool } from '../binding'
+import { type XecNativeError, errorFromFailure } from '../errors'
 import { type EventSource, PoolEventHub } from '../events'
+import { LeakWatch, SSHConnection } from '../lease'
 import {
-  type CheckedExecOptions, type CheckedTarget, checkCommand, checkDrainOptions, checkExecOptions, checkFleetOptions, checkTarget,
-  checkTargets, checkWarmUpOptions, hostConfig, poolOptions,
+  type CheckedExecOptions, type CheckedTarget, checkCommand, checkDrainOptions, checkExecOptions, checkFleetOptions,
+  checkLeaseOptions, checkSpawnOptions, checkTarget, checkTargets, checkWarmUpOptions, hostConfig, poolOptions,
 } from '../options'
+import { type RemoteProcess, spawnProcess } from '../process'
 import type {
-  CommandResult, ConnectionInfo, ExecOptions, FleetOptions, FleetResult, HostPoolConfig, PoolMetrics, PoolOptions, PoolStats,
-  SSHTarget, WarmUpOptions, WarmUpReport,
+  CommandResult, ConnectionInfo, ExecOptions, FleetOptions, FleetResult, HostPoolConfig, LeaseOptions, PoolMetrics, PoolOptions,
+  PoolStats, SSHTarget, SpawnOptions, WarmUpOptions, WarmUpReport,
 } from '../types'
 import { linkAbort } from './abort'
 import { commandSpec } from './command-spec'
@@ -22,6 +25,8 @@ import { Warmer } from './warm-up'
 
 let shared: SSHConnectionPool | undefined
 
+type Starter = (stdin: string | Buffer | undefined, token: CancelToken | undefined) => Promise<ExecOutcome>
+
 /**
  * Keeps SSH connections open and runs commands over them.
  *
@@ -32,6 +37,7 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
   readonly #rules: HostRules
   readonly #meter: Meter
   readonly #warmer: Warmer
+  readonly #leaks: LeakWatch
 
   /** The pool that the whole program shares, made on first use with the default options. */
   static getInstance(): SSHConnectionPool {
@@ -48,6 +54,12 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
     this.#native = new NativePool(settings)
     this.#meter = new Meter(this.#native, settings)
     this.#warmer = new Warmer(this.#native)
+    // Weak: a lease that is watched must not keep its pool.
+    const self = new WeakRef(this)
+    this.#leaks = new LeakWatch((host, port, error) => {
+      const pool = self.deref()
+      if (pool !== undefined) pool.#reportLeak(host, port, error)
+    })
   }
 
   /** Settings for hosts whose name matches; a string may hold `*` and `?`. Later calls win over earlier ones. */
@@ -96,6 +108,49 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
       return settle(checkedTarget, checkedCommand, each, await this.#run(checkedTarget, checkedCommand, each))
     }
     return runFleet({ targets: list, concurrency, run, onProgress })
+  }
+
+  /** Starts a command with live streams. Options are checked at once; everything else is told by `done`. */
+  spawn(target: SSHTarget, command: string, options?: SpawnOptions): RemoteProcess {
+    const checkedTarget = checkTarget(target)
+    const checkedCommand = checkCommand(command)
+    const checkedOptions = checkSpawnOptions(options)
+    this.noticeSubscribers()
+    const resolved = this.#resolve(checkedTarget)
+    this.#warmer.noteUse(resolved)
+    return spawnProcess({
+      host: checkedTarget.host,
+      start: (spec, token) => Promise.resolve(this.#native.spawn(resolved.spec, spec, token)),
+      settled: (completed) => {
+        if (completed) this.#meter.countCommand()
+        this.deliverEvents()
+      },
+    }, checkedCommand, checkedOptions)
+  }
+
+  /**
+   * Borrows a connection, in the same order as commands get their turn. It counts as one channel in use until it is
+   * released; `await using` releases it.
+   */
+  async getConnection(target: SSHTarget, options?: LeaseOptions): Promise<SSHConnection> {
+    const checked = checkTarget(target)
+    const { priority = 0, timeout = 0, signal } = checkLeaseOptions(options)
+    const link = linkAbort(signal)
+    try {
+      const resolved = this.#resolve(checked)
+      const { lease, failure } = await this.#perform(() =>
+        this.#native.lease(resolved.spec, priority, link.token, timeout === 0 ? undefined : timeout))
+      if (failure !== undefined) throw errorFromFailure(failure, { reason: signal?.reason })
+      if (lease === undefined) throw new TypeError('the engine answered with neither lease nor failure')
+      return this.#lend(lease, checked, resolved)
+    } finally {
+      link.unlink()
+    }
+  }
+
+  /** The same as `connection.release()`. */
+  releaseConnection(connection: SSHConnection): void {
+    connection.release()
   }
 
   /**
@@ -189,16 +244,47 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
     }
   }
 
-  async #run(target: CheckedTarget, command: string, options: CheckedExecOptions): Promise<ExecOutcome> {
+  #lend(native: NativeLease, target: CheckedTarget, { spec, leakDetectionThreshold }: ResolvedTarget): SSHConnection {
+    const { host, port, username } = spec
+    let unwatch = (): void => undefined
+    const connection = new SSHConnection(native, {
+      host, port, username,
+      exec: async (lease, command, options) => {
+        const checkedCommand = checkCommand(command)
+        const checkedOptions = checkExecOptions(options)
+        const outcome = await this.#execute(checkedOptions, (stdin, token) =>
+          lease.exec(commandSpec(checkedCommand, checkedOptions, stdin), token))
+        return settle(target, checkedCommand, checkedOptions, outcome)
+      },
+      spawn: (command, options) => this.spawn(target, command, options),
+      perform: (work) => this.#perform(work),
+      released: () => { unwatch() },
+    })
+    unwatch = this.#leaks.watch(connection, host, port, leakDetectionThreshold)
+    return connection
+  }
+
+  #reportLeak(host: string, port: number, error: XecNativeError): void {
+    if (this.listenerCount('connection:leaked') === 0) process.emitWarning(error.message, { code: error.code, type: 'XecNativeWarning' })
+    this.announce('connection:leaked', host, error, { host, port, username: '', connection: 0, at: new Date() })
+  }
+
+  #run(target: CheckedTarget, command: string, options: CheckedExecOptions): Promise<ExecOutcome> {
+    return this.#execute(options, (stdin, token) => {
+      const resolved = this.#resolve(target)
+      const running = this.#native.exec(resolved.spec, commandSpec(command, options, stdin), token)
+      this.#warmer.noteUse(resolved)
+      return running
+    })
+  }
+
+  async #execute(options: CheckedExecOptions, start: Starter): Promise<ExecOutcome> {
     const link = linkAbort(options.signal)
     try {
       const input = readStdin(options.stdin, options.signal)
       const stdin = input instanceof Promise ? await input : input
       return await this.#perform(async () => {
-        const resolved = this.#resolve(target)
-        const running = this.#native.exec(resolved.spec, commandSpec(command, options, stdin), link.token)
-        this.#warmer.noteUse(resolved)
-        const outcome = await running
+        const outcome = await start(stdin, link.token)
         if (outcome.output !== undefined) this.#meter.countCommand()
         return outcome
       })

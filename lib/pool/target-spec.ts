@@ -11,11 +11,14 @@ export interface ResolvedTarget {
   spec: TargetSpec
   /** Connections to have ready once it is used. */
   warmUpConnections: number
+  /** Milliseconds; 0 = leases may be held for as long as one likes. */
+  leakDetectionThreshold: number
 }
 
 export function resolveTarget(target: CheckedTarget, rules: HostRules): ResolvedTarget {
   const config = rules.configFor(target.host, withPersistence(target))
-  return { spec: targetSpec(target, config), warmUpConnections: (config ?? rules.base).warmUpConnections ?? 0 }
+  const { warmUpConnections = 0, leakDetectionThreshold = 0 } = config ?? rules.base
+  return { spec: targetSpec(target, config), warmUpConnections, leakDetectionThreshold }
 }
 
 /** A shared connection stays open for others as long as `controlPersist` says. */

@@ -1,7 +1,7 @@
 import type { NativePool, TargetSpec } from '../binding'
 import { type XecNativeError, errorFromFailure } from '../errors'
 import type { HostWarmUp, WarmUpReport } from '../types'
-import { abortError } from './abort'
+import { abortError, linkAbort } from './abort'
 import { TargetSet } from './target-set'
 import type { ResolvedTarget } from './target-spec'
 
@@ -50,34 +50,26 @@ export class Warmer {
     const began = performance.now()
     const { host, port } = spec
     let ready = 0
-    const warm = async (): Promise<XecNativeError | undefined> => {
-      // One first: a login that is refused is then refused once, not as often as connections are wanted.
-      for (const count of requested === 1 ? [1] : [1, requested]) {
-        const record = await this.#source.warmUp(spec, count)
-        ready = record.ready
-        if (record.failure !== undefined) return errorFromFailure(record.failure)
-      }
-      return undefined
-    }
-    const error = await unlessAborted(warm, signal)
+    const error = await this.#attempt(spec, requested, signal, (count) => { ready = count })
     return { host, port, requested, ready, ...(error === undefined ? {} : { error }), duration: performance.now() - began }
   }
-}
 
-async function unlessAborted(
-  work: () => Promise<XecNativeError | undefined>, signal: AbortSignal | undefined,
-): Promise<XecNativeError | undefined> {
-  if (signal === undefined) return work()
-  const message = 'The warm-up was aborted'
-  if (signal.aborted) return abortError(signal, message)
-  let stop = (): void => undefined
-  const aborted = new Promise<XecNativeError>((resolve) => {
-    stop = () => { resolve(abortError(signal, message)) }
-    signal.addEventListener('abort', stop, { once: true })
-  })
-  try {
-    return await Promise.race([work(), aborted])
-  } finally {
-    signal.removeEventListener('abort', stop)
+  /** Tells how many are ready; resolves to why there are not more. */
+  async #attempt(
+    spec: TargetSpec, requested: number, signal: AbortSignal | undefined, tell: (ready: number) => void,
+  ): Promise<XecNativeError | undefined> {
+    if (signal?.aborted === true) return abortError(signal, 'The warm-up was aborted')
+    const link = linkAbort(signal)
+    try {
+      // One first: a login that is refused is then refused once, not as often as connections are wanted.
+      for (const count of requested === 1 ? [1] : [1, requested]) {
+        const record = await this.#source.warmUp(spec, count, link.token)
+        if (record.failure !== undefined) return errorFromFailure(record.failure, { reason: signal?.reason })
+        tell(record.ready)
+      }
+      return undefined
+    } finally {
+      link.unlink()
+    }
   }
 }

@@ -1,8 +1,12 @@
 import type { Readable } from 'node:stream'
 
+/** A terminal for the command. stdout and stderr are one stream then: stdout. */
 export interface PtyOptions {
+  /** 80 */
   columns?: number
+  /** 24 */
   rows?: number
+  /** 'xterm-256color' */
   term?: string
 }
 
@@ -27,7 +31,7 @@ export interface ExecOptions {
   retry?: { lostConnection?: boolean }
   /** false; true adds `stdall`: stdout and stderr in the order in which they arrived. */
   collectAll?: boolean
-  /** Refused with ENOTSUP today (false is fine). */
+  /** false; true or sizes: run under a terminal, with output and signals as a person at one has them */
   pty?: boolean | PtyOptions
   /** Only 'login' works today; 'persistent' is refused with ENOTSUP. */
   shell?: 'login' | 'persistent'

@@ -67,7 +67,7 @@ export interface HostPoolConfig {
   reconnectDelay?: number
   /** The other spelling of `reconnect.maxRetries`. */
   maxRetries?: number
-  /** Checked, no effect yet: there are no leases that could leak. */
+  /** 0: milliseconds after which a borrowed connection is reported as leaked (`connection:leaked`); 0 = never */
   leakDetectionThreshold?: number
 }
 

@@ -3,7 +3,7 @@ import type { XecNativeError } from '../errors'
 export interface WarmUpOptions {
   /** Connections to have ready per target; otherwise the target's `warmUpConnections`, at least 1. */
   connections?: number
-  /** Ends the waiting. Attempts under way end by themselves. */
+  /** Ends the warm-up, attempts under way included. */
   signal?: AbortSignal
 }
 

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use tokio::runtime::Handle;
+use xec_engine::command::Pty;
 use xec_engine::error::Error;
 use xec_engine::events::EventBuffer;
 use xec_engine::pool::{HostConfig, Key, Pool, PoolConfig, Request};
@@ -68,6 +69,14 @@ impl Clone for Idle {
 }
 
 impl ChannelWriter for Idle {
+    fn pty(&self, _: &Pty) -> impl Future<Output = Result<(), Error>> + Send {
+        std::future::ready(Ok(()))
+    }
+
+    fn resize(&self, _: u32, _: u32) -> impl Future<Output = Result<(), Error>> + Send {
+        std::future::ready(Ok(()))
+    }
+
     fn exec(&self, _: Vec<u8>) -> impl Future<Output = Result<(), Error>> + Send {
         std::future::ready(Ok(()))
     }

@@ -119,3 +119,25 @@ async fn a_pool_that_is_shut_warms_nothing() {
     let (ready, error) = world.pool.warm_up(&world.request(), 1).await;
     assert_eq!((ready, error.map(|error| error.code())), (0, Some("EPOOLCLOSED")));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_warm_up_that_is_given_up_dials_no_further_but_for_those_who_wait() {
+    let world = World::new(|limits| limits.script.hold_dials = true);
+    let (pool, request) = (Arc::clone(&world.pool), world.request());
+    let warming = tokio::spawn(async move { pool.warm_up(&request, 2).await });
+    let (first, second) = (world.fake.dial().await, world.fake.dial().await);
+    warming.abort();
+    settle().await;
+    assert!(first.is_abandoned() && second.is_abandoned());
+    assert_eq!(world.stats().connecting, 0);
+    let (pool, request) = (Arc::clone(&world.pool), world.request());
+    let warming = tokio::spawn(async move { pool.warm_up(&request, 1).await });
+    let dial = world.fake.dial().await;
+    let waiting = world.acquire(&world.request());
+    settle().await;
+    warming.abort();
+    settle().await;
+    assert!(!dial.is_abandoned(), "somebody waits for it");
+    dial.succeed();
+    drop(waiting.await.unwrap().unwrap());
+}

@@ -1,4 +1,5 @@
 //! Borrowed connections: what a lease keeps, when it gives it up, and that nothing is left over.
+#![allow(clippy::unwrap_used, reason = "test helpers")]
 
 mod support;
 

@@ -203,15 +203,16 @@ impl<T: Transport> Pool<T> {
     }
 
     /// Makes connections ahead of need until `count` are ready or no more can be had. Answers how many are ready, and why
-    /// not more. Dropping the future stops nothing that has begun.
+    /// not more. Dropping the future gives up what is being dialed for it.
     pub async fn warm_up(&self, request: &Request<T>, count: usize) -> (usize, Option<Error>) {
         let Request { key, target, config, .. } = request;
         if let Err(error) = self.inner.update(|core, now| core.warm_up(key, target, config, count, now)) {
             return (0, Some(error));
         }
+        let unfinished = WarmingUp { inner: &self.inner, key: Some(key) };
         self.inner.until(|core| !matches!(core.warm_up_progress(key, count), WarmUp::Going(_))).await;
         let progress = self.inner.state.lock().core.warm_up_progress(key, count);
-        self.inner.update(|core, now| core.end_warm_up(key, now));
+        unfinished.end();
         match progress {
             WarmUp::Going(ready) | WarmUp::Ready(ready) | WarmUp::Full(ready) => (ready, None),
             WarmUp::Failed(ready, error) => (ready, Some(error)),
@@ -394,6 +395,28 @@ impl<T: Transport> Inner<T> {
                 return;
             }
             changed.await;
+        }
+    }
+}
+
+/// A warm-up that is given up when dropped.
+struct WarmingUp<'a, T: Transport> {
+    inner: &'a Arc<Inner<T>>,
+    key: Option<&'a Key>,
+}
+
+impl<T: Transport> WarmingUp<'_, T> {
+    fn end(mut self) {
+        if let Some(key) = self.key.take() {
+            self.inner.update(|core, now| core.end_warm_up(key, now));
+        }
+    }
+}
+
+impl<T: Transport> Drop for WarmingUp<'_, T> {
+    fn drop(&mut self) {
+        if let Some(key) = self.key.take() {
+            self.inner.update(|core, now| core.cancel_warm_up(key, now));
         }
     }
 }

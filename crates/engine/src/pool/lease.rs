@@ -30,6 +30,8 @@ pub struct Home<T: Transport> {
 
 struct State<T: Transport> {
     permit: Option<Permit<T>>,
+    /// What the permit is on, also while a command has it.
+    connection: Weak<T::Connection>,
     released: bool,
 }
 
@@ -40,7 +42,7 @@ impl<T: Transport> Pool<T> {
         let inner = self.inner_handle();
         async move {
             let permit = acquiring.await?;
-            let state = Mutex::new(State { permit: None, released: false });
+            let state = Mutex::new(State { permit: None, connection: Weak::new(), released: false });
             let home = Arc::new(Home { inner: Arc::clone(&inner), request, state });
             inner.remember_lease(Arc::downgrade(&home));
             home.put(permit);
@@ -113,6 +115,7 @@ impl<T: Transport> Home<T> {
         let keep = self.inner.keeps(permit.key(), permit.connection_id());
         let mut state = self.state.lock();
         let surplus = if keep && !state.released && state.permit.is_none() {
+            state.connection = Arc::downgrade(&permit.connection_handle());
             state.permit.replace(permit.at_home())
         } else {
             Some(permit.at_home())
@@ -139,7 +142,7 @@ impl<T: Transport> Home<T> {
     }
 
     async fn ping(&self, limit: Duration) -> bool {
-        let connection = self.state.lock().permit.as_ref().map(Permit::connection_handle);
+        let connection = self.state.lock().connection.upgrade();
         match connection {
             Some(connection) if !connection.is_closed() => {
                 matches!(timeout(limit, connection.check(None)).await, Ok(Ok(())))

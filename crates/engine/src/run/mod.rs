@@ -1,6 +1,7 @@
 //! Running one command on a pooled connection, from asking for a permit to the exit status. [`exec`] collects its output,
-//! [`spawn`] hands it on as it comes.
+//! [`spawn`] hands it on as it comes; [`borrow`] is for who runs several on one connection.
 
+mod borrow;
 mod capture;
 mod control;
 mod exec;
@@ -13,7 +14,9 @@ mod sink;
 mod spawn;
 mod stop;
 pub(crate) mod tail;
+mod warm_up;
 
+pub use borrow::borrow;
 pub use exec::exec;
 pub use line::{compose, quote};
 pub use pipe::Pipe;
@@ -21,3 +24,4 @@ pub use reply::{Failure, Outcome};
 pub use sink::Pipes;
 pub use spawn::{Process, spawn};
 pub use stop::Cancel;
+pub use warm_up::warm_up;

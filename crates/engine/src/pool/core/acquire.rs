@@ -131,6 +131,7 @@ impl<C: Clone, T: Clone> Core<C, T> {
             lost: None,
             breaker: Breaker::default(),
             warm: 0,
+            warm_ups: 0,
             redial_at: None,
             growth_paused_until: None,
             last_dial_error: None,

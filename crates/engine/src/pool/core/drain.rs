@@ -80,11 +80,13 @@ impl<C: Clone, T: Clone> Core<C, T> {
         }
         let entry = self.entry(key, target, config);
         entry.warm = entry.warm.max(count);
+        entry.warm_ups += 1;
         let refusal = self.refuse_if_broken(key, now);
         if refusal.is_err()
             && let Some(entry) = self.entries.get_mut(key)
         {
             entry.warm = 0;
+            entry.warm_ups -= 1;
         }
         self.plan_dials(key, now);
         self.forget_if_empty(key, now);
@@ -113,7 +115,23 @@ impl<C: Clone, T: Clone> Core<C, T> {
     pub fn end_warm_up(&mut self, key: &Key, now: Instant) {
         if let Some(entry) = self.entries.get_mut(key) {
             entry.warm = 0;
+            entry.warm_ups = entry.warm_ups.saturating_sub(1);
         }
+        self.forget_if_empty(key, now);
+    }
+
+    /// Nobody wants the warm-up any more: what is being dialed for it, and for nobody else, is given up.
+    pub fn cancel_warm_up(&mut self, key: &Key, now: Instant) {
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.warm_ups = entry.warm_ups.saturating_sub(1);
+            if entry.warm_ups == 0 {
+                entry.warm = 0;
+                if entry.queue.is_empty() {
+                    self.abandon_dials(key);
+                }
+            }
+        }
+        self.feed_starved(now);
         self.forget_if_empty(key, now);
     }
 }

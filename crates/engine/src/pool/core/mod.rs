@@ -119,6 +119,8 @@ struct Entry<C, T> {
     breaker: Breaker,
     /// Connections a warm-up wants.
     warm: usize,
+    /// Warm-ups that wait for them.
+    warm_ups: usize,
     /// Nothing serves the key, and the next attempt is at this time.
     redial_at: Option<Instant>,
     /// Something serves the key; no attempt to add to it before this time.

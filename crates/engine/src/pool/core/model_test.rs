@@ -34,6 +34,7 @@ enum Step {
     CheckPasses(usize),
     CheckFails(usize),
     WarmUp { key: usize, count: usize },
+    CancelWarmUp(usize),
     Remove(usize),
     BeginDrain,
     EndDrain,
@@ -83,6 +84,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => any.clone().prop_map(Step::CheckPasses),
         2 => any.prop_map(Step::CheckFails),
         1 => (0..KEYS, 1..4_usize).prop_map(|(key, count)| Step::WarmUp { key, count }),
+        1 => (0..KEYS).prop_map(Step::CancelWarmUp),
         1 => prop_oneof![1 => (0..KEYS).prop_map(Step::Remove), 1 => Just(Step::BeginDrain), 2 => Just(Step::EndDrain)],
         3 => prop_oneof![1..50_u64, 50..2_000_u64, 2_000..40_000_u64].prop_map(Step::Pass),
         1 => Just(Step::CloseIdle),
@@ -249,6 +251,7 @@ impl Model {
                     Err(other) => panic!("{other}"),
                 }
             }
+            Step::CancelWarmUp(key) => self.core.cancel_warm_up(&self.keys[key].clone(), now),
             Step::Remove(key) => drop(self.core.remove(&self.keys[key].clone(), now)),
             Step::BeginDrain => {
                 self.draining = true;

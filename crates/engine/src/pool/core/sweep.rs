@@ -101,7 +101,7 @@ impl<C: Clone, T: Clone> Core<C, T> {
         slots.any(|slot| matches!(slot.state, SlotState::Closing(_)))
     }
 
-    fn abandon_dials(&mut self, key: &Key) {
+    pub(super) fn abandon_dials(&mut self, key: &Key) {
         let dials: Vec<_> = self.dials.iter().filter(|(_, dial)| dial.key == *key).map(|(id, _)| *id).collect();
         for dial in dials {
             self.dials.remove(&dial);

@@ -1,0 +1,2 @@
+export { SSHConnection, type Lender } from './connection'
+export { LeakWatch } from './leaks'

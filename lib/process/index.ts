@@ -1,0 +1,2 @@
+export { spawnProcess, type Spawner } from './spawn'
+export { RemoteProcess } from './remote-process'

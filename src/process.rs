@@ -1,0 +1,102 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+use napi::bindgen_prelude::{Buffer, Object};
+use napi::{Env, Error, Result};
+use napi_derive::napi;
+use parking_lot::Mutex;
+use xec_engine::input::{InputSender, input};
+use xec_engine::pool::{Pool, Request};
+use xec_engine::run::{Cancel, Outcome, Pipe, Process, spawn};
+use xec_engine::transport::Signal;
+use xec_engine::transport::ssh::SshTransport;
+
+use crate::options::CommandSpec;
+use crate::output::outcome_record;
+use crate::runtime;
+
+/// A command under way. Its output waits for its reader, and the command with it.
+#[napi]
+pub struct NativeProcess {
+    process: Process,
+    input: InputSender,
+    /// What `finished` hands out, once.
+    outcome: Mutex<Option<Ending>>,
+    host: String,
+    port: u16,
+}
+
+type Ending = std::pin::Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+impl NativeProcess {
+    pub fn start(
+        pool: Arc<Pool<SshTransport>>,
+        request: Request<SshTransport>,
+        spec: CommandSpec,
+        cancel: Cancel,
+    ) -> Result<Self> {
+        let (input, stream) = input();
+        let command = xec_engine::command::Command { stdin_stream: Some(stream), ..spec.into_command()? };
+        let (host, port) = (request.key.host().to_owned(), request.key.port());
+        let (process, outcome) = spawn(pool, request, command, cancel);
+        Ok(Self { process, input, outcome: Mutex::new(Some(Box::pin(outcome))), host, port })
+    }
+
+    fn pipe(&self, stderr: bool) -> &Pipe {
+        let pipes = self.process.pipes();
+        if stderr { &pipes.stderr } else { &pipes.stdout }
+    }
+}
+
+#[napi]
+impl NativeProcess {
+    /// How the command ended; to be called once. Whoever waits for it keeps the command running.
+    #[napi(ts_return_type = "Promise<ExecOutcome>")]
+    pub fn finished<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let outcome = self.outcome.lock().take().ok_or_else(|| Error::from_reason("finished() was called before"))?;
+        let (host, port) = (self.host.clone(), self.port);
+        runtime::promise(env, async move { outcome_record(outcome.await, &host, port) })
+    }
+
+    /// What has arrived on stdout or stderr; null at the end. One call at a time.
+    #[napi(ts_return_type = "Promise<Buffer | null>")]
+    pub fn read<'env>(&self, env: &'env Env, stderr: bool) -> Result<Object<'env>> {
+        let pipes = Arc::clone(self.process.pipes());
+        runtime::promise(env, async move {
+            let pipe = if stderr { &pipes.stderr } else { &pipes.stdout };
+            pipe.read().await.map(|data| Buffer::from(Vec::from(data)))
+        })
+    }
+
+    /// Nobody will read stdout or stderr any more: what comes is dropped.
+    #[napi]
+    pub fn discard(&self, stderr: bool) {
+        self.pipe(stderr).discard();
+    }
+
+    /// A piece of stdin; resolves when there is room for the next one, to false when the command reads no more.
+    #[napi(ts_return_type = "Promise<boolean>")]
+    pub fn write<'env>(&self, env: &'env Env, data: Buffer) -> Result<Object<'env>> {
+        runtime::promise(env, self.input.send(Bytes::from(Vec::from(data))))
+    }
+
+    /// The end of stdin.
+    #[napi]
+    pub fn end(&self) {
+        self.input.end();
+    }
+
+    /// Sends a signal by its name, as soon as the command runs. Answers whether it may still be heard.
+    #[napi]
+    pub fn signal(&self, name: String) -> Result<bool> {
+        let signal =
+            Signal::named(&name).ok_or_else(|| Error::from_reason(format!("SSH has no name for signal {name}")))?;
+        Ok(self.process.signal(signal))
+    }
+
+    /// The terminal's new size.
+    #[napi]
+    pub fn resize(&self, columns: u32, rows: u32) -> bool {
+        self.process.resize(columns, rows)
+    }
+}
