@@ -16,7 +16,7 @@ let directory: string
 let path: string
 let pool: SSHConnectionPool
 
-beforeAll(async () => { server = await OpenSSHServer.start() })
+beforeAll(async () => { server = await OpenSSHServer.start({ config: ['Subsystem sftp internal-sftp'] }) })
 afterAll(async () => { await server.stop() })
 
 beforeEach(() => {
@@ -142,11 +142,17 @@ describe('ssh over our connection', () => {
 
   it('forwards are refused in the protocol\'s words', async () => {
     await serving()
-    const { code, stderr } = await sshThrough(path, ['-O', 'forward', '-L', '0:127.0.0.1:1', 'host'])
+    const { code, stderr } = await sshThrough(path, ['-O', 'forward', '-L', '18022:127.0.0.1:1', 'host'])
     expect(code).not.toBe(0)
     expect(stderr).toMatch(/serves no forwards/)
     expect((await sshThrough(path, ['-W', '127.0.0.1:1', 'host'])).stderr).toMatch(/serves no forwards/)
     expect((await sshThrough(path, ['host', 'echo well'])).stdout.toString()).toBe('well\n')
+  })
+
+  it('what the server refuses to run is no success', async () => {
+    await serving()
+    const { code, stderr } = await sshThrough(path, ['-s', 'host', 'no-such-subsystem'])
+    expect({ code, stderr }).toEqual({ code: 255, stderr: 'the server refused to run the command\r\n' })
   })
 
   it('an sftp client works over it', async () => {

@@ -123,7 +123,8 @@ impl Served {
             Ended::Lost => permit.suspect(),
             Ended::Refused => {
                 stderr.push(Bytes::from_static(b"the server refused to run the command\r\n"));
-                tail::close::<SshTransport>(self.channel, permit).await;
+                // sshd takes its time to close a channel that never ran anything; the visitor need not wait for that.
+                tokio::spawn(tail::close::<SshTransport>(self.channel, permit));
             }
             Ended::Left => {
                 tail::end::<SshTransport>(self.channel, permit).await;
