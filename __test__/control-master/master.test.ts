@@ -78,6 +78,7 @@ describe('ssh over our connection', () => {
     const { code, stdout } = await sshThrough(path, ['host', 'cat'], data)
     expect(code).toBe(0)
     expect(createHash('sha256').update(stdout).digest('hex')).toBe(createHash('sha256').update(data).digest('hex'))
+    expect(pool.getStats()).toMatchObject({ totalConnections: 1, connectionsCreated: 1 })
   })
 
   it('files and pipes as descriptors', async () => {
@@ -113,8 +114,11 @@ describe('ssh over our connection', () => {
     visitor.stdout.pause()
     await server.runs('yes')
     for (let i = 0; i < 20; i++) expect((await pool.exec(target(), `echo ${i}`, { timeout: 10_000 })).stdout).toBe(`${i}\n`)
+    // The connection that is held up takes nothing new, and goes when the visitor does.
+    expect(pool.getStats().connectionsCreated).toBe(2)
     visitor.kill('SIGKILL')
     await server.runs('yes', 0)
+    await until('it is gone', () => pool.getStats().totalConnections === 1)
   })
 
   it('ssh -O stop takes the socket away, and leaves what runs alone', async () => {

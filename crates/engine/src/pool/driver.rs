@@ -295,6 +295,10 @@ impl<T: Transport> Inner<T> {
         self.state.lock().core.keeps(key, id)
     }
 
+    pub(super) fn is_alone(&self, key: &Key, id: ConnectionId) -> bool {
+        self.state.lock().core.is_alone(key, id)
+    }
+
     pub(super) fn remember_lease(&self, home: Weak<Home<T>>) {
         let mut leases = self.leases.lock();
         leases.retain(|lease| lease.strong_count() > 0);

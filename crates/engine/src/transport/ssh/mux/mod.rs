@@ -2,11 +2,15 @@
 //! as a master for others. See "Sharing connections with other processes" in docs/architecture.md.
 
 mod client;
+mod congestion;
+mod guest;
+mod guest_request;
 mod join;
 mod listener;
 mod master;
 mod packet;
 mod path;
+mod proxied;
 mod session;
 mod shared;
 mod shared_channel;

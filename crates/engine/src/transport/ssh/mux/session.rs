@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::congestion::{Congestion, Verdict};
 use super::packet::{Reply, Session};
 use super::stdio::{Input, Output};
 use super::terminal;
@@ -22,8 +23,6 @@ use crate::transport::ssh::SshTransport;
 use crate::transport::ssh::link::{LinkChannel, LinkWriter};
 use crate::transport::{Channel, ChannelEvent, ChannelWriter, Signal};
 
-/// Output that may wait for the visitor to read it, before its connection is set aside and then waits itself.
-const ROOM: usize = 8 * 1024 * 1024;
 /// Pieces of the visitor's input.
 const PIECE: usize = 64 * 1024;
 /// How often a terminal is asked for its size. OpenSSH's client tells its master by a signal, which belongs to Node.js here.
@@ -104,6 +103,8 @@ enum Ended {
     Closed,
     Lost,
     Refused,
+    /// The visitor reads nothing, and others suffer for it.
+    Unread,
     /// The visitor has left, or must.
     Left,
 }
@@ -125,6 +126,11 @@ impl Served {
                 stderr.push(Bytes::from_static(b"the server refused to run the command\r\n"));
                 // sshd takes its time to close a channel that never ran anything; the visitor need not wait for that.
                 tokio::spawn(tail::close::<SshTransport>(self.channel, permit));
+            }
+            Ended::Unread => {
+                tracing::warn!("a visitor of the control socket reads nothing: its command is ended");
+                tail::end::<SshTransport>(self.channel, permit).await;
+                return Ok(());
             }
             Ended::Left => {
                 tail::end::<SshTransport>(self.channel, permit).await;
@@ -157,12 +163,19 @@ impl Served {
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let master = Arc::clone(&self.visitor.master);
         let mut broken = false;
+        let mut congestion = Congestion::new();
+        let mut aside = false;
         loop {
-            if stdout.is_full() || stderr.is_full() {
+            congestion.note(stdout.waiting() + stderr.waiting(), stdout.taken() + stderr.taken());
+            if congestion.lasts() && !std::mem::replace(&mut aside, true) {
                 permit.set_aside();
             }
+            let verdict = congestion.verdict(|| permit.is_alone());
+            if verdict == Verdict::End {
+                return Ended::Unread;
+            }
             tokio::select! {
-                event = self.channel.next(), if !stdout.is_full() && !stderr.is_full() => {
+                event = self.channel.next(), if verdict == Verdict::Read => {
                     let Some(event) = event else { return Ended::Lost };
                     match event {
                         ChannelEvent::Stdout(data) => stdout.push(data),
@@ -180,8 +193,9 @@ impl Served {
                         ChannelEvent::ExecRefused => return Ended::Refused,
                     }
                 }
-                () = stdout.until_room(), if stdout.is_full() => {}
-                () = stderr.until_room(), if stderr.is_full() => {}
+                () = stdout.progress(), if congestion.is_full() => {}
+                () = stderr.progress(), if congestion.is_full() => {}
+                () = congestion.look_again() => {}
                 () = &mut feed, if feeding => feeding = false,
                 () = stdout.broken(), if !broken => {
                     broken = true;
@@ -231,6 +245,7 @@ struct Outbox {
 #[derive(Default)]
 struct Waiting {
     bytes: AtomicUsize,
+    taken: AtomicUsize,
     changed: Notify,
     /// Nobody reads there any more.
     broken: Notify,
@@ -252,6 +267,7 @@ async fn drain(descriptor: Output, mut queue: UnboundedReceiver<Bytes>, state: A
             state.broken.notify_one();
         }
         state.bytes.fetch_sub(data.len(), Ordering::AcqRel);
+        state.taken.fetch_add(data.len(), Ordering::AcqRel);
         state.changed.notify_one();
     }
 }
@@ -263,15 +279,17 @@ impl Outbox {
         let _ = self.queue.send(data);
     }
 
-    fn is_full(&self) -> bool {
-        self.state.bytes.load(Ordering::Acquire) >= ROOM
+    fn waiting(&self) -> usize {
+        self.state.bytes.load(Ordering::Acquire)
+    }
+
+    fn taken(&self) -> usize {
+        self.state.taken.load(Ordering::Acquire)
     }
 
     /// Resolves when some of it has gone. Cancel-safe.
-    async fn until_room(&self) {
-        while self.is_full() {
-            self.state.changed.notified().await;
-        }
+    async fn progress(&self) {
+        self.state.changed.notified().await;
     }
 
     async fn broken(&self) {

@@ -23,6 +23,9 @@ use crate::transport::{Connection, OpenError};
 
 /// The largest piece of output in one message.
 const MAX_DATA: u32 = 32 * 1024;
+/// Refused channels after which a control socket is done with: OpenSSH's master forgets one only with its control socket,
+/// and ends itself when they become too many.
+const MAX_REFUSALS: u32 = 200;
 /// One system call for many small messages.
 const READ_BUFFER: usize = 64 * 1024;
 
@@ -50,6 +53,7 @@ struct Channels {
     open: HashMap<u32, Arc<Half>>,
     opening: HashMap<u32, oneshot::Sender<Result<SharedChannel, String>>>,
     over: bool,
+    refusals: u32,
 }
 
 impl Line {
@@ -66,10 +70,11 @@ impl Line {
         self.channels.lock().open.get(&channel).cloned().ok_or_else(|| malformed("a message for no channel of ours"))
     }
 
-    /// A number and a place for a channel that is asked for; `None` when the connection has ended.
+    /// A number and a place for a channel that is asked for; `None` when the connection has ended, or is worn out: what
+    /// runs on it goes on.
     fn begin(&self) -> Option<(u32, oneshot::Receiver<Result<SharedChannel, String>>)> {
         let mut channels = self.channels.lock();
-        if channels.over {
+        if channels.over || channels.refusals >= MAX_REFUSALS {
             return None;
         }
         let number = channels.next;
@@ -91,7 +96,10 @@ impl Line {
     }
 
     fn refused(&self, number: u32, reason: String) -> io::Result<()> {
-        let waiter = self.channels.lock().opening.remove(&number);
+        let mut channels = self.channels.lock();
+        channels.refusals += 1;
+        let waiter = channels.opening.remove(&number);
+        drop(channels);
         let waiter = waiter.ok_or_else(|| malformed("an answer that nobody waits for"))?;
         // Nobody waits any more, and nothing is open.
         let _ = waiter.send(Err(reason));

@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::shared::Line;
-use super::ssh_message::SshMessage;
+use super::ssh_message::{LOST, SshMessage};
 use super::wire::{Fields, MAX_PACKET, Payload, malformed};
 use crate::command::{ExitStatus, Pty};
 use crate::error::{Error, Phase, Reached};
@@ -156,6 +156,8 @@ impl Half {
 pub struct SharedChannel {
     half: Arc<Half>,
     arrivals: UnboundedReceiver<Arrival>,
+    /// The master's connection is.
+    lost: bool,
 }
 
 /// Its writing half.
@@ -176,7 +178,7 @@ impl SharedChannel {
         // What surrounds the data must fit into a packet of the control socket.
         let max_packet = max_packet.clamp(1, 32 * 1024) as usize;
         let half = Arc::new(Half { line, theirs, max_packet, state: Mutex::new(state), changed: Notify::new() });
-        (Arc::clone(&half), Self { half, arrivals })
+        (Arc::clone(&half), Self { half, arrivals, lost: false })
     }
 
     fn event(&self, arrival: Arrival) -> Option<ChannelEvent> {
@@ -229,6 +231,10 @@ impl Channel for SharedChannel {
     async fn next(&mut self) -> Option<ChannelEvent> {
         loop {
             let arrival = self.arrivals.recv().await?;
+            self.lost |= matches!(&arrival, Arrival::Request { kind, .. } if kind == LOST);
+            if self.lost {
+                return None;
+            }
             if let Some(event) = self.event(arrival) {
                 return Some(event);
             }

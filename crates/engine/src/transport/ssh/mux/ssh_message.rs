@@ -18,6 +18,9 @@ const FAILURE: u8 = 100;
 
 /// What this protocol calls stderr.
 pub const STDERR: u32 = 1;
+/// A request of our own between our master and our client: the connection that carried the channel is lost. SSH has no word
+/// for that, and a CLOSE alone would say that the server ended the command. Others ignore it.
+pub const LOST: &str = "connection-lost@xec-native";
 
 /// `channel` is always the number that the receiver of the message has given its channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +77,23 @@ pub enum SshMessage {
 }
 
 impl SshMessage {
+    /// Whose it is; `None` for one that belongs to no open channel.
+    pub fn channel(&self) -> Option<u32> {
+        match self {
+            Self::OpenConfirmation { channel, .. }
+            | Self::OpenFailure { channel, .. }
+            | Self::WindowAdjust { channel, .. }
+            | Self::Data { channel, .. }
+            | Self::ExtendedData { channel, .. }
+            | Self::Eof { channel }
+            | Self::Close { channel }
+            | Self::Request { channel, .. }
+            | Self::Success { channel }
+            | Self::Failure { channel } => Some(*channel),
+            Self::Open { .. } | Self::Other => None,
+        }
+    }
+
     /// `None` for a packet that is not of the protocol.
     pub fn decode(packet: Bytes) -> Option<Self> {
         let mut fields = Fields::new(packet);

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::master::Master;
 use super::packet::{Reply, Request, VERSION};
+use super::proxied;
 use super::session;
 use super::stdio::{Input, Output};
 use super::wire::{malformed, read_packet};
@@ -69,6 +70,10 @@ impl Visitor {
                     let stdio = self.take_stdio().await?;
                     return session::run(self, id, session, stdio).await;
                 }
+                Some(Request::Proxy { id }) => {
+                    self.say(&Reply::Proxied { id }).await?;
+                    return proxied::run(self).await;
+                }
                 Some(request) => self.answer(request).await?,
             }
         }
@@ -93,8 +98,9 @@ impl Visitor {
                 }
                 refused(id, "this master serves no forwards")
             }
-            Request::Hello { .. } | Request::NewSession { .. } => return Err(malformed("something out of turn")),
-            Request::Proxy { id } => refused(id, "this master serves no proxy mode"),
+            Request::Hello { .. } | Request::NewSession { .. } | Request::Proxy { .. } => {
+                return Err(malformed("something out of turn"));
+            }
             Request::Other { id } => refused(id, "this master serves no forwards"),
         };
         self.say(&reply).await

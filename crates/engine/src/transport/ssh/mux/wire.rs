@@ -94,6 +94,11 @@ impl Packet {
 pub struct Payload(BytesMut);
 
 impl Payload {
+    pub fn u8(mut self, value: u8) -> Self {
+        self.0.put_u8(value);
+        self
+    }
+
     pub fn u32(mut self, value: u32) -> Self {
         self.0.put_u32(value);
         self
