@@ -840,4 +840,5 @@ module.exports.NativeLease = nativeBinding.NativeLease
 module.exports.NativePool = nativeBinding.NativePool
 module.exports.NativeProcess = nativeBinding.NativeProcess
 module.exports.histogramBounds = nativeBinding.histogramBounds
+module.exports.removeControlSockets = nativeBinding.removeControlSockets
 module.exports.version = nativeBinding.version

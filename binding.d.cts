@@ -274,6 +274,9 @@ export interface ReconnectSettings {
   first: boolean
 }
 
+/** Removes the files of this process's control sockets: for its end, when no connection is closed any more. */
+export declare function removeControlSockets(): void
+
 /** The pool at one moment; see `PoolStats` in the engine for what each figure counts. */
 export interface StatsSnapshot {
   totalConnections: number

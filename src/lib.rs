@@ -2,7 +2,7 @@
 //!
 //! - `ssh_pool`: `NativePool`, one delegating method per call
 //! - `lease`, `process`: what it hands out, a borrowed connection and a command under way
-//! - `cancel`: `CancelToken`
+//! - `cancel`: `CancelToken`; `control`: control sockets at the process's end
 //! - `options`: records that come in; `output`, `failure`, `events`, `stats`: records that go out
 //! - `runtime`: the threads, and promises settled from them
 
@@ -10,6 +10,7 @@
 #![allow(unsafe_code)]
 
 mod cancel;
+mod control;
 mod events;
 mod failure;
 mod lease;

@@ -53,6 +53,15 @@ describe('our client through our master, in two processes', () => {
     await until('its channels are free', () => pool.getStats().activeChannels === 0)
   })
 
+  it('a process that ends without closing its pool takes its socket along', async () => {
+    const own = join(directory, 'own')
+    const target = JSON.stringify(server.target({ controlMaster: true, controlPath: own }))
+    const leaving = new Program(join(__dirname, '../fixtures/control-master/leave.mjs'), { XEC_TEST_TARGET: target })
+    expect(await leaving.end()).toEqual({ code: 0, signal: null, stderr: '' })
+    expect(leaving.lines).toEqual(['true'])
+    expect(existsSync(own)).toBe(false)
+  })
+
   it('the master closes its pool: connection-lost in the client, never an exit code', async () => {
     const other = client({ THEN_SLEEP: '1' })
     await other.says('sleeping')

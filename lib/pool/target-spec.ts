@@ -3,6 +3,7 @@ import type { TargetSpec } from '../binding'
 import { InvalidOptionError } from '../errors'
 import type { CheckedTarget } from '../options'
 import type { HostPoolConfig } from '../types'
+import { removeSocketsAtExit } from './control-sockets'
 import type { HostRules } from './host-rules'
 import { hostSettings } from './settings'
 
@@ -16,6 +17,7 @@ export interface ResolvedTarget {
 }
 
 export function resolveTarget(target: CheckedTarget, rules: HostRules): ResolvedTarget {
+  if (target.controlMaster) removeSocketsAtExit()
   const config = rules.configFor(target.host, withPersistence(target))
   const { warmUpConnections = 0, leakDetectionThreshold = 0 } = config ?? rules.base
   return { spec: targetSpec(target, config), warmUpConnections, leakDetectionThreshold }
