@@ -27,7 +27,7 @@ export class OpenSSHMaster {
 
   private constructor(server: OpenSSHServer, path: string) {
     this.path = path
-    this.#process = spawn('ssh', ['-M', '-N', '-S', path, ...sshArguments(server)], { stdio: ['ignore', 'ignore', 'inherit'] })
+    this.#process = spawn('ssh', ['-q', '-M', '-N', '-S', path, ...sshArguments(server)], { stdio: ['ignore', 'ignore', 'inherit'] })
   }
 
   /** Ends it as a crash would. Its socket's file stays. */

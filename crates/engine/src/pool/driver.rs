@@ -516,14 +516,18 @@ async fn dial_task<T: Transport>(inner: Arc<Inner<T>>, dial: DialId, key: Key, t
         Err(error) => inner.update(|core, now| core.dial_failed(dial, error, now)),
         Ok(connection) => {
             let connection = Arc::new(connection);
-            let id = inner.update(|core, now| core.dial_succeeded(dial, Arc::clone(&connection), now));
+            let single = connection.is_single();
+            let id = inner.update(|core, now| match core.note_single(dial, single, now) {
+                true => None,
+                false => core.dial_succeeded(dial, Arc::clone(&connection), now),
+            });
             drop(unfinished);
             match id {
                 Some(id) => {
                     inner.offer(&key, &target, &connection);
                     watch(&inner, key, id, connection);
                 }
-                // Abandoned in the very moment it succeeded.
+                // Needless, or abandoned in the very moment it succeeded.
                 None => connection.close().await,
             }
         }

@@ -48,6 +48,11 @@ pub trait Connection: Send + Sync + 'static {
 
     fn is_closed(&self) -> bool;
 
+    /// Would another one of its key reach the server no better? True of what goes through somebody else's connection.
+    fn is_single(&self) -> bool {
+        false
+    }
+
     /// Say goodbye and cut the line. Bounded; channels still open see their end.
     fn close(&self) -> impl Future<Output = ()> + Send;
 }
@@ -117,6 +122,8 @@ pub enum ChannelEvent {
     Stderr(Bytes),
     /// The server refused a request: the terminal if one was asked for and not yet answered, else the command.
     ExecRefused,
+    /// There was no channel after all, for this reason: nothing ran.
+    NotOpened(String),
     Exited(ExitStatus),
     Eof,
     /// The server's CLOSE: its slot for this channel is free.

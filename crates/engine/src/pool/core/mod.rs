@@ -112,6 +112,8 @@ struct Entry<C, T> {
     dial_failures: u32,
     /// How many of those were hung up on by a server that has enough newcomers.
     throttled: u32,
+    /// Its connections are one of a kind: a second one reaches the server no better.
+    single: bool,
     /// A connection has succeeded before: its server is there, as a rule.
     proven: bool,
     /// When the last connection ended by itself; `None` once another one has been made.

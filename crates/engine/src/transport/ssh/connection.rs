@@ -61,8 +61,8 @@ impl Transport for SshTransport {
 
     async fn connect(&self, target: &Arc<SshTarget>) -> Result<Link, Error> {
         #[cfg(unix)]
-        if let Some(shared) = super::mux::join(target).await? {
-            return Ok(Link::Shared(shared));
+        if let Some(link) = super::mux::join(target).await? {
+            return Ok(link);
         }
         let phase = Mutex::new(Phase::Authenticate);
         let limit = target.connect_timeout;

@@ -3,22 +3,27 @@ use bytes::Bytes;
 use super::channel::{SshChannel, SshWriter};
 use super::connection::SshConnection;
 #[cfg(unix)]
-use super::mux::{SharedChannel, SharedConnection, SharedWriter};
+use super::mux::{PassengerConnection, Ride, RideWriter, SharedChannel, SharedConnection, SharedWriter};
 use crate::command::Pty;
 use crate::error::Error;
 use crate::transport::{Channel, ChannelEvent, ChannelWriter, Connection, OpenError, Signal};
 
-/// A way to a server: a connection of our own, or one through somebody else's ControlMaster. To the pool they are the same.
+/// A way to a server: a connection of our own, or one through a ControlMaster in another process, ours or OpenSSH's. To the
+/// pool they are the same.
 pub enum Link {
     Direct(Box<SshConnection>),
     #[cfg(unix)]
     Shared(SharedConnection),
+    #[cfg(unix)]
+    Passenger(PassengerConnection),
 }
 
 pub enum LinkChannel {
     Direct(SshChannel),
     #[cfg(unix)]
     Shared(SharedChannel),
+    #[cfg(unix)]
+    Passenger(Ride),
 }
 
 #[derive(Clone)]
@@ -26,6 +31,8 @@ pub enum LinkWriter {
     Direct(SshWriter),
     #[cfg(unix)]
     Shared(SharedWriter),
+    #[cfg(unix)]
+    Passenger(RideWriter),
 }
 
 impl Link {
@@ -34,7 +41,7 @@ impl Link {
         match self {
             Self::Direct(connection) => Some(connection),
             #[cfg(unix)]
-            Self::Shared(_) => None,
+            Self::Shared(_) | Self::Passenger(_) => None,
         }
     }
 }
@@ -44,7 +51,7 @@ impl LinkChannel {
         match self {
             Self::Direct(channel) => Some(channel),
             #[cfg(unix)]
-            Self::Shared(_) => None,
+            Self::Shared(_) | Self::Passenger(_) => None,
         }
     }
 }
@@ -56,6 +63,8 @@ macro_rules! each {
             $kind::Direct($inner) => $call,
             #[cfg(unix)]
             $kind::Shared($inner) => $call,
+            #[cfg(unix)]
+            $kind::Passenger($inner) => $call,
         }
     };
 }
@@ -68,6 +77,8 @@ impl Connection for Link {
             Self::Direct(connection) => connection.open().await.map(LinkChannel::Direct),
             #[cfg(unix)]
             Self::Shared(connection) => connection.open().await.map(LinkChannel::Shared),
+            #[cfg(unix)]
+            Self::Passenger(connection) => connection.open().await.map(LinkChannel::Passenger),
         }
     }
 
@@ -83,6 +94,10 @@ impl Connection for Link {
         each!(self, Self, link => link.is_closed())
     }
 
+    fn is_single(&self) -> bool {
+        each!(self, Self, link => link.is_single())
+    }
+
     async fn close(&self) {
         each!(self, Self, link => link.close().await);
     }
@@ -96,6 +111,8 @@ impl Channel for LinkChannel {
             Self::Direct(channel) => LinkWriter::Direct(channel.writer()),
             #[cfg(unix)]
             Self::Shared(channel) => LinkWriter::Shared(channel.writer()),
+            #[cfg(unix)]
+            Self::Passenger(channel) => LinkWriter::Passenger(channel.writer()),
         }
     }
 

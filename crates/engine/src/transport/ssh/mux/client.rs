@@ -19,8 +19,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What is behind a control path.
 pub enum Found {
-    /// A master that is well: its control socket, in proxy mode.
-    Master(UnixStream),
+    /// A master that is well, and one of ours: its control socket, in proxy mode.
+    Ours(UnixStream),
+    /// OpenSSH's, and a control socket on which nothing has been asked.
+    Theirs(UnixStream),
     Nothing,
     /// A socket that nobody listens on any more.
     Stale,
@@ -30,24 +32,46 @@ pub enum Found {
 
 /// Looks for a master and greets it. Cancel-safe.
 pub async fn find(path: &Path) -> Found {
-    match timeout(PATIENCE, proxy(path)).await {
-        Ok(Ok(stream)) => Found::Master(stream),
+    match timeout(PATIENCE, board(path)).await {
+        Ok(Ok(found)) => found,
         Ok(Err(error)) => found_instead(path, error),
-        Err(_) => Found::Unusable(no_answer()),
+        Err(_) => Found::Unusable(no_answer(PATIENCE)),
     }
 }
 
 /// Is the master behind `path` well?
 pub async fn is_alive(path: &Path) -> io::Result<()> {
-    let alive = async { alive(&mut greeted(path).await?).await };
-    timeout(PATIENCE, alive).await.unwrap_or_else(|_| Err(no_answer()))
+    let alive = async { alive(&mut greet(path).await?.0).await };
+    timeout(PATIENCE, alive).await.unwrap_or_else(|_| Err(no_answer(PATIENCE)))
 }
 
-async fn proxy(path: &Path) -> io::Result<UnixStream> {
-    let mut stream = greeted(path).await?;
+/// A new control socket, on which the greetings have been exchanged, and whether the master is one of ours.
+pub async fn greeted(path: &Path, patience: Duration) -> io::Result<(UnixStream, bool)> {
+    timeout(patience, greet(path)).await.unwrap_or_else(|_| Err(no_answer(patience)))
+}
+
+/// Resolves when the other side has left. Cancel-safe.
+pub async fn until_gone(stream: &UnixStream) {
+    loop {
+        let readable = stream.readable().await;
+        // Anything but "not yet" is an end: EOF, an error, or words out of turn.
+        let silent = |error: &io::Error| error.kind() == io::ErrorKind::WouldBlock;
+        if readable.is_err() || !stream.try_read(&mut [0]).is_err_and(|error| silent(&error)) {
+            return;
+        }
+    }
+}
+
+/// In proxy mode a control socket carries SSH's own messages, which say everything. But OpenSSH's master does not survive a
+/// client in that mode whose channel was refused, or that ends while it opens one. So it is for our masters alone.
+async fn board(path: &Path) -> io::Result<Found> {
+    let (mut stream, ours) = greet(path).await?;
     alive(&mut stream).await?;
+    if !ours {
+        return Ok(Found::Theirs(stream));
+    }
     match ask(&mut stream, &Request::Proxy { id: 1 }).await? {
-        Reply::Proxied { id: 1 } => Ok(stream),
+        Reply::Proxied { id: 1 } => Ok(Found::Ours(stream)),
         Reply::Failure { reason, .. } | Reply::PermissionDenied { reason, .. } => {
             Err(io::Error::new(io::ErrorKind::Unsupported, format!("it refuses proxy mode: {reason}")))
         }
@@ -55,7 +79,7 @@ async fn proxy(path: &Path) -> io::Result<UnixStream> {
     }
 }
 
-async fn greeted(path: &Path) -> io::Result<UnixStream> {
+async fn greet(path: &Path) -> io::Result<(UnixStream, bool)> {
     let mut stream = UnixStream::connect(path).await?;
     // It is about to see our commands and their input.
     let owner = stream.peer_cred()?.uid();
@@ -66,8 +90,8 @@ async fn greeted(path: &Path) -> io::Result<UnixStream> {
         ));
     }
     match ask(&mut stream, &Request::Hello { version: VERSION }).await? {
-        Reply::Hello { version: VERSION } => Ok(stream),
-        Reply::Hello { version } => {
+        Reply::Hello { version: VERSION, ours } => Ok((stream, ours)),
+        Reply::Hello { version, .. } => {
             Err(io::Error::new(io::ErrorKind::Unsupported, format!("it speaks version {version} of the protocol")))
         }
         _ => Err(malformed("no greeting")),
@@ -87,8 +111,8 @@ async fn ask(stream: &mut UnixStream, request: &Request) -> io::Result<Reply> {
     Reply::decode(packet).ok_or_else(|| malformed("an unknown message"))
 }
 
-fn no_answer() -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} ms", PATIENCE.as_millis()))
+fn no_answer(patience: Duration) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} ms", patience.as_millis()))
 }
 
 fn found_instead(path: &Path, error: io::Error) -> Found {

@@ -198,7 +198,8 @@ impl Guest {
             ChannelEvent::Started => self.say(&SshMessage::Success { channel }),
             ChannelEvent::ExecRefused => self.say(&SshMessage::Failure { channel }),
             ChannelEvent::Exited(status) => self.say(&exit(channel, &status)),
-            ChannelEvent::Closed => {}
+            // Of connections that are not ours.
+            ChannelEvent::NotOpened(_) | ChannelEvent::Closed => {}
         }
     }
 

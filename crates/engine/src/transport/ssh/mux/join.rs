@@ -2,9 +2,11 @@ use std::path::{Path, PathBuf};
 
 use super::client::{Found, find, remove_stale};
 use super::listener::is_served;
+use super::passenger::PassengerConnection;
 use super::path::Facts;
 use super::shared::SharedConnection;
 use crate::error::Error;
+use crate::transport::ssh::link::Link;
 use crate::transport::ssh::target::{SshTarget, Traffic};
 
 /// The longest path a UNIX socket can have, on Linux; elsewhere it is a little shorter, and the system says so.
@@ -27,10 +29,11 @@ pub fn control_path(target: &SshTarget) -> Result<Option<PathBuf>, Error> {
 
 /// A connection through the master behind the target's control path, if one is there and well. Whatever else is there never
 /// stands in the way of a connection of our own.
-pub async fn join(target: &SshTarget) -> Result<Option<SharedConnection>, Error> {
+pub async fn join(target: &SshTarget) -> Result<Option<Link>, Error> {
     let Some(path) = control_path(target)?.filter(|path| !is_served(path)) else { return Ok(None) };
     Ok(match find(&path).await {
-        Found::Master(stream) => Some(SharedConnection::new(path, stream, target.connect_timeout)),
+        Found::Ours(stream) => Some(Link::Shared(SharedConnection::new(path, stream, target.connect_timeout))),
+        Found::Theirs(stream) => Some(Link::Passenger(PassengerConnection::new(path, stream, target.connect_timeout))),
         Found::Nothing => None,
         Found::Stale => {
             clear(&path, target).await;

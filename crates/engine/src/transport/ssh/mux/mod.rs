@@ -2,6 +2,7 @@
 //! as a master for others. See "Sharing connections with other processes" in docs/architecture.md.
 
 mod client;
+mod conductor;
 mod congestion;
 mod guest;
 mod guest_request;
@@ -9,8 +10,10 @@ mod join;
 mod listener;
 mod master;
 mod packet;
+mod passenger;
 mod path;
 mod proxied;
+mod ride;
 mod session;
 mod shared;
 mod shared_channel;
@@ -23,5 +26,7 @@ mod wire;
 pub use join::join;
 pub use listener::remove_all;
 pub use master::offer;
+pub use passenger::PassengerConnection;
+pub use ride::{Ride, RideWriter};
 pub use shared::SharedConnection;
 pub use shared_channel::{SharedChannel, SharedWriter};

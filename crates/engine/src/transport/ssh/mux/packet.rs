@@ -5,6 +5,8 @@ use bytes::Bytes;
 use super::wire::{Fields, Packet};
 
 pub const VERSION: u32 = 4;
+/// An extension in our master's greeting, by which our clients know it. Others skip it.
+const OURS: &str = "xec-native";
 /// Variables a visitor may send, as OpenSSH limits them.
 const MAX_ENV: usize = 4096;
 
@@ -77,7 +79,7 @@ pub struct Session {
 /// What a master answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
-    Hello { version: u32 },
+    Hello { version: u32, ours: bool },
     Ok { id: u32 },
     PermissionDenied { id: u32, reason: String },
     Failure { id: u32, reason: String },
@@ -162,7 +164,7 @@ impl Reply {
         let kind = fields.u32()?;
         let id = fields.u32()?;
         Some(match kind {
-            HELLO => Self::Hello { version: id },
+            HELLO => Self::Hello { version: id, ours: is_ours(fields)? },
             OK => Self::Ok { id },
             PERMISSION_DENIED => Self::PermissionDenied { id, reason: fields.text()? },
             FAILURE => Self::Failure { id, reason: fields.text()? },
@@ -178,7 +180,8 @@ impl Reply {
     pub fn encode(&self) -> Bytes {
         let head = |kind, id| Packet::new().u32(kind).u32(id);
         match self {
-            Self::Hello { version } => head(HELLO, *version),
+            Self::Hello { version, ours: false } => head(HELLO, *version),
+            Self::Hello { version, ours: true } => head(HELLO, *version).bytes(OURS.as_bytes()).bytes(b""),
             Self::Ok { id } => head(OK, *id),
             Self::PermissionDenied { id, reason } => head(PERMISSION_DENIED, *id).bytes(reason.as_bytes()),
             Self::Failure { id, reason } => head(FAILURE, *id).bytes(reason.as_bytes()),
@@ -190,6 +193,16 @@ impl Reply {
         }
         .finish()
     }
+}
+
+/// Extensions are names with values.
+fn is_ours(mut fields: Fields) -> Option<bool> {
+    let mut ours = false;
+    while !fields.is_empty() {
+        ours |= fields.text()? == OURS;
+        let _value = fields.bytes()?;
+    }
+    Some(ours)
 }
 
 #[cfg(test)]
@@ -219,7 +232,8 @@ mod tests {
         #[test]
         fn any_reply_survives_the_wire(id: u32, number: u32, reason in "[^\0]{0,60}") {
             for reply in [
-                Reply::Hello { version: id },
+                Reply::Hello { version: id, ours: false },
+                Reply::Hello { version: id, ours: true },
                 Reply::Ok { id },
                 Reply::PermissionDenied { id, reason: reason.clone() },
                 Reply::Failure { id, reason: reason.clone() },

@@ -190,7 +190,7 @@ impl Served {
                                 return Ended::Left;
                             }
                         }
-                        ChannelEvent::ExecRefused => return Ended::Refused,
+                        ChannelEvent::ExecRefused | ChannelEvent::NotOpened(_) => return Ended::Refused,
                     }
                 }
                 () = stdout.progress(), if congestion.is_full() => {}

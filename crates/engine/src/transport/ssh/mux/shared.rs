@@ -23,13 +23,10 @@ use crate::transport::{Connection, OpenError};
 
 /// The largest piece of output in one message.
 const MAX_DATA: u32 = 32 * 1024;
-/// Refused channels after which a control socket is done with: OpenSSH's master forgets one only with its control socket,
-/// and ends itself when they become too many.
-const MAX_REFUSALS: u32 = 200;
 /// One system call for many small messages.
 const READ_BUFFER: usize = 64 * 1024;
 
-/// A connection through somebody else's master: one control socket in proxy mode. Dropping it makes the master close its
+/// A connection through a master of ours in another process: one control socket in proxy mode. Dropping it makes the master close its
 /// channels.
 pub struct SharedConnection {
     path: PathBuf,
@@ -53,7 +50,6 @@ struct Channels {
     open: HashMap<u32, Arc<Half>>,
     opening: HashMap<u32, oneshot::Sender<Result<SharedChannel, String>>>,
     over: bool,
-    refusals: u32,
 }
 
 impl Line {
@@ -70,11 +66,10 @@ impl Line {
         self.channels.lock().open.get(&channel).cloned().ok_or_else(|| malformed("a message for no channel of ours"))
     }
 
-    /// A number and a place for a channel that is asked for; `None` when the connection has ended, or is worn out: what
-    /// runs on it goes on.
+    /// A number and a place for a channel that is asked for; `None` when the connection has ended.
     fn begin(&self) -> Option<(u32, oneshot::Receiver<Result<SharedChannel, String>>)> {
         let mut channels = self.channels.lock();
-        if channels.over || channels.refusals >= MAX_REFUSALS {
+        if channels.over {
             return None;
         }
         let number = channels.next;
@@ -96,10 +91,7 @@ impl Line {
     }
 
     fn refused(&self, number: u32, reason: String) -> io::Result<()> {
-        let mut channels = self.channels.lock();
-        channels.refusals += 1;
-        let waiter = channels.opening.remove(&number);
-        drop(channels);
+        let waiter = self.channels.lock().opening.remove(&number);
         let waiter = waiter.ok_or_else(|| malformed("an answer that nobody waits for"))?;
         // Nobody waits any more, and nothing is open.
         let _ = waiter.send(Err(reason));
@@ -244,6 +236,11 @@ impl Connection for SharedConnection {
 
     fn is_closed(&self) -> bool {
         self.line.channels.lock().over
+    }
+
+    /// The master's pool adds connections; one control socket reaches them all.
+    fn is_single(&self) -> bool {
+        true
     }
 
     async fn close(&self) {

@@ -12,6 +12,7 @@ use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
+use super::client::until_gone;
 use super::master::Master;
 use super::packet::{Reply, Request, VERSION};
 use super::proxied;
@@ -49,7 +50,7 @@ pub struct Visitor {
 
 impl Visitor {
     async fn serve(mut self) -> io::Result<()> {
-        self.say(&Reply::Hello { version: VERSION }).await?;
+        self.say(&Reply::Hello { version: VERSION, ours: true }).await?;
         let greeting = timeout(PATIENCE, self.hear()).await.map_err(|_| io::ErrorKind::TimedOut)??;
         match greeting {
             None => return Ok(()),
@@ -117,14 +118,7 @@ impl Visitor {
 
     /// Resolves when it has left. A session has nothing more to say. Cancel-safe.
     pub async fn gone(&self) {
-        loop {
-            let readable = self.stream.readable().await;
-            // Anything but "not yet" is an end: EOF, an error, or words out of turn.
-            let silent = |error: &io::Error| error.kind() == io::ErrorKind::WouldBlock;
-            if readable.is_err() || !self.stream.try_read(&mut [0]).is_err_and(|error| silent(&error)) {
-                return;
-            }
-        }
+        until_gone(&self.stream).await;
     }
 
     async fn take_stdio(&mut self) -> io::Result<(Input, Output, Output)> {
