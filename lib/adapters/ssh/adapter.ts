@@ -9,6 +9,7 @@ import { EventBridge, stamp } from './events'
 import type { ExecutionResult } from './execution-result'
 import { contractError } from './failures'
 import { LaterMethods } from './later'
+import { runLive } from './live'
 import { type ConnectionPoolMetrics, connectionPoolMetrics } from './metrics'
 import { cutShortFields, endedFields, maskPartialOutput } from './outcome'
 import { type Shapes, nativeShapes } from './shapes'
@@ -105,7 +106,11 @@ export class SSHAdapter extends LaterMethods implements AsyncDisposable {
   async #run(call: Call): ReturnType<typeof endedFields> {
     try {
       this.emitSafely('ssh:execute', { ...stamp(), host: call.target.host, command: call.failed.command })
-      return await endedFields(call, await this.#pool.exec(call.target, call.line, execOptions(call)))
+      const { onSpawn } = call.command
+      const ended = onSpawn === undefined
+        ? await this.#pool.exec(call.target, call.line, execOptions(call))
+        : await runLive(this.#pool, call, onSpawn)
+      return await endedFields(call, ended)
     } catch (error) {
       const cutShort = cutShortFields(call, error)
       if (cutShort !== undefined) return cutShort

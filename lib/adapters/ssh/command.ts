@@ -1,5 +1,6 @@
 import type { Readable, Writable } from 'node:stream'
 import type { SSHTarget } from '../../types'
+import type { SpawnHandle } from './live'
 import { quote } from './quote'
 
 /** Where stdout or stderr goes. Everything but 'pipe' gets it when the command has ended. */
@@ -26,6 +27,8 @@ export interface AdapterCommand {
   nothrow?: boolean
   throwOnNonZeroExit?: boolean
   shell?: string | boolean
+  /** Called once the command is being started, with its live streams. */
+  onSpawn?: (handle: SpawnHandle) => void
   /** Set by core's promises, which do the throwing themselves. */
   __fromProcessPromise?: boolean
 }
