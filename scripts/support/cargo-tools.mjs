@@ -5,7 +5,7 @@ import path from 'node:path'
 import { must } from './run.mjs'
 import { step } from './terminal.mjs'
 
-const VERSIONS = { 'cargo-deny': '0.20.2', 'cargo-machete': '0.9.2' }
+const VERSIONS = { 'cargo-deny': '0.20.2', 'cargo-fuzz': '0.13.2', 'cargo-machete': '0.9.2' }
 
 // They run for a second and compile for minutes, so they are compiled for a short compilation.
 const QUICK = {

@@ -11,7 +11,7 @@ pub mod known_hosts;
 mod legacy_pem;
 mod link;
 #[cfg(unix)]
-mod mux;
+pub mod mux;
 mod paths;
 mod probe;
 mod quick_ack;
