@@ -1,5 +1,6 @@
+import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, lstatSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, lstatSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { once } from 'node:events'
 import { type Server, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -81,7 +82,7 @@ describe('through a running ssh -M', () => {
     for (let i = 0; i < data.length; i += 4096) data.writeUInt32LE(i, i)
     const digest = createHash('sha256').update(data).digest('hex')
     const { stdout } = await pool.exec(shared(), 'tee /dev/stderr | sha256sum', { stdin: data, encoding: 'buffer', maxBuffer: data.length })
-      .then((result) => ({ stdout: result.stdout.toString().split(' ')[0] + createHash('sha256').update(result.stderr).digest('hex') }))
+      .then((result) => ({ stdout: (result.stdout.toString().split(' ')[0] ?? '') + createHash('sha256').update(result.stderr).digest('hex') }))
     expect(stdout).toBe(digest + digest)
   })
 
@@ -152,6 +153,19 @@ describe('what is not a master never stands in the way', () => {
     await dead.kill()
     expect((await pool.exec(direct(), 'echo direct')).stdout).toBe('direct\n')
     expect(lstatSync(path).isSocket()).toBe(true)
+  })
+
+  it('a master of another user, which would see our commands', async () => {
+    chmodSync(directory, 0o777)
+    const code = `require('net').createServer((socket) => socket.on('data', () => process.stdout.write('seen'))).listen(${JSON.stringify(path)})`
+    const fake = spawn('runuser', ['-u', TEST_USER, '--', process.execPath, '-e', code], { stdio: ['ignore', 'pipe', 'inherit'] })
+    let seen = ''
+    fake.stdout.setEncoding('utf8').on('data', (text: string) => { seen += text })
+    await until('it listens', () => existsSync(path))
+    expect((await pool.exec(direct({ controlMaster: true }), 'echo direct')).stdout).toBe('direct\n')
+    expect(seen).toBe('')
+    fake.kill('SIGKILL')
+    await once(fake, 'exit')
   })
 
   const answers: [string, (server: Server) => void][] = [

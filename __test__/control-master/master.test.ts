@@ -1,13 +1,15 @@
+import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { type Socket, createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { SSHTarget } from '../../index.mjs'
 import { OpenSSHMaster, spawnThrough, sshThrough } from '../support/control-master'
 import { failureOf } from '../support/failure'
-import { SSHConnectionPool } from '../support/native'
+import { SSHAdapter, SSHConnectionPool } from '../support/native'
 import { OpenSSHServer, TEST_USER } from '../support/openssh'
 import { until } from '../support/wait'
 
@@ -176,6 +178,50 @@ describe('ssh over our connection', () => {
   })
 })
 
+describe('visitors that are no ssh', () => {
+  const visits: [string, (socket: Socket) => void][] = [
+    ['says nothing', () => undefined],
+    ['sends garbage', (socket) => socket.write(Buffer.alloc(5000, 0x41))],
+    ['announces 4 GiB', (socket) => socket.write(Buffer.alloc(64, 0xff))],
+    ['leaves in the middle of a packet', (socket) => socket.end(Buffer.from('00000008000000', 'hex'))],
+    // A greeting, and a session with nothing in its fields whose descriptors never come.
+    ['promises descriptors', (socket) => socket.write(Buffer.from(`000000080000000100000004 00000028 10000002 00000001 ${'00000000'.repeat(8)}`.replaceAll(' ', ''), 'hex'))],
+    // A greeting, proxy mode, and data for a channel that was never opened.
+    ['writes to a channel of nobody', (socket) => socket.write(Buffer.from('000000080000000100000004 00000008 1000000f 00000001 0000000e 00 5e 00000063 00000004 61616161'.replaceAll(' ', ''), 'hex'))],
+  ]
+
+  it.each(visits)('one that %s', async (_, behave) => {
+    await serving()
+    const socket = createConnection(path)
+    socket.on('error', () => undefined)
+    await once(socket, 'connect')
+    behave(socket)
+    expect((await sshThrough(path, ['host', 'echo well'])).stdout.toString()).toBe('well\n')
+    socket.destroy()
+  })
+
+  it('one of another user is hung up on, even if it got as far as that', async () => {
+    await serving()
+    chmodSync(directory, 0o755)
+    chmodSync(path, 0o666)
+    const { code, stdout } = await shell(`runuser -u ${TEST_USER} -- ssh -F none -S ${path} -O check host 2>&1`)
+    expect(code).not.toBe(0)
+    expect(stdout).not.toContain('Master running')
+    expect((await sshThrough(path, ['-O', 'check', 'host'])).code).toBe(0)
+  })
+})
+
+describe('the adapter', () => {
+  it('shares with multiplexing what says nothing else', async () => {
+    const adapter = new SSHAdapter({ multiplexing: { controlPath: path, controlPersist: '10m' } })
+    await adapter.execute({ command: 'true', adapterOptions: { type: 'ssh', ...server.target() } })
+    await until('the control socket is there', () => existsSync(path))
+    expect((await sshThrough(path, ['host', 'echo through'])).stdout.toString()).toBe('through\n')
+    await adapter.dispose()
+    await until('the control socket is gone', () => !existsSync(path))
+  })
+})
+
 describe('the socket', () => {
   it('is for its owner alone, and goes with the connection', async () => {
     await serving()
@@ -244,7 +290,6 @@ describe('the socket', () => {
 })
 
 async function shell(line: string): Promise<{ code: number | null, stdout: string }> {
-  const { spawn } = await import('node:child_process')
   const child = spawn('sh', ['-c', line], { stdio: ['ignore', 'pipe', 'inherit'], timeout: 30_000 })
   let stdout = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => { stdout += text })
