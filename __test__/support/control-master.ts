@@ -43,7 +43,10 @@ export class OpenSSHMaster {
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) return
     const ended = once(this.#process, 'exit')
     this.#process.kill(signal)
+    // ssh misses a signal that comes right before it falls asleep.
+    const again = setInterval(() => { this.#process.kill(signal) }, 250)
     await ended
+    clearInterval(again)
   }
 }
 
