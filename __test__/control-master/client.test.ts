@@ -108,6 +108,9 @@ describe('through a running ssh -M', () => {
   it('one connection is enough: another one would end at the same server connection', async () => {
     await Promise.all(Array.from({ length: 30 }, () => pool.exec(shared(), 'sleep 0.05')))
     expect(pool.getStats()).toMatchObject({ totalConnections: 1 })
+    const report = await pool.warmUp([shared()], { connections: 3 })
+    expect(pool.getStats()).toMatchObject({ totalConnections: 1 })
+    expect(report).toBeDefined()
   })
 
   it('the master dies in the middle of a command: connection-lost, never an exit code', async () => {
