@@ -839,6 +839,7 @@ module.exports.CancelToken = nativeBinding.CancelToken
 module.exports.NativeLease = nativeBinding.NativeLease
 module.exports.NativePool = nativeBinding.NativePool
 module.exports.NativeProcess = nativeBinding.NativeProcess
+module.exports.NativeSession = nativeBinding.NativeSession
 module.exports.histogramBounds = nativeBinding.histogramBounds
 module.exports.removeControlSockets = nativeBinding.removeControlSockets
 module.exports.version = nativeBinding.version

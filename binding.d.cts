@@ -32,6 +32,8 @@ export declare class NativeLease {
 
 /** A pool of SSH connections. When it is garbage-collected its idle connections close, and busy ones when they are done. */
 export declare class NativePool {
+  /** Opens a session in `first`'s directory and with its variables. The promise resolves whatever happens. */
+  session(target: TargetSpec, first: CommandSpec, cancel?: CancelToken | undefined | null): Promise<SessionOutcome>
   constructor(settings: PoolSettings)
   /** Runs a command. The promise resolves whatever happens; a failure is in the record. */
   exec(target: TargetSpec, command: CommandSpec, cancel?: CancelToken | undefined | null): Promise<ExecOutcome>
@@ -85,6 +87,17 @@ export declare class NativeProcess {
   resize(columns: number, rows: number): boolean
 }
 
+/** A shell that keeps what its commands do to it. Closed when garbage-collected. */
+export declare class NativeSession {
+  /** Runs a command in the shell. The promise resolves whatever happens; a failure is in the record. */
+  execute(command: CommandSpec, cancel?: CancelToken | undefined | null): Promise<ExecOutcome>
+  /** The shell's process id on the other side. */
+  get pid(): number
+  get closed(): boolean
+  /** Ends the shell after what was asked of it already; resolves when it has ended. */
+  close(): Promise<void>
+}
+
 export interface CommandSpec {
   command: string
   cwd?: string
@@ -95,6 +108,8 @@ export interface CommandSpec {
   /** Bytes per stream. */
   maxBuffer: number
   retryLostConnection?: boolean
+  /** In a warm shell, where that can be. */
+  persistent?: boolean
   /** Also collect both streams in arrival order. */
   collectAll?: boolean
   priority?: number
@@ -276,6 +291,12 @@ export interface ReconnectSettings {
 
 /** Removes the files of this process's control sockets: for its end, when no connection is closed any more. */
 export declare function removeControlSockets(): void
+
+/** Exactly one of the two. */
+export interface SessionOutcome {
+  session?: NativeSession
+  failure?: FailureRecord
+}
 
 /** The pool at one moment; see `PoolStats` in the engine for what each figure counts. */
 export interface StatsSnapshot {

@@ -6,6 +6,7 @@ export {
 } from './errors'
 export type { PoolDiagnostic, PoolEventInfo, PoolEventName, PoolEvents } from './events'
 export { SSHConnectionPool } from './pool'
+export { ShellSession } from './session'
 export { SSHConnection } from './lease'
 export { RemoteProcess } from './process'
 export { version } from './binding'

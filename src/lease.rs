@@ -4,6 +4,7 @@ use napi::bindgen_prelude::Object;
 use napi::{Env, Result};
 use napi_derive::napi;
 use xec_engine::pool::{Lease, Pool};
+use xec_engine::shell::Shells;
 use xec_engine::transport::ssh::SshTransport;
 
 use crate::cancel::CancelToken;
@@ -16,6 +17,7 @@ use crate::ssh_pool::run;
 #[napi]
 pub struct NativeLease {
     pool: Arc<Pool<SshTransport>>,
+    shells: Shells<SshTransport>,
     lease: Arc<Lease<SshTransport>>,
     host: String,
     port: u16,
@@ -29,10 +31,10 @@ pub struct LeaseOutcome {
 }
 
 impl NativeLease {
-    pub fn new(pool: Arc<Pool<SshTransport>>, lease: Lease<SshTransport>) -> Self {
+    pub fn new(pool: Arc<Pool<SshTransport>>, shells: Shells<SshTransport>, lease: Lease<SshTransport>) -> Self {
         let request = lease.request(0);
         let (host, port) = (request.key.host().to_owned(), request.key.port());
-        Self { pool, lease: Arc::new(lease), host, port }
+        Self { pool, shells, lease: Arc::new(lease), host, port }
     }
 }
 
@@ -47,7 +49,7 @@ impl NativeLease {
         cancel: Option<&CancelToken>,
     ) -> Result<Object<'env>> {
         let request = self.lease.request(command.priority.unwrap_or(0));
-        run(env, &self.pool, request, command, cancel)
+        run(env, (&self.pool, &self.shells), request, command, cancel)
     }
 
     /// The id of its connection as in `connections()`; absent while a command uses it, or after it was lost.

@@ -2,6 +2,7 @@
 //!
 //! - `ssh_pool`: `NativePool`, one delegating method per call
 //! - `lease`, `process`: what it hands out, a borrowed connection and a command under way
+//! - `session`: a shell that keeps what its commands do to it
 //! - `cancel`: `CancelToken`; `control`: control sockets at the process's end
 //! - `options`: records that come in; `output`, `failure`, `events`, `stats`: records that go out
 //! - `runtime`: the threads, and promises settled from them
@@ -18,6 +19,7 @@ mod options;
 mod output;
 mod process;
 mod runtime;
+mod session;
 mod ssh_pool;
 mod stats;
 

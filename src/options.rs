@@ -103,6 +103,8 @@ pub struct CommandSpec {
     /// Bytes per stream.
     pub max_buffer: f64,
     pub retry_lost_connection: Option<bool>,
+    /// In a warm shell, where that can be.
+    pub persistent: Option<bool>,
     /// Also collect both streams in arrival order.
     pub collect_all: Option<bool>,
     pub priority: Option<i32>,

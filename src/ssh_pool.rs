@@ -7,6 +7,7 @@ use napi_derive::napi;
 use xec_engine::events::EventBuffer;
 use xec_engine::pool::{HostConfig, Pool, Request};
 use xec_engine::run::{Cancel, borrow, exec, warm_up};
+use xec_engine::shell::Shells;
 use xec_engine::transport::ssh::{SshTarget, SshTransport, Traffic};
 
 use crate::cancel::CancelToken;
@@ -22,7 +23,8 @@ use crate::stats::{ConnectionSnapshot, MetricsSnapshot, StatsSnapshot};
 /// A pool of SSH connections. When it is garbage-collected its idle connections close, and busy ones when they are done.
 #[napi]
 pub struct NativePool {
-    pool: Arc<Pool<SshTransport>>,
+    pub(crate) pool: Arc<Pool<SshTransport>>,
+    shells: Shells<SshTransport>,
     limits: Arc<HostConfig>,
     connect: ConnectSettings,
 }
@@ -34,6 +36,7 @@ impl NativePool {
         let events = Arc::new(EventBuffer::default());
         Ok(Self {
             pool: Arc::new(Pool::new(SshTransport, settings.pool()?, events, runtime::handle()?)),
+            shells: Shells::default(),
             limits: settings.host.limits()?,
             connect: settings.host.connect()?,
         })
@@ -49,7 +52,7 @@ impl NativePool {
         cancel: Option<&CancelToken>,
     ) -> Result<Object<'env>> {
         let request = self.request(target, command.priority.unwrap_or(0))?;
-        run(env, &self.pool, request, command, cancel)
+        run(env, (&self.pool, &self.shells), request, command, cancel)
     }
 
     /// Starts a command whose output is read as it comes.
@@ -77,11 +80,11 @@ impl NativePool {
         let request = self.request(target, priority)?;
         let (host, port) = (request.key.host().to_owned(), request.key.port());
         let limit = timeout.map(|timeout| duration("timeout", timeout)).transpose()?;
-        let pool = Arc::clone(&self.pool);
+        let (pool, shells) = (Arc::clone(&self.pool), self.shells.clone());
         let leasing = borrow(Arc::clone(&pool), request, limit, token(cancel));
         runtime::promise(env, async move {
             match leasing.await {
-                Ok(lease) => LeaseOutcome { lease: Some(NativeLease::new(pool, lease)), failure: None },
+                Ok(lease) => LeaseOutcome { lease: Some(NativeLease::new(pool, shells, lease)), failure: None },
                 Err(error) => LeaseOutcome { lease: None, failure: Some(FailureRecord::new(&error, &host, port)) },
             }
         })
@@ -190,17 +193,23 @@ impl NativePool {
 /// Runs a command; the promise resolves whatever happens.
 pub(crate) fn run<'env>(
     env: &'env Env,
-    pool: &Arc<Pool<SshTransport>>,
+    (pool, shells): (&Arc<Pool<SshTransport>>, &Shells<SshTransport>),
     request: Request<SshTransport>,
     command: CommandSpec,
     cancel: Option<&CancelToken>,
 ) -> Result<Object<'env>> {
     let (host, port) = (request.key.host().to_owned(), request.key.port());
-    let running = exec(Arc::clone(pool), request, command.into_command()?, token(cancel));
+    let (pool, cancel, persistent) = (Arc::clone(pool), token(cancel), command.persistent.unwrap_or(false));
+    let command = command.into_command()?;
+    if persistent {
+        let running = shells.exec(pool, request, command, cancel);
+        return runtime::promise(env, async move { outcome_record(running.await, &host, port) });
+    }
+    let running = exec(pool, request, command, cancel);
     runtime::promise(env, async move { outcome_record(running.await, &host, port) })
 }
 
-fn token(cancel: Option<&CancelToken>) -> Cancel {
+pub(crate) fn token(cancel: Option<&CancelToken>) -> Cancel {
     cancel.map_or_else(Cancel::default, |token| token.cancel.clone())
 }
 

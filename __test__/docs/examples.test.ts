@@ -51,6 +51,7 @@ const OUTPUT: Record<string, string[]> = {
   ],
   'streams.mjs': ['compiling', 'linking', '3 false', '3', '42', '0', 'tick', 'tick', '40 120', 'ready', 'bye'],
   'leases.mjs': ['step one', 'step two', 'true', 'true', 'ELEAK true'],
+  'sessions.mjs': ['hello from test in sessions-example 0', 'second', 'leaving 3 true', 'ESESSIONCLOSED false', '/tmp nothing is left', 'one call'],
   'engine.mjs': ['over the shared pool', 'over a pool of its own', '1'],
 }
 
@@ -73,8 +74,8 @@ describe('examples', () => {
 })
 
 const documents = [
-  'api.md', 'errors.md', 'metrics.md', 'guides/control-master.md', 'guides/drop-in.md', 'guides/environment.md', 'guides/monitoring.md', 'guides/patterns.md',
-  'guides/shutdown.md', 'guides/streams.md', 'guides/leases.md',
+  'api.md', 'errors.md', 'metrics.md', 'guides/control-master.md', 'guides/drop-in.md', 'guides/environment.md',
+  'guides/monitoring.md', 'guides/patterns.md', 'guides/shutdown.md', 'guides/streams.md', 'guides/leases.md', 'guides/sessions.md',
 ]
 
 /** Fenced blocks that say which region of which example they show: ```js file=examples/x.mjs region=y */

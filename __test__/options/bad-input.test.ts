@@ -138,8 +138,6 @@ const unsupported: [option: string, target: Loose, options: Loose][] = [
   ['jumpHost', { jumpHost: { host: 'bastion' } }, {}],
   ['proxy', { proxy: { command: 'nc %h %p' } }, {}],
   ['sudo', { sudo: { enabled: true } }, {}],
-  ['shell', { shell: 'persistent' }, {}],
-  ['shell', {}, { shell: 'persistent' }],
 ]
 
 const constructors: [option: string, options: unknown, says: RegExp][] = [

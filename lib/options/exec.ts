@@ -4,9 +4,9 @@ import { InvalidOptionError } from '../errors'
 import type { ExecOptions } from '../types'
 import { asBuffer, boolean, duration, environment, integer, nonEmptyText } from './checks'
 import { type Check, describe, shape } from './schema'
-import { loginShell } from './target'
+import { shell } from './target'
 
-const encoding: Check<BufferEncoding | 'buffer'> = (value, option) => {
+export const encoding: Check<BufferEncoding | 'buffer'> = (value, option) => {
   if (value === 'buffer') return value
   if (typeof value === 'string' && Buffer.isEncoding(value)) return value
   throw new InvalidOptionError(option, `expected 'buffer' or an encoding Node.js knows, got ${describe(value)}`)
@@ -58,12 +58,12 @@ export const execFields = {
   collectAll: boolean,
   retry: shape({ lostConnection: boolean }),
   pty,
-  shell: loginShell,
+  shell,
 }
 
 const fields = shape(execFields)
 
-export type CheckedExecOptions = Omit<ExecOptions, 'pty' | 'shell'> & { pty?: Terminal | undefined }
+export type CheckedExecOptions = Omit<ExecOptions, 'pty'> & { pty?: Terminal | undefined }
 
 export function checkExecOptions(value: unknown): CheckedExecOptions {
   return value === undefined ? {} : fields(value, '')

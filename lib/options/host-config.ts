@@ -39,6 +39,7 @@ export const hostConfigFields = {
   reconnectDelay: duration,
   maxRetries: integer(0, 1_000),
   leakDetectionThreshold: duration,
+  shell: oneOf('login', 'persistent'),
 }
 
 const fields = shape(hostConfigFields)

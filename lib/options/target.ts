@@ -3,11 +3,10 @@ import type { SSHTarget } from '../types'
 import { anything, hostName, integer, nonEmptyText, oneOf, text, textOrBytes } from './checks'
 import { controlMaster, controlPath, controlPersist } from './control'
 import { hostConfig } from './host-config'
-import { describe, shape } from './schema'
+import { type Check, describe, shape } from './schema'
 import { notYet } from './unsupported'
 
-/** A login shell is what every server gives anyway. */
-export const loginShell = notYet('leave it out, or use \'login\'', (value) => value === 'login')
+export const shell: Check<'login' | 'persistent'> = oneOf('login', 'persistent')
 
 export const targetFields = {
   host: hostName,
@@ -22,7 +21,7 @@ export const targetFields = {
   controlMaster,
   controlPath,
   controlPersist,
-  shell: loginShell,
+  shell,
   agent: notYet('give privateKey or password'),
   certificate: notYet('give privateKey or password'),
   keyboardInteractive: notYet('give privateKey or password'),
@@ -40,7 +39,7 @@ const fields = shape(targetFields)
 /** A target whose `host` is known to be there. */
 export type CheckedTarget = Pick<SSHTarget,
   'port' | 'username' | 'password' | 'privateKey' | 'passphrase' | 'hostKeyChecking' | 'knownHostsPath' | 'poolConfig'
-  | 'controlMaster' | 'controlPath'>
+  | 'shell' | 'controlMaster' | 'controlPath'>
   & { host: string, /** Milliseconds; 0 = for ever. */ controlPersist?: number }
 
 export function checkTarget(value: unknown): CheckedTarget {

@@ -1,10 +1,13 @@
 import type { CommandSpec } from '../binding'
 import type { CheckedExecOptions } from '../options'
+import type { Shell } from './target-spec'
 
 export const DEFAULT_MAX_BUFFER = 10 * 1024 * 1024
 
 /** The command in the engine's words. `stdin` comes apart, because a stream has been read to its end by now. */
-export function commandSpec(command: string, options: CheckedExecOptions, stdin: string | Buffer | undefined): CommandSpec {
+export function commandSpec(
+  command: string, options: CheckedExecOptions, stdin: string | Buffer | undefined, shell: Shell = 'login',
+): CommandSpec {
   return {
     command,
     cwd: options.cwd,
@@ -13,6 +16,7 @@ export function commandSpec(command: string, options: CheckedExecOptions, stdin:
     // 0 means "no limit" to callers.
     timeout: options.timeout === 0 ? undefined : options.timeout,
     maxBuffer: options.maxBuffer ?? DEFAULT_MAX_BUFFER,
+    persistent: (options.shell ?? shell) === 'persistent',
     retryLostConnection: options.retry?.lostConnection,
     collectAll: options.collectAll,
     priority: options.priority,

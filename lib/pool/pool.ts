@@ -7,9 +7,10 @@ import {
   checkLeaseOptions, checkSpawnOptions, checkTarget, checkTargets, checkWarmUpOptions, hostConfig, poolOptions,
 } from '../options'
 import { type RemoteProcess, spawnProcess } from '../process'
+import { type ShellSession, openSession } from '../session'
 import type {
   CommandResult, ConnectionInfo, ExecOptions, FleetOptions, FleetResult, HostPoolConfig, LeaseOptions, PoolMetrics, PoolOptions,
-  PoolStats, SSHTarget, SpawnOptions, WarmUpOptions, WarmUpReport,
+  PoolStats, SSHTarget, SessionOptions, SpawnOptions, WarmUpOptions, WarmUpReport,
 } from '../types'
 import { linkAbort } from './abort'
 import { commandSpec } from './command-spec'
@@ -148,6 +149,17 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
     }
   }
 
+  /** Opens a shell that keeps directory, variables and functions between commands. One channel in use until it is closed. */
+  async session(target: SSHTarget, options?: SessionOptions): Promise<ShellSession> {
+    const resolved = this.#resolve(checkTarget(target))
+    this.#warmer.noteUse(resolved)
+    return openSession(this.#native, resolved.spec, options, {
+      host: resolved.spec.host,
+      perform: (work) => this.#perform(work),
+      completed: () => { this.#meter.countCommand() },
+    })
+  }
+
   /** The same as `connection.release()`. */
   releaseConnection(connection: SSHConnection): void {
     connection.release()
@@ -244,7 +256,7 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
     }
   }
 
-  #lend(native: NativeLease, target: CheckedTarget, { spec, leakDetectionThreshold }: ResolvedTarget): SSHConnection {
+  #lend(native: NativeLease, target: CheckedTarget, { spec, leakDetectionThreshold, shell }: ResolvedTarget): SSHConnection {
     const { host, port, username } = spec
     let unwatch = (): void => undefined
     const connection = new SSHConnection(native, {
@@ -253,7 +265,7 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
         const checkedCommand = checkCommand(command)
         const checkedOptions = checkExecOptions(options)
         const outcome = await this.#execute(checkedOptions, (stdin, token) =>
-          lease.exec(commandSpec(checkedCommand, checkedOptions, stdin), token))
+          lease.exec(commandSpec(checkedCommand, checkedOptions, stdin, shell), token))
         return settle(target, checkedCommand, checkedOptions, outcome)
       },
       spawn: (command, options) => this.spawn(target, command, options),
@@ -272,7 +284,7 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
   #run(target: CheckedTarget, command: string, options: CheckedExecOptions): Promise<ExecOutcome> {
     return this.#execute(options, (stdin, token) => {
       const resolved = this.#resolve(target)
-      const running = this.#native.exec(resolved.spec, commandSpec(command, options, stdin), token)
+      const running = this.#native.exec(resolved.spec, commandSpec(command, options, stdin, resolved.shell), token)
       this.#warmer.noteUse(resolved)
       return running
     })

@@ -7,7 +7,7 @@ import { commandResult, decoder } from './result'
 
 /** What the caller gets for the engine's answer: a result, or an error thrown. */
 export function settle(
-  target: CheckedTarget, command: string, options: CheckedExecOptions, outcome: ExecOutcome,
+  target: Pick<CheckedTarget, 'host'>, command: string, options: CheckedExecOptions, outcome: ExecOutcome,
 ): CommandResult<string | Buffer> {
   const decode = decoder(options.encoding)
   if (outcome.failure !== undefined) {

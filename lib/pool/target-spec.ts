@@ -14,13 +14,17 @@ export interface ResolvedTarget {
   warmUpConnections: number
   /** Milliseconds; 0 = leases may be held for as long as one likes. */
   leakDetectionThreshold: number
+  /** How its commands run, unless they say otherwise. */
+  shell: Shell
 }
+
+export type Shell = 'login' | 'persistent'
 
 export function resolveTarget(target: CheckedTarget, rules: HostRules): ResolvedTarget {
   if (target.controlMaster) removeSocketsAtExit()
   const config = rules.configFor(target.host, withPersistence(target))
-  const { warmUpConnections = 0, leakDetectionThreshold = 0 } = config ?? rules.base
-  return { spec: targetSpec(target, config), warmUpConnections, leakDetectionThreshold }
+  const { warmUpConnections = 0, leakDetectionThreshold = 0, shell = 'login' } = config ?? rules.base
+  return { spec: targetSpec(target, config), warmUpConnections, leakDetectionThreshold, shell: target.shell ?? shell }
 }
 
 /** A shared connection stays open for others as long as `controlPersist` says. */

@@ -33,7 +33,10 @@ export interface ExecOptions {
   collectAll?: boolean
   /** false; true or sizes: run under a terminal, with output and signals as a person at one has them */
   pty?: boolean | PtyOptions
-  /** Only 'login' works today; 'persistent' is refused with ENOTSUP. */
+  /**
+   * 'login', or what target and pool say: a shell of its own for the command. 'persistent': a subshell of a warm shell,
+   * several times as fast; a command that cannot run so (stdin, pty, an unsuited login shell) gets a shell of its own.
+   */
   shell?: 'login' | 'persistent'
 }
 

@@ -8,3 +8,4 @@ export type { FleetOptions, FleetOutcome, FleetProgress, FleetResult } from './f
 export type { CommandResult, ExecOptions, PtyOptions, Timings } from './exec'
 export type { SpawnOptions, SpawnResult } from './process'
 export type { LeaseOptions } from './lease'
+export type { ExecuteOptions, SessionOptions } from './session'

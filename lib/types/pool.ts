@@ -69,6 +69,8 @@ export interface HostPoolConfig {
   maxRetries?: number
   /** 0: milliseconds after which a borrowed connection is reported as leaked (`connection:leaked`); 0 = never */
   leakDetectionThreshold?: number
+  /** 'login'; 'persistent' runs commands in warm shells where that can be, see `ExecOptions.shell` */
+  shell?: 'login' | 'persistent'
 }
 
 export interface PoolOptions extends HostPoolConfig {

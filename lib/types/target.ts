@@ -44,7 +44,7 @@ export interface SSHTarget {
   knownHostsPath?: string
   /** Pool settings for this target only; they win over the pool's and over `configureHost`. */
   poolConfig?: HostPoolConfig
-  /** Only 'login' works today; 'persistent' is refused with ENOTSUP. */
+  /** How commands run here, unless they say otherwise; see `ExecOptions.shell`. */
   shell?: 'login' | 'persistent'
 
   /**

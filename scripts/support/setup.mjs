@@ -4,6 +4,7 @@ import { ensureNodeModules, npmScript } from './npm.mjs'
 import { WANTED_NODE, atLeast, rustVersion, wantedRust } from './programs.mjs'
 import { ensurePythonServers } from './python.mjs'
 import { bold, done, elapsed, step } from './terminal.mjs'
+import { ensureShellUsers } from './test-shells.mjs'
 import { ensureTestUser } from './test-user.mjs'
 
 /** Brings the clone into a state where it runs; with `servers`, also what the tests start; `extra`: name → further work. */
@@ -29,6 +30,7 @@ async function timed(what, work) {
 async function ensureServers() {
   await ensure(SERVERS)
   await ensureTestUser()
+  await ensureShellUsers()
 }
 
 function checkNode() {

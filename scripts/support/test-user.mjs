@@ -4,7 +4,7 @@ import { must, output } from './run.mjs'
 import { done } from './terminal.mjs'
 
 export const TEST_USER = 'xectest'
-const TEST_PASSWORD = 'correct horse battery'
+export const TEST_PASSWORD = 'correct horse battery'
 
 /** Creates the account, or sets its password and shell right where it exists. */
 export async function ensureTestUser() {

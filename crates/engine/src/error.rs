@@ -205,6 +205,15 @@ pub enum Error {
     #[error("The server refused a terminal: it may allow none for this user; run the command without pty")]
     PtyRefused,
 
+    #[error("The remote login shell can carry no session: it must be sh, dash, bash, zsh or ash, and answer")]
+    ShellUnsupported,
+
+    #[error("The shell ended before the command did: how the command ended is unknown")]
+    ShellEnded,
+
+    #[error("The session is closed: {why}")]
+    SessionClosed { why: Arc<str> },
+
     #[error("The server closed the channel without an exit status: how the command ended is unknown")]
     NoExitStatus,
 
@@ -262,6 +271,9 @@ impl Error {
             Self::ChannelRefused { .. } => "ECHANNEL",
             Self::ExecRefused => "EEXEC",
             Self::PtyRefused => "EPTY",
+            Self::ShellUnsupported => "ESHELL",
+            Self::ShellEnded => "ESHELLENDED",
+            Self::SessionClosed { .. } => "ESESSIONCLOSED",
             Self::NoExitStatus => "ENOSTATUS",
             Self::PoolExhausted { .. } | Self::QueueFull { .. } => "EPOOLEXHAUSTED",
             Self::PoolClosed { .. } => "EPOOLCLOSED",
@@ -278,6 +290,7 @@ impl Error {
             Self::InvalidOption { .. } | Self::KeyFormat { .. } | Self::PassphraseMissing | Self::PoolClosed { .. } => {
                 Kind::InvalidUsage
             }
+            Self::ShellUnsupported | Self::SessionClosed { .. } => Kind::InvalidUsage,
             Self::KeyFile { source, .. } | Self::KnownHosts { source, .. } => io_kind(source),
             Self::PassphraseWrong { .. } | Self::Authentication { .. } | Self::NoCredentials { .. } => {
                 Kind::Authentication
@@ -291,6 +304,7 @@ impl Error {
             Self::ExecRefused | Self::PtyRefused => Kind::PermissionDenied,
             Self::NoCommonAlgorithm { .. }
             | Self::NoExitStatus
+            | Self::ShellEnded
             | Self::PoolExhausted { .. }
             | Self::QueueFull { .. }
             | Self::Aborted { .. }
@@ -314,10 +328,12 @@ impl Error {
             | Self::PassphraseWrong { .. }
             | Self::Authentication { .. }
             | Self::NoCredentials { .. } => Phase::Authenticate,
-            Self::ChannelRefused { .. } => Phase::OpenChannel,
+            Self::ChannelRefused { .. } | Self::ShellUnsupported => Phase::OpenChannel,
             Self::ExecRefused
             | Self::PtyRefused
             | Self::NoExitStatus
+            | Self::ShellEnded
+            | Self::SessionClosed { .. }
             | Self::MaxBuffer { .. }
             | Self::HealthCheckFailed
             | Self::Internal { .. } => Phase::Run,
@@ -335,7 +351,7 @@ impl Error {
             | Self::PoolClosed { reached, .. }
             | Self::Aborted { reached, .. } => *reached,
             // The server answered the request, so it saw the command.
-            Self::ExecRefused | Self::NoExitStatus | Self::MaxBuffer { .. } => Reached::Yes,
+            Self::ExecRefused | Self::NoExitStatus | Self::ShellEnded | Self::MaxBuffer { .. } => Reached::Yes,
             // The command follows the terminal without waiting for it.
             Self::PtyRefused | Self::Internal { .. } => Reached::Unknown,
             _ => Reached::No,

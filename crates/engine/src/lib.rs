@@ -6,6 +6,7 @@
 //! - [`policy`]: pure decisions, time passed in
 //! - [`transport`]: the traits a transport implements; [`transport::ssh`] is SSH over russh
 //! - [`run`]: one command, from asking for a permit to its exit status
+//! - [`shell`]: shells that stay, for sessions and for commands that leave nothing behind
 //! - [`command`], [`input`], [`error`], [`events`], [`metrics`]: what crosses the rooms
 //! - `testing` (with the feature of that name): an SSH server to run against
 //!
@@ -19,6 +20,7 @@ pub mod metrics;
 pub mod policy;
 pub mod pool;
 pub mod run;
+pub mod shell;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod transport;

@@ -5,6 +5,7 @@ mod breaker;
 mod channel_limit;
 mod health;
 mod lifetime;
+mod quirks;
 mod random;
 
 pub use backoff::{Backoff, Growth};
@@ -12,4 +13,5 @@ pub use breaker::{Blame, Breaker};
 pub use channel_limit::{ChannelLimit, RefusalVerdict};
 pub use health::Health;
 pub use lifetime::attenuated;
+pub use quirks::most_channels;
 pub use random::Random;

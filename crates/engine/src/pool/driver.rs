@@ -516,10 +516,10 @@ async fn dial_task<T: Transport>(inner: Arc<Inner<T>>, dial: DialId, key: Key, t
         Err(error) => inner.update(|core, now| core.dial_failed(dial, error, now)),
         Ok(connection) => {
             let connection = Arc::new(connection);
-            let single = connection.is_single();
+            let (single, most) = (connection.is_single(), connection.most_channels());
             let id = inner.update(|core, now| match core.note_single(dial, single, now) {
                 true => None,
-                false => core.dial_succeeded(dial, Arc::clone(&connection), now),
+                false => core.dial_succeeded(dial, Arc::clone(&connection), most, now),
             });
             drop(unfinished);
             match id {

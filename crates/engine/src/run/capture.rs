@@ -4,7 +4,7 @@ use crate::command::Captured;
 use crate::error::{Error, Stream};
 
 /// Collects output up to a limit per stream.
-pub(super) struct Capture {
+pub(crate) struct Capture {
     captured: Captured,
     limit: usize,
 }

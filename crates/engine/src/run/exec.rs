@@ -68,13 +68,13 @@ pub(super) fn start<T: Transport>(
     }
 }
 
-type Acquiring<T> = Pin<Box<dyn Future<Output = Result<Permit<T>, Error>> + Send>>;
+pub(crate) type Acquiring<T> = Pin<Box<dyn Future<Output = Result<Permit<T>, Error>> + Send>>;
 
-struct Run<T: Transport> {
-    pool: Arc<Pool<T>>,
-    request: Request<T>,
-    command: Command,
-    started: Instant,
+pub(crate) struct Run<T: Transport> {
+    pub pool: Arc<Pool<T>>,
+    pub request: Request<T>,
+    pub command: Command,
+    pub started: Instant,
 }
 
 impl<T: Transport> Run<T> {
@@ -129,7 +129,7 @@ impl<T: Transport> Run<T> {
 
     /// A channel on some connection. Refused channels and connections found dead lead back to the front of the queue.
     /// `Err(None)`: the caller already has its answer.
-    async fn open(
+    pub async fn open(
         &self,
         mut permit: Permit<T>,
         stop: &mut (impl Future<Output = Why> + Unpin),

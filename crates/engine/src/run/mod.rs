@@ -17,11 +17,16 @@ pub(crate) mod tail;
 mod warm_up;
 
 pub use borrow::borrow;
+pub(crate) use capture::Capture;
 pub use exec::exec;
+pub(crate) use exec::{Acquiring, Run};
 pub use line::{compose, quote};
 pub use pipe::Pipe;
+pub(crate) use reply::Reply;
 pub use reply::{Failure, Outcome};
+pub(crate) use running::{ChannelOf, lost};
 pub use sink::Pipes;
 pub use spawn::{Process, spawn};
 pub use stop::Cancel;
+pub(crate) use stop::{CancelOnDrop, Why, stopped};
 pub use warm_up::warm_up;

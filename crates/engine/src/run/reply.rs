@@ -20,7 +20,7 @@ impl From<Error> for Box<Failure> {
 pub type Outcome = Result<Output, Box<Failure>>;
 
 /// Answers the caller, once. The command's task goes on afterwards until its channel is closed.
-pub(super) struct Reply(Option<oneshot::Sender<Outcome>>);
+pub(crate) struct Reply(Option<oneshot::Sender<Outcome>>);
 
 impl Reply {
     pub fn channel() -> (Self, oneshot::Receiver<Outcome>) {

@@ -16,7 +16,7 @@ use crate::error::{Cause, Error, Phase, Reached, Stream};
 use crate::pool::{CloseReason, Permit};
 use crate::transport::{Channel, ChannelEvent, Connection, Transport};
 
-pub(super) type ChannelOf<T> = <<T as Transport>::Connection as Connection>::Channel;
+pub(crate) type ChannelOf<T> = <<T as Transport>::Connection as Connection>::Channel;
 
 /// How long the server may take to close a channel after exit status and EOF before the caller gets its answer anyway.
 const LINGER: Duration = Duration::from_millis(250);
@@ -218,7 +218,7 @@ impl<T: Transport> Running<T> {
 }
 
 /// Why a connection ended under a running command.
-async fn lost<T: Transport>(permit: &Permit<T>, reached: Reached) -> Error {
+pub(crate) async fn lost<T: Transport>(permit: &Permit<T>, reached: Reached) -> Error {
     if let Some(CloseReason::Removed) = permit.close_reason() {
         return Error::PoolClosed { phase: Phase::Run, reached };
     }

@@ -38,7 +38,7 @@ impl Cancel {
 
 /// Cancels when dropped: whoever waited for the command is gone.
 #[derive(Default)]
-pub(super) struct CancelOnDrop(pub Cancel);
+pub(crate) struct CancelOnDrop(pub Cancel);
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
@@ -48,7 +48,7 @@ impl Drop for CancelOnDrop {
 
 /// Why a command must end before it ends by itself.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Why {
+pub(crate) enum Why {
     Aborted,
     TimedOut(Duration),
 }
@@ -63,7 +63,7 @@ impl Why {
 }
 
 /// Resolves when the command must end: the caller's abort, the caller's end, or its timeout, whichever comes first.
-pub(super) async fn stopped(cancel: Cancel, gone: Cancel, timeout: Option<Duration>, started: Instant) -> Why {
+pub(crate) async fn stopped(cancel: Cancel, gone: Cancel, timeout: Option<Duration>, started: Instant) -> Why {
     let time_is_over = async {
         match timeout {
             Some(limit) => {

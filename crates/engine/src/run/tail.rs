@@ -62,7 +62,7 @@ pub(crate) async fn close<T: Transport>(mut channel: ChannelOf<T>, permit: Permi
 }
 
 /// Waits for a channel that was asked for and is not wanted any more, and closes it.
-pub(super) async fn discard<T: Transport>(
+pub(crate) async fn discard<T: Transport>(
     opening: impl Future<Output = Result<ChannelOf<T>, OpenError>>,
     permit: Permit<T>,
 ) {

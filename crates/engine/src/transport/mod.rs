@@ -53,6 +53,11 @@ pub trait Connection: Send + Sync + 'static {
         false
     }
 
+    /// The most channels at once that its server can stand, where that is known; `None`: as many as it allows.
+    fn most_channels(&self) -> Option<usize> {
+        None
+    }
+
     /// Say goodbye and cut the line. Bounded; channels still open see their end.
     fn close(&self) -> impl Future<Output = ()> + Send;
 }

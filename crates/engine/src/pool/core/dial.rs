@@ -79,12 +79,23 @@ impl<C: Clone, T: Clone> Core<C, T> {
         true
     }
 
-    pub fn dial_succeeded(&mut self, dial: DialId, connection: C, now: Instant) -> Option<ConnectionId> {
+    /// `most`: the channels its server can stand at once, where that is known.
+    pub fn dial_succeeded(
+        &mut self,
+        dial: DialId,
+        connection: C,
+        most: Option<usize>,
+        now: Instant,
+    ) -> Option<ConnectionId> {
         let Dial { key, started } = self.end_dial(dial)?;
         let id = self.new_id();
         self.note_connected(&key);
         let entry = self.entries.get_mut(&key)?;
+        if let Some(most) = most {
+            entry.learned = Some(entry.learned.map_or(most, |learned| learned.min(most)));
+        }
         let ceiling = if entry.config.enabled { entry.config.channels_per_connection } else { 1 };
+        let ceiling = ceiling.min(most.unwrap_or(ceiling));
         let pooling = entry.config.enabled;
         entry.slots.push(Slot {
             id,

@@ -218,13 +218,13 @@ impl Model {
             }
             Step::DialOk(n) => {
                 let Some((dial, key)) = pick_out(&mut self.dials, n) else { return };
-                let id = self.core.dial_succeeded(dial, dial, now).expect("a dial under way is known");
+                let id = self.core.dial_succeeded(dial, dial, None, now).expect("a dial under way is known");
                 self.live.push((id, key));
             }
             Step::DialFail(n, fault) => {
                 let Some((dial, _)) = pick_out(&mut self.dials, n) else { return };
                 self.core.dial_failed(dial, fault.error(), now);
-                assert!(self.core.dial_succeeded(dial, dial, now).is_none(), "a dial ends once");
+                assert!(self.core.dial_succeeded(dial, dial, None, now).is_none(), "a dial ends once");
             }
             Step::Lose(n) => {
                 let Some((id, key)) = pick_out(&mut self.live, n) else { return };

@@ -13,6 +13,7 @@ use super::algorithms::preferred;
 use super::auth::{Login, NOTHING};
 use super::channel::SshChannel;
 use super::dial::{Cutter, dial};
+use super::greeting::Greeting;
 use super::handler::{End, Handler, HostKeyJudge};
 use super::identity;
 use super::known_hosts::{KnownHosts, host_name};
@@ -22,6 +23,7 @@ use super::quick_ack::QuickAck;
 use super::spare::Spare;
 use super::target::{HostKeyChecking, KeepAlive, SshTarget, Traffic};
 use crate::error::{Cause, Error, Phase, Reached};
+use crate::policy::most_channels;
 use crate::pool::Lender;
 use crate::transport::{Channel, ChannelWriter, Connection, OpenError, Transport};
 
@@ -48,6 +50,7 @@ pub struct SshTransport;
 pub struct SshConnection {
     handle: Arc<Handle<Handler>>,
     spare: Arc<Spare>,
+    most_channels: Option<usize>,
     end: watch::Receiver<End>,
     /// We said goodbye ourselves: its end is no error.
     closing: AtomicBool,
@@ -100,18 +103,20 @@ async fn establish(target: &Arc<SshTarget>, phase: &Mutex<Phase>) -> Result<SshC
     let (end_sender, end) = watch::channel(End::NotYet);
     let handler = Handler { judge, refusal: Arc::clone(&refusal), end: end_sender };
     let config = Arc::new(config(target, preferred(&known)));
-    let mut handle =
-        client::connect_stream(config, BufReader::with_capacity(READ_BUFFER, QuickAck::new(stream)), handler)
-            .await
-            .map_err(|error| handshake_error(&address, refusal.lock().take(), &end, error))?;
+    let (stream, server_id) = Greeting::new(QuickAck::new(stream));
+    let mut handle = client::connect_stream(config, BufReader::with_capacity(READ_BUFFER, stream), handler)
+        .await
+        .map_err(|error| handshake_error(&address, refusal.lock().take(), &end, error))?;
 
     *phase.lock() = Phase::Authenticate;
     if let Err(error) = Login::new(&mut handle, target).run(keys).await {
         return Err(with_last_words(cut_off(error, &end).await, &end));
     }
+    let most_channels = server_id.get().and_then(|id| most_channels(id));
     Ok(SshConnection {
         handle: Arc::new(handle),
-        spare: Arc::default(),
+        spare: Arc::new(Spare::new(most_channels.is_none())),
+        most_channels,
         end,
         closing: AtomicBool::new(false),
         cutter: Mutex::new(Some(cutter)),
@@ -296,6 +301,10 @@ impl Connection for SshConnection {
 
     fn is_closed(&self) -> bool {
         self.handle.is_closed()
+    }
+
+    fn most_channels(&self) -> Option<usize> {
+        self.most_channels
     }
 
     async fn close(&self) {

@@ -94,6 +94,10 @@ impl Connection for Link {
         each!(self, Self, link => link.is_closed())
     }
 
+    fn most_channels(&self) -> Option<usize> {
+        each!(self, Self, link => link.most_channels())
+    }
+
     fn is_single(&self) -> bool {
         each!(self, Self, link => link.is_single())
     }

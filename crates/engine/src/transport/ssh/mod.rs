@@ -5,6 +5,7 @@ mod auth;
 mod channel;
 mod connection;
 mod dial;
+mod greeting;
 mod handler;
 mod identity;
 pub mod known_hosts;

@@ -18,9 +18,10 @@ const TIGHT: Duration = Duration::from_secs(60);
 ///
 /// Only for connections that run one command after the other: where many run at once, the server's limit is better spent
 /// on commands than on waiting for them.
-#[derive(Default)]
 pub struct Spare {
     state: Mutex<State>,
+    /// Some servers can stand no channel that nothing runs on.
+    allowed: bool,
 }
 
 #[derive(Default)]
@@ -36,6 +37,10 @@ struct State {
 pub struct InUse(Arc<Spare>);
 
 impl Spare {
+    pub fn new(allowed: bool) -> Self {
+        Self { state: Mutex::default(), allowed }
+    }
+
     /// A command begins: the spare channel, if there is one, and whether to open the next one meanwhile.
     pub fn begin(self: &Arc<Self>) -> (InUse, Option<SshChannel>, bool) {
         let mut state = self.state.lock();
@@ -43,7 +48,7 @@ impl Spare {
         state.in_use += 1;
         let spare = state.ready.take().and_then(still_open);
         let tight = state.none_before.is_some_and(|at| at > Instant::now());
-        let open_next = state.alone >= ALONE && !state.opening && !tight;
+        let open_next = self.allowed && state.alone >= ALONE && !state.opening && !tight;
         state.opening |= open_next;
         (InUse(Arc::clone(self)), spare, open_next)
     }

@@ -1,0 +1,118 @@
+//! The words that shells of the Bourne family share: sh, dash, bash, zsh, busybox ash.
+//!
+//! Two descriptors of the shell keep its real streams, 8 for stdout and 9 for stderr, while its own stderr is nowhere: what
+//! the shell itself has to say (`Killed`, traces) must not get between the marks. Everything in here is done by builtins,
+//! so that a command costs one fork, its own.
+
+use super::nonce::Nonce;
+
+/// What a shell says after a command of which nothing is left; anything else means that something may hold its streams.
+pub const CLEAN: u8 = b'c';
+
+/// How to talk to a shell, by the letter in its first mark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dialect {
+    /// Ends what the shell is to do.
+    go: u8,
+    /// It can tell whether a command has left something behind.
+    pub isolates: bool,
+}
+
+impl Dialect {
+    pub fn by_letter(letter: u8) -> Option<Self> {
+        let go = if letter.is_ascii_uppercase() { 0 } else { b'\n' };
+        match letter.to_ascii_lowercase() {
+            b'p' => Some(Self { go, isolates: true }),
+            b's' => Some(Self { go, isolates: false }),
+            _ => None,
+        }
+    }
+
+    fn finish(self, text: String) -> Vec<u8> {
+        let mut bytes = text.into_bytes();
+        bytes.push(self.go);
+        bytes
+    }
+}
+
+/// One POSIX shell word in single quotes, whatever it holds.
+pub fn quote(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// `printf` makes the mark of its parts, so that the text of the command itself, echoed by whatever, is no mark.
+fn print_mark(nonce: &Nonce, number: &str, letter: &str) -> String {
+    let mark = format!(r"\printf '\001%s %s %s\n' {nonce} {number} {letter}");
+    format!("{mark} >&8;{mark} >&9")
+}
+
+/// The command line that makes a shell of the login shell. Shells of other families fail at its first word, and so no mark
+/// ever comes.
+///
+/// A plain shell is replaced by one that reads its commands in blocks. bash and zsh have read their start files, whose
+/// functions and options commands may rely on, so these stay, and read what they are to do up to the next NUL.
+pub fn start(nonce: &Nonce) -> Vec<u8> {
+    let hello = print_mark(nonce, "$$", "$__xec_can");
+    format!(
+        r#"case "${{SHELL##*/}}" in sh|dash|ash) __xec_can=s;; bash|zsh) __xec_can=S;; *) exit 97;; esac
+exec 8>&1 9>&2 2>/dev/null
+if \read -r __xec_a __xec_a __xec_a __xec_a __xec_b </proc/loadavg && [ "$__xec_b" -gt 0 ] && [ -d /proc/1 ] && [ -r /proc/$$/fd ] && [ /proc/$$/fd/8 -ef /proc/self/fd/8 ]; then case "$__xec_can" in s) __xec_can=p;; S) __xec_can=P;; esac; fi
+{hello}
+case "$__xec_can" in P|S) while IFS= \read -r -d '' __xec; do \eval "$__xec"; done;; *) exec "$SHELL" -s;; esac"#
+    )
+    .into_bytes()
+}
+
+/// What a shell is to know before its first isolated command.
+///
+/// `__xec_scan FIRST LAST`: is a process left that was made after FIRST and holds the shell's streams? It looks at every
+/// process id up to LAST, and goes on while new ones are made, because a process may end as soon as it has made another.
+/// Of a process whose descriptors it cannot read, the answer is yes if it is of this session, or an orphan.
+pub fn prepare(dialect: Dialect) -> Vec<u8> {
+    dialect.finish(SCAN.to_owned())
+}
+
+const SCAN: &str = r#"__xec_scan() {
+[ -n "${ZSH_VERSION-}" ] && \emulate -L sh
+while :; do
+if [ "$2" -lt "$1" ] || [ $(($2-$1)) -gt 5000 ]; then __xec_e=d; return 0; fi
+__xec_p=$1
+while [ "$__xec_p" -lt "$2" ]; do
+__xec_p=$((__xec_p+1))
+[ -d /proc/$__xec_p ] || continue
+if [ -r /proc/$__xec_p/fd ]; then
+for __xec_f in /proc/$__xec_p/fd/*; do
+if [ "$__xec_f" -ef /proc/$$/fd/8 ] || [ "$__xec_f" -ef /proc/$$/fd/9 ]; then __xec_e=d; return 0; fi
+done
+else
+\read -r __xec_f </proc/$__xec_p/stat || continue
+__xec_f=${__xec_f##*\) }; __xec_f=${__xec_f#* }; __xec_s=${__xec_f#* }; __xec_s=${__xec_s#* }
+if [ "${__xec_f%% *}" -le 1 ] || [ "${__xec_s%% *}" = "$__xec_sid" ]; then __xec_e=d; return 0; fi
+fi
+done
+\read -r __xec_a __xec_a __xec_a __xec_a __xec_f </proc/loadavg || { __xec_e=d; return 0; }
+[ "$__xec_f" = "$2" ] && return 0
+set -- "$2" "$__xec_f"
+done
+}
+\read -r __xec_f </proc/$$/stat; __xec_f=${__xec_f##*\) }; __xec_f=${__xec_f#* * * }; __xec_sid=${__xec_f%% *}"#;
+
+/// One command that leaves nothing behind: in a subshell, as quoted data, so that nothing in it can reach beyond it. Two
+/// process ids in a row mean that nothing but the subshell itself was made.
+pub fn isolated(dialect: Dialect, line: &str, nonce: &Nonce) -> Vec<u8> {
+    let command = quote(line);
+    let mark = print_mark(nonce, "$__xec_c", "$__xec_e");
+    dialect.finish(format!(
+        r#"{{ \read -r __xec_a __xec_a __xec_a __xec_a __xec_b </proc/loadavg
+(\unset __xec __xec_a __xec_b __xec_c __xec_d __xec_e;\eval {command}) </dev/null >&8 2>&9 8>&- 9>&-;__xec_c=$?;__xec_e=c
+\read -r __xec_a __xec_a __xec_a __xec_a __xec_d </proc/loadavg;[ "$((__xec_d-__xec_b))" = 1 ] || __xec_scan "$__xec_b" "$__xec_d"
+{mark};}}"#
+    ))
+}
+
+/// One command of a session: in the shell itself, which keeps what the command does to it.
+pub fn lasting(dialect: Dialect, line: &str, nonce: &Nonce) -> Vec<u8> {
+    let command = quote(line);
+    let mark = print_mark(nonce, "$__xec_c", "c");
+    dialect.finish(format!("{{ \\eval {command} </dev/null >&8 2>&9 8>&- 9>&-;__xec_c=$?\n{mark};}}"))
+}

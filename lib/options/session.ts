@@ -1,0 +1,30 @@
+import type { ExecuteOptions, SessionOptions } from '../types'
+import { boolean, duration, environment, integer, nonEmptyText } from './checks'
+import { encoding, signal } from './exec'
+import { shape } from './schema'
+import { notYet } from './unsupported'
+
+const sessionFields = shape({
+  cwd: nonEmptyText, env: environment, timeout: duration, signal, priority: integer(-1_000_000, 1_000_000),
+})
+
+const executeFields = shape({
+  encoding,
+  timeout: duration,
+  signal,
+  maxBuffer: integer(0, Number.MAX_SAFE_INTEGER),
+  throwOnNonZeroExit: boolean,
+  collectAll: boolean,
+  // The shell reads its own orders where a command would read its input.
+  stdin: notYet('put a here-document into the command, or use pool.exec', () => false),
+  cwd: notYet('put cd into the command: it lasts', () => false),
+  env: notYet('put export into the command: it lasts', () => false),
+})
+
+export function checkSessionOptions(value: unknown): SessionOptions {
+  return value === undefined ? {} : sessionFields(value, '')
+}
+
+export function checkExecuteOptions(value: unknown): ExecuteOptions {
+  return value === undefined ? {} : executeFields(value, '')
+}

@@ -1,0 +1,2 @@
+export { ShellSession, type SessionHost } from './session'
+export { openSession } from './open'

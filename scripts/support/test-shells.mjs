@@ -1,0 +1,35 @@
+// More accounts for the tests of shells: one for each login shell, with the same password. Debian has no busybox shell under
+// a name of its own, so that one gets a link.
+import { existsSync, mkdirSync, symlinkSync } from 'node:fs'
+import { isRoot } from './debian.mjs'
+import { must, output } from './run.mjs'
+import { TEST_PASSWORD, TEST_USER } from './test-user.mjs'
+
+const ASH = '/usr/local/lib/xec-test/ash'
+
+/** login shell → account */
+export const SHELL_USERS = {
+  '/bin/dash': `${TEST_USER}-dash`,
+  '/bin/bash': `${TEST_USER}-bash`,
+  '/bin/zsh': `${TEST_USER}-zsh`,
+  [ASH]: `${TEST_USER}-ash`,
+  '/bin/tcsh': `${TEST_USER}-csh`,
+  '/bin/rbash': `${TEST_USER}-rbash`,
+  '/usr/sbin/nologin': `${TEST_USER}-nologin`,
+}
+
+/** Creates the accounts that are missing. */
+export async function ensureShellUsers() {
+  if (!existsSync(ASH) && isRoot()) {
+    mkdirSync('/usr/local/lib/xec-test', { recursive: true })
+    symlinkSync('/bin/busybox', ASH)
+    // dropbear lets nobody in whose shell is not on the system's list.
+    await must('add-shell', [ASH], { capture: true })
+  }
+  for (const [shell, user] of Object.entries(SHELL_USERS)) {
+    if ((await output('id', ['-u', user])) !== undefined) continue
+    if (!isRoot()) throw new Error(`Tests of login shells need the account "${user}". Run this once as root: it creates it.`)
+    await must('useradd', ['--create-home', '--shell', shell, user], { capture: true })
+    await must('chpasswd', [], { input: `${user}:${TEST_PASSWORD}\n`, capture: true })
+  }
+}
