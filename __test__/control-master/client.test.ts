@@ -161,7 +161,7 @@ describe('what is not a master never stands in the way', () => {
   it('a master of another user, which would see our commands', async () => {
     chmodSync(directory, 0o777)
     const code = `require('net').createServer((socket) => socket.on('data', () => process.stdout.write('seen'))).listen(${JSON.stringify(path)})`
-    const fake = spawn('runuser', ['-u', TEST_USER, '--', process.execPath, '-e', code], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const fake = spawn('setpriv', ['--reuid', TEST_USER, '--clear-groups', process.execPath, '-e', code], { stdio: ['ignore', 'pipe', 'inherit'] })
     let seen = ''
     fake.stdout.setEncoding('utf8').on('data', (text: string) => { seen += text })
     await until('it listens', () => existsSync(path))
