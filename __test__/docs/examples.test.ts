@@ -73,10 +73,8 @@ describe('examples', () => {
   })
 })
 
-const documents = [
-  'api.md', 'errors.md', 'metrics.md', 'guides/control-master.md', 'guides/drop-in.md', 'guides/environment.md',
-  'guides/monitoring.md', 'guides/patterns.md', 'guides/shutdown.md', 'guides/streams.md', 'guides/leases.md', 'guides/sessions.md',
-]
+const guides = readdirSync(join(root, 'docs/guides')).map((name) => `guides/${name}`)
+const documents = ['api.md', 'errors.md', 'metrics.md', ...guides]
 
 /** Fenced blocks that say which region of which example they show: ```js file=examples/x.mjs region=y */
 const FENCE = /^```js file=(\S+) region=(\S+)\n([\s\S]*?)^```/gm
