@@ -15,6 +15,20 @@ export declare class CancelToken {
   cancel(): void
 }
 
+/** An open forward. Dropping this handle leaves it open: it is closed by `close`, or with its pool. */
+export declare class NativeForward {
+  /** Where it listens, with the port that was chosen. */
+  get bound(): AddressRecord
+  get isOpen(): boolean
+  stats(): ForwardFigures
+  /** Resolves when it is closed. */
+  close(): Promise<void>
+  /** `wake` is called when there is news. It keeps no process alive. */
+  watch(wake: () => void): void
+  /** Takes all news, oldest first. */
+  news(): Array<NewsRecord>
+}
+
 /** A borrowed connection. Given back when released or garbage-collected, whichever comes first. */
 export declare class NativeLease {
   /** Runs a command on the lease's connection. The promise resolves whatever happens; a failure is in the record. */
@@ -30,10 +44,13 @@ export declare class NativeLease {
   release(): void
 }
 
-/** A pool of SSH connections. When it is garbage-collected its idle connections close, and busy ones when they are done. */
 export declare class NativePool {
+  /** Opens a forward. The promise resolves whatever happens; a failure is in the record. */
+  forward(target: TargetSpec, settings: ForwardSettings, cancel?: CancelToken | undefined | null): Promise<ForwardOutcome>
   /** Opens a session in `first`'s directory and with its variables. The promise resolves whatever happens. */
   session(target: TargetSpec, first: CommandSpec, cancel?: CancelToken | undefined | null): Promise<SessionOutcome>
+  /** Opens an SFTP session on a connection for files and streams. `silence`: milliseconds, 0 = no limit. */
+  sftp(target: TargetSpec, priority: number, silence: number, cancel?: CancelToken | undefined | null): Promise<SftpOutcome>
   constructor(settings: PoolSettings)
   /** Runs a command. The promise resolves whatever happens; a failure is in the record. */
   exec(target: TargetSpec, command: CommandSpec, cancel?: CancelToken | undefined | null): Promise<ExecOutcome>
@@ -48,8 +65,11 @@ export declare class NativePool {
   connections(): Array<ConnectionSnapshot>
   /** Makes connections ahead of need until `count` are ready. */
   warmUp(target: TargetSpec, count: number, cancel?: CancelToken | undefined | null): Promise<WarmUpRecord>
-  /** Retires the connections of one target; busy ones finish what they do. Answers how many. */
-  remove(target: TargetSpec): number
+  /**
+   * Retires the connections of one target, also as a hop; busy ones finish what they do. Answers how many. `bulk`: those
+   * of streams, files and forwards.
+   */
+  remove(target: TargetSpec, bulk: boolean): number
   /**
    * Lets commands finish and nobody new in; after `limit` milliseconds cuts what is left. Resolves to whether nothing
    * had to be cut. The pool can be used again.
@@ -87,6 +107,23 @@ export declare class NativeProcess {
   resize(columns: number, rows: number): boolean
 }
 
+/** One round of questions. Forgotten without an answer it counts as failed. */
+export declare class NativeQuestions {
+  get name(): string
+  get instructions(): string
+  get prompts(): Array<PromptRecord>
+  answer(answers: Array<string>): void
+  /** `thrown` is the number under which the facade keeps the error. */
+  fail(message: string, thrown: number): void
+}
+
+/** A remote file, read piece by piece. */
+export declare class NativeReadStream {
+  read(): Promise<PieceOutcome>
+  /** Closes the file; a read that is under way ends first. */
+  close(): Promise<void>
+}
+
 /** A shell that keeps what its commands do to it. Closed when garbage-collected. */
 export declare class NativeSession {
   /** Runs a command in the shell. The promise resolves whatever happens; a failure is in the record. */
@@ -96,6 +133,79 @@ export declare class NativeSession {
   get closed(): boolean
   /** Ends the shell after what was asked of it already; resolves when it has ended. */
   close(): Promise<void>
+}
+
+/** An SFTP session. When it is garbage-collected, it ends after what it was asked for before. */
+export declare class NativeSftp {
+  /** `stat`, `lstat`, `realpath`, `readlink`, `readdir`, `remove`, `rmdir`, `rm`: everything that takes one path. */
+  ask(what: string, path: string): Promise<SftpAnswer>
+  mkdir(path: string, mode: number | undefined | null, recursive: boolean): Promise<SftpAnswer>
+  /** `overwrite`: what has the new name is replaced. */
+  rename(from: string, to: string, overwrite: boolean): Promise<SftpAnswer>
+  /** What the link says is not a path of ours: it is taken as it is. */
+  symlink(target: string, path: string): Promise<SftpAnswer>
+  /** Changes what is given: mode, owner (user and group), times (seconds). */
+  change(path: string, mode?: number | undefined | null, owner?: [number, number] | undefined | null, times?: [number, number] | undefined | null): Promise<SftpAnswer>
+  upload(local: string, remote: string, options: UploadSpec, token: TransferToken): Promise<SftpAnswer>
+  download(remote: string, local: string, options: DownloadSpec, token: TransferToken): Promise<SftpAnswer>
+  /** `filter` gets the entries of a directory, or a part of them, and answers with as many truth values. It must not throw. */
+  uploadTree(local: string, remote: string, options: TreeSpec, token: TransferToken, filter?: (candidates: Array<CandidateRecord>) => Array<boolean>): Promise<SftpAnswer>
+  /** As `uploadTree`, the other way. */
+  downloadTree(remote: string, local: string, options: TreeSpec, token: TransferToken, filter?: (candidates: Array<CandidateRecord>) => Array<boolean>): Promise<SftpAnswer>
+  /** `end`: the first byte that is not read. */
+  openRead(path: string, start: number, end?: number | undefined | null): Promise<ReaderOutcome>
+  /** `how`: `w`, `wx`, `a` or `r+`. */
+  openWrite(path: string, how: string, mode: number | undefined | null, start: number): Promise<WriterOutcome>
+  /** Ends the session; what was asked before is answered. */
+  close(): Promise<void>
+  get closed(): boolean
+}
+
+/** A remote file, written piece by piece. */
+export declare class NativeWriteStream {
+  /** Resolves when there is room for more. */
+  write(data: Buffer): Promise<SftpAnswer>
+  /** Resolves when everything is written and the file is closed. */
+  finish(): Promise<SftpAnswer>
+  /** Closes the file with what has arrived. */
+  close(): Promise<void>
+}
+
+/** One transfer, to its caller: ends it early, and tells how far it is. */
+export declare class TransferToken {
+  /** `wake` is called about ten times a second while there is progress. It keeps no process alive. */
+  constructor(wake?: (() => void) | undefined | null)
+  cancel(): void
+  progress(): ProgressRecord
+}
+
+/** One end of a forward: `path`, or `host` and `port`. */
+export interface AddressRecord {
+  host?: string
+  /** 0 where it is to be chosen. */
+  port?: number
+  path?: string
+}
+
+/** Answers a question; `problem` says why it has no answer. Too late is not an error: nobody waits any more. */
+export declare function answerHostKey(ticket: number, trusted: boolean, problem?: string | undefined | null): void
+
+/** What is known of a file. Times are seconds. */
+export interface AttributesRecord {
+  /** `file`, `directory`, `symlink`, `other` or `unknown`. */
+  kind: string
+  size?: number
+  mode?: number
+  uid?: number
+  gid?: number
+  atime?: number
+  mtime?: number
+}
+
+/** An entry that a filter is asked about; its path from the root of the tree, with slashes. */
+export interface CandidateRecord {
+  path: string
+  directory: boolean
 }
 
 export interface CommandSpec {
@@ -116,6 +226,48 @@ export interface CommandSpec {
   pty?: PtySpec
 }
 
+export interface ConfigOutcome {
+  resolved?: ConfigRecord
+  failure?: FailureRecord
+}
+
+/** Whom to ask the files about; what is given counts as said before any file. */
+export interface ConfigQuery {
+  host: string
+  username?: string
+  port?: number
+  /** Absent: `~/.ssh/config` and `/etc/ssh/ssh_config`. */
+  file?: string
+  /** `Match exec` may run its commands. */
+  exec: boolean
+}
+
+/** What the files say. Milliseconds; what is absent is not said. */
+export interface ConfigRecord {
+  host: string
+  username?: string
+  port?: number
+  login: ConfigSpec
+  jumps?: Array<HopRecord>
+  proxyCommand?: string
+  hostKeyChecking?: string
+  hostKeyAlias?: string
+  /** 0: no keepalive. */
+  aliveInterval?: number
+  aliveCountMax?: number
+  connectTimeout?: number
+}
+
+/** What ssh_config says about the login and the host key. */
+export interface ConfigSpec {
+  identityFiles: Array<string>
+  certificateFiles: Array<string>
+  identitiesOnly?: boolean
+  /** `none`, `SSH_AUTH_SOCK` or a path. */
+  identityAgent?: string
+  knownHostsFiles?: Array<string>
+}
+
 /** One connection at one moment. Times are milliseconds, `created` and `last_used` since 1970. */
 export interface ConnectionSnapshot {
   id: number
@@ -134,6 +286,19 @@ export interface ConnectionSnapshot {
   channels: number
   channelLimit: number
   errors: number
+}
+
+export interface DownloadSpec {
+  atomic: boolean
+  resume: boolean
+  preserve: boolean
+  sync: boolean
+}
+
+export interface EntryRecord {
+  name: string
+  longname: string
+  attributes: AttributesRecord
 }
 
 /** One event in plain values. */
@@ -165,6 +330,11 @@ export interface ExecOutcome {
   failure?: FailureRecord
 }
 
+export interface FailedRecord {
+  path: string
+  failure: FailureRecord
+}
+
 /** A failure in plain values; the facade makes a real `Error` of it. */
 export interface FailureRecord {
   code: string
@@ -185,6 +355,35 @@ export interface FailureRecord {
   stream?: string
   /** EMAXBUFFER: bytes; ETIMEDOUT: milliseconds. */
   limit?: number
+  /** The file it is about. */
+  path?: string
+  /** EPROMPT: the number under which the facade keeps what was thrown. */
+  thrown?: number
+  /** EHOSTKEY. */
+  hostKey?: HostKeyRefusalRecord
+}
+
+export interface ForwardFigures {
+  connections: number
+  active: number
+  failed: number
+  bytesIn: number
+  bytesOut: number
+  reconnects: number
+}
+
+/** Exactly one of the two. */
+export interface ForwardOutcome {
+  forward?: NativeForward
+  failure?: FailureRecord
+}
+
+export interface ForwardSettings {
+  /** `local`, `remote` or `dynamic`. */
+  kind: string
+  listen: AddressRecord
+  /** Absent for `dynamic`. */
+  to?: AddressRecord
 }
 
 /** How idle connections are judged. */
@@ -209,6 +408,31 @@ export interface HistogramRecord {
   p99: number
   /** How many were at most as long as the bound of the same index in `histogramBounds()`. */
   cumulative: Array<number>
+}
+
+export interface HopRecord {
+  host: string
+  username?: string
+  port?: number
+}
+
+/** A host key to decide about. */
+export interface HostKeyRecord {
+  host: string
+  port: number
+  algorithm: string
+  fingerprint: string
+  base64: string
+}
+
+/** What a refusal knows. */
+export interface HostKeyRefusalRecord {
+  problem: string
+  algorithm: string
+  fingerprint: string
+  place?: PlaceRecord
+  /** Lines that were skipped. */
+  unreadable: Array<PlaceRecord>
 }
 
 /** Limits of one host. Milliseconds and counts; 0 where the field says so. */
@@ -249,6 +473,19 @@ export interface MetricsSnapshot {
   idle: HistogramRecord
 }
 
+/** What a forward has to tell. */
+export interface NewsRecord {
+  /** `connection`, `error`, `reconnecting`, `reconnected` or `close`. */
+  kind: string
+  /** `connection`: who came, where that is known. */
+  from?: AddressRecord
+  to?: AddressRecord
+  failure?: FailureRecord
+}
+
+/** An identity for one function, of all in this process. */
+export declare function nextHostKeyVerifier(): number
+
 /** A command that ended by itself. Times are fractional milliseconds. */
 export interface OutputRecord {
   stdout: Buffer
@@ -264,10 +501,55 @@ export interface OutputRecord {
   duration: number
 }
 
+/** Neither of the two at the end. */
+export interface PieceOutcome {
+  data?: Buffer
+  failure?: FailureRecord
+}
+
+/** A line of a file. */
+export interface PlaceRecord {
+  file: string
+  line: number
+  problem?: string
+}
+
 export interface PoolSettings {
   host: HostSettings
   maxTotalConnections: number
   cleanupInterval: number
+}
+
+/** How far a transfer is. */
+export interface ProgressRecord {
+  transferred: number
+  total: number
+  files: number
+  failed: number
+}
+
+/** Who answers, and a number that tells it from others. */
+export interface PrompterSpec {
+  id: number
+  ask: (questions: NativeQuestions) => void
+}
+
+export interface PromptRecord {
+  prompt: string
+  echo: boolean
+}
+
+/** A proxy, or a command in its place. */
+export interface ProxySpec {
+  /** `socks5`, `http` or `command`. */
+  kind: string
+  host?: string
+  port?: number
+  username?: string
+  password?: string
+  command?: string
+  /** The command's tokens have been replaced already. */
+  expanded?: boolean
 }
 
 /** A terminal for a command. */
@@ -275,6 +557,12 @@ export interface PtySpec {
   term: string
   columns: number
   rows: number
+}
+
+/** Exactly one of the two. */
+export interface ReaderOutcome {
+  stream?: NativeReadStream
+  failure?: FailureRecord
 }
 
 /** What to do when the server cannot be reached, or is lost. */
@@ -289,12 +577,28 @@ export interface ReconnectSettings {
   first: boolean
 }
 
-/** Removes the files of this process's control sockets: for its end, when no connection is closed any more. */
-export declare function removeControlSockets(): void
+/** Reads the files, off the event loop. The promise resolves whatever happens. */
+export declare function resolveSshConfig(query: ConfigQuery): Promise<ConfigOutcome>
 
 /** Exactly one of the two. */
 export interface SessionOutcome {
   session?: NativeSession
+  failure?: FailureRecord
+}
+
+/** What was asked for, or the failure; nothing at all when it is just done. */
+export interface SftpAnswer {
+  attributes?: AttributesRecord
+  entries?: Array<EntryRecord>
+  path?: string
+  bytes?: number
+  report?: TreeRecord
+  failure?: FailureRecord
+}
+
+/** Exactly one of the two. */
+export interface SftpOutcome {
+  session?: NativeSftp
   failure?: FailureRecord
 }
 
@@ -337,15 +641,54 @@ export interface TargetSpec {
   /** Key text or bytes, or a path (`~` is the local home). */
   privateKey?: string | Buffer
   passphrase?: string
+  /** Text of a `-cert.pub` file, or its path. */
+  certificate?: string | Buffer
+  /** `true`: the one at SSH_AUTH_SOCK; `false`: none; a path; absent: ssh's defaults. */
+  agent?: boolean | string
+  identitiesOnly?: boolean
+  keyboardInteractive?: PrompterSpec
   /** `accept-new`, `strict` or `off`. */
   hostKeyChecking: string
   knownHostsPath?: string
-  /** Where a ControlMaster is to be looked for; tokens not expanded. */
-  controlPath?: string
-  /** Where there is none, be it. */
-  controlServe: boolean
+  /** Its key's name in known_hosts. */
+  hostKeyAlias?: string
+  /** What of ssh_config says more than one option could. */
+  fromConfig?: ConfigSpec
+  /** The host's name before ssh_config; absent: the same. */
+  originalHost?: string
+  /** The hosts on the way, first hop first. They have no `jumps` of their own. */
+  jumps?: Array<TargetSpec>
+  /** For the first host on the way. */
+  proxy?: ProxySpec
+  /** In place of known_hosts. */
+  hostKeyVerifier?: { id: number, ask: (ticket: number, key: HostKeyRecord) => void }
   /** Only where it differs from the pool's. */
   settings?: HostSettings
+}
+
+export interface TreeRecord {
+  files: number
+  directories: number
+  symlinks: number
+  bytes: number
+  failed: Array<FailedRecord>
+}
+
+export interface TreeSpec {
+  concurrency: number
+  /** `follow`, `recreate` or `skip`. */
+  symlinks: string
+  atomic: boolean
+  preserve: boolean
+}
+
+export interface UploadSpec {
+  atomic: boolean
+  resume: boolean
+  preserve: boolean
+  mode?: number
+  parents: boolean
+  sync: boolean
 }
 
 /** The version of the native part. */
@@ -354,5 +697,11 @@ export declare function version(): string
 /** How a warm-up ended: the connections that are ready, and why there are not more. */
 export interface WarmUpRecord {
   ready: number
+  failure?: FailureRecord
+}
+
+/** Exactly one of the two. */
+export interface WriterOutcome {
+  stream?: NativeWriteStream
   failure?: FailureRecord
 }

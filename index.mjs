@@ -30,6 +30,7 @@ export const {
   PermissionDeniedError,
   prometheusText,
   RemoteProcess,
+  SFTP,
   ShellSession,
   SSHAdapter,
   SSHConnection,

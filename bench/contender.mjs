@@ -11,9 +11,9 @@ export class Contender {
   /** Why it is out of the race, if it is. */
   outOfRace
 
-  constructor(name) {
+  constructor(name, worker = WORKER) {
     this.name = name
-    this.#child = fork(WORKER, [name], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
+    this.#child = fork(worker, [name], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
     const complaints = []
     this.#child.stderr.on('data', (chunk) => complaints.push(chunk))
     this.#child.on('message', (message) => this.#settle(message))

@@ -49,6 +49,7 @@ StrictModes no
 UsePAM no
 PasswordAuthentication no
 LogLevel INFO
+Subsystem sftp /usr/lib/openssh/sftp-server
 ${lines.join('\n')}
 `
 

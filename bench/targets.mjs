@@ -20,6 +20,7 @@ export function judge(races, line) {
   return [
     ratio('one by one, against @xec-sh/core 0.9.0', 12, faster(serial.ours, serial.core)),
     ratio('one by one, against ssh2', 1.1, faster(serial.ours, serial.ssh2)),
+    ratio('one by one in a persistent shell, against ssh2', 5, faster(serial['ours-persistent'], serial.ssh2)),
     ratio('8 at once, against the best of ssh2', 1.2, faster(parallel.ours, best(parallel.ssh2, parallel['ssh2-two']))),
     ...COMMANDS.map((name) => ratio(`${name}, against the engine alone`, 0.9, faster(races[name].ours, races[name].engine))),
     loopDelay('8 at once', parallel),

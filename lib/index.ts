@@ -3,12 +3,15 @@ export {
   AbortError, AuthenticationError, CommandFailedError, ConnectionLostError, ConnectionRefusedError, HostKeyMismatchError,
   InvalidOptionError, InvalidUsageError, MaxBufferError, NotFoundError, PermissionDeniedError, TimeoutExceededError,
   UnsupportedOptionError, XecNativeError, type ErrorFields, type FailureKind, type FailurePhase,
+  type HostKeyRefusal, type KnownHostsLine,
 } from './errors'
 export type { PoolDiagnostic, PoolEventInfo, PoolEventName, PoolEvents } from './events'
 export { SSHConnectionPool } from './pool'
 export { ShellSession } from './session'
+export { SFTP } from './sftp'
 export { SSHConnection } from './lease'
 export { RemoteProcess } from './process'
+export { Forward, type ForwardEvents, type ForwardType } from './forward'
 export { version } from './binding'
 export {
   AdapterError, CommandError, ConnectionError, ExecutionError, SSHAdapter, TimeoutError, type AdapterCommand,

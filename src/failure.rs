@@ -1,8 +1,13 @@
+use std::sync::Arc;
+
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 use xec_engine::command::Captured;
 use xec_engine::error::{Error, Reached, causes};
 use xec_engine::run::Failure;
+
+use crate::host_key::HostKeyRefusalRecord;
+use crate::prompts::PrompterFailed;
 
 /// A failure in plain values; the facade makes a real `Error` of it.
 #[napi(object)]
@@ -25,6 +30,12 @@ pub struct FailureRecord {
     pub stream: Option<String>,
     /// EMAXBUFFER: bytes; ETIMEDOUT: milliseconds.
     pub limit: Option<f64>,
+    /// The file it is about.
+    pub path: Option<String>,
+    /// EPROMPT: the number under which the facade keeps what was thrown.
+    pub thrown: Option<u32>,
+    /// EHOSTKEY.
+    pub host_key: Option<HostKeyRefusalRecord>,
 }
 
 impl FailureRecord {
@@ -48,6 +59,12 @@ impl FailureRecord {
             stdall: None,
             stream,
             limit,
+            path: error.path().map(str::to_owned),
+            thrown: thrown(error),
+            host_key: match error {
+                Error::HostKey { refusal, .. } => Some((&**refusal).into()),
+                _ => None,
+            },
         }
     }
 
@@ -68,4 +85,17 @@ fn details(error: &Error) -> (Option<String>, Option<f64>) {
         Error::Timeout { limit, .. } => (None, Some(limit.as_secs_f64() * 1000.0)),
         _ => (None, None),
     }
+}
+
+/// What a prompter threw, wherever it stands in the chain of causes.
+fn thrown(error: &Error) -> Option<u32> {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        let ours = error.downcast_ref().or_else(|| error.downcast_ref::<Arc<Error>>().map(Arc::as_ref));
+        if let Some(Error::Prompter { source }) = ours {
+            return source.downcast_ref::<PrompterFailed>()?.thrown;
+        }
+        next = error.source();
+    }
+    None
 }

@@ -1,9 +1,12 @@
 //! The binding between the engine and Node: types are converted here, nothing is decided.
 //!
 //! - `ssh_pool`: `NativePool`, one delegating method per call
-//! - `lease`, `process`: what it hands out, a borrowed connection and a command under way
+//! - `lease`, `process`, `forward`: what it hands out, a borrowed connection, a command under way, an open forward
 //! - `session`: a shell that keeps what its commands do to it
 //! - `cancel`: `CancelToken`; `control`: control sockets at the process's end
+//! - `sftp`, `sftp_streams`, `transfer`: `NativeSftp` and what belongs to it; `sftp_records`: its records
+//! - `prompts`: what it asks back, the questions of a login
+//! - `host_key`: the caller's say about host keys
 //! - `options`: records that come in; `output`, `failure`, `events`, `stats`: records that go out
 //! - `runtime`: the threads, and promises settled from them
 
@@ -14,17 +17,29 @@ mod cancel;
 mod control;
 mod events;
 mod failure;
+mod forward;
+mod host_key;
 mod lease;
 mod options;
 mod output;
 mod process;
+mod prompts;
+mod route;
 mod runtime;
 mod session;
+mod sftp;
+mod sftp_records;
+mod sftp_streams;
+mod ssh_config;
 mod ssh_pool;
 mod stats;
+mod transfer;
 
 use napi_derive::napi;
 
+pub use control::remove_control_sockets;
+pub use host_key::{answer_host_key, next_host_key_verifier};
+pub use ssh_config::resolve_ssh_config;
 pub use stats::histogram_bounds;
 
 /// The version of the native part.

@@ -13,8 +13,14 @@ use napi_derive::napi;
 use xec_engine::command::{Command, Pty};
 use xec_engine::policy::{Backoff, Growth};
 use xec_engine::pool::{HealthConfig, HostConfig, PoolConfig, Reconnect, WhenExhausted};
-use xec_engine::transport::ssh::{Control, HostKeyChecking, KeepAlive, KeySource, Secret, SshTarget};
+use xec_engine::transport::ssh::{
+    Agent, Control, HostKeyChecking, KeepAlive, KeySource, Route, Secret, SshTarget, Traffic,
+};
 use zeroize::Zeroizing;
+
+use crate::host_key::VerifierSpec;
+use crate::prompts::PrompterSpec;
+use crate::route::ProxySpec;
 
 /// Limits of one host. Milliseconds and counts; 0 where the field says so.
 #[napi(object)]
@@ -72,7 +78,7 @@ pub struct PoolSettings {
 }
 
 /// Where and as whom.
-#[napi(object)]
+#[napi(object, object_to_js = false)]
 pub struct TargetSpec {
     pub host: String,
     pub port: u32,
@@ -81,6 +87,12 @@ pub struct TargetSpec {
     /// Key text or bytes, or a path (`~` is the local home).
     pub private_key: Option<Either<String, Buffer>>,
     pub passphrase: Option<String>,
+    /// Text of a `-cert.pub` file, or its path.
+    pub certificate: Option<Either<String, Buffer>>,
+    /// `true`: the one at SSH_AUTH_SOCK; `false`: none; a path; absent: ssh's defaults.
+    pub agent: Option<Either<bool, String>>,
+    pub identities_only: Option<bool>,
+    pub keyboard_interactive: Option<PrompterSpec>,
     /// `accept-new`, `strict` or `off`.
     pub host_key_checking: String,
     pub known_hosts_path: Option<String>,
@@ -88,8 +100,33 @@ pub struct TargetSpec {
     pub control_path: Option<String>,
     /// Where there is none, be it.
     pub control_serve: bool,
+    /// Its key's name in known_hosts.
+    pub host_key_alias: Option<String>,
+    /// What of ssh_config says more than one option could.
+    pub from_config: Option<ConfigSpec>,
+    /// The host's name before ssh_config; absent: the same.
+    pub original_host: Option<String>,
+    /// The hosts on the way, first hop first. They have no `jumps` of their own.
+    pub jumps: Option<Vec<TargetSpec>>,
+    /// For the first host on the way.
+    pub proxy: Option<ProxySpec>,
+    /// In place of known_hosts.
+    #[napi(ts_type = "{ id: number, ask: (ticket: number, key: HostKeyRecord) => void }")]
+    pub host_key_verifier: Option<VerifierSpec>,
     /// Only where it differs from the pool's.
     pub settings: Option<HostSettings>,
+}
+
+/// What ssh_config says about the login and the host key.
+#[napi(object)]
+#[derive(Default)]
+pub struct ConfigSpec {
+    pub identity_files: Vec<String>,
+    pub certificate_files: Vec<String>,
+    pub identities_only: Option<bool>,
+    /// `none`, `SSH_AUTH_SOCK` or a path.
+    pub identity_agent: Option<String>,
+    pub known_hosts_files: Option<Vec<String>>,
 }
 
 #[napi(object)]
@@ -148,6 +185,7 @@ impl HostSettings {
             max_lifetime: unless_zero("maxLifetime", self.max_lifetime)?,
             min_idle: self.min_idle as usize,
             reconnect: self.reconnect.policy()?,
+            is_hop: false,
             health: self.health_check.as_ref().map(HealthSettings::policy).transpose()?,
         }))
     }
@@ -189,13 +227,28 @@ impl PoolSettings {
 }
 
 impl TargetSpec {
-    pub fn into_target(self, connect: ConnectSettings) -> Result<SshTarget> {
+    pub fn into_target(self, connect: ConnectSettings, traffic: Traffic, route: Route) -> Result<SshTarget> {
+        // What the target says itself wins over what its configuration says.
+        let said = self.from_config.unwrap_or_default();
+        let known_hosts =
+            self.known_hosts_path.map(|path| vec![path]).or(said.known_hosts_files.map(or_nothing)).unwrap_or_default();
+        let agent = self.agent.map(agent).or(said.identity_agent.map(configured_agent));
         Ok(SshTarget {
+            host_key_alias: self.host_key_alias,
+            traffic,
+            route,
             password: self.password.map(Zeroizing::new),
             private_key: self.private_key.map(key_source),
+            identity_files: said.identity_files.into_iter().map(PathBuf::from).collect(),
+            certificate_files: said.certificate_files.into_iter().map(PathBuf::from).collect(),
             passphrase: self.passphrase.map(Zeroizing::new),
+            certificate: self.certificate.map(key_source),
+            agent: agent.unwrap_or_default(),
+            identities_only: self.identities_only.or(said.identities_only).unwrap_or(false),
+            keyboard_interactive: self.keyboard_interactive.map(PrompterSpec::into_prompter),
             host_key_checking: host_key_checking(&self.host_key_checking)?,
-            known_hosts: self.known_hosts_path.map(PathBuf::from),
+            known_hosts: known_hosts.into_iter().map(PathBuf::from).collect(),
+            host_key_verifier: self.host_key_verifier.map(|spec| spec.0),
             connect_timeout: connect.timeout,
             keep_alive: connect.keep_alive,
             control: self.control_path.map(|path| Control { path, serve: self.control_serve }),
@@ -236,17 +289,44 @@ fn sorted(env: HashMap<String, String>) -> Vec<(String, String)> {
     env
 }
 
-/// A key is recognised by its PEM frame; anything else on one line is a path.
+/// A private key is recognised by its PEM frame, a public one or a certificate by how its base64 begins behind its type;
+/// anything else on one line is a path.
 fn key_source(key: Either<String, Buffer>) -> KeySource {
     let text: Secret = match key {
         Either::A(text) => Zeroizing::new(text),
         Either::B(buffer) => return KeySource::Text(Zeroizing::new(String::from_utf8_lossy(&buffer).into_owned())),
     };
-    if text.contains("-----BEGIN") || text.contains('\n') || text.starts_with("PuTTY-User-Key-File") {
+    if text.contains("-----BEGIN")
+        || text.contains(" AAAA")
+        || text.contains('\n')
+        || text.starts_with("PuTTY-User-Key-File")
+    {
         KeySource::Text(text)
     } else {
         KeySource::File(PathBuf::from(text.as_str()))
     }
+}
+
+fn agent(agent: Either<bool, String>) -> Agent {
+    match agent {
+        Either::A(true) => Agent::Environment,
+        Either::A(false) => Agent::Off,
+        Either::B(socket) => Agent::Socket(socket.into()),
+    }
+}
+
+/// `IdentityAgent` as the configuration says it.
+fn configured_agent(word: String) -> Agent {
+    match word.as_str() {
+        "none" => Agent::Off,
+        "SSH_AUTH_SOCK" => Agent::Default,
+        _ => Agent::Socket(word.into()),
+    }
+}
+
+/// ssh_config's `none` comes as no files at all, which the engine would take for the usual ones.
+fn or_nothing(files: Vec<String>) -> Vec<String> {
+    if files.is_empty() { vec!["/dev/null".to_owned()] } else { files }
 }
 
 fn host_key_checking(word: &str) -> Result<HostKeyChecking> {
@@ -279,6 +359,6 @@ fn unless_zero(option: &str, milliseconds: f64) -> Result<Option<Duration>> {
     Ok(Some(duration(option, milliseconds)?).filter(|duration| !duration.is_zero()))
 }
 
-fn invalid(option: &str, problem: &str) -> Error {
+pub fn invalid(option: &str, problem: &str) -> Error {
     Error::new(Status::InvalidArg, format!("Invalid option '{option}': {problem}"))
 }

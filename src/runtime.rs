@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::sync::OnceLock;
+use std::task::{Context, Poll, Waker};
 
 use napi::bindgen_prelude::{Object, ToNapiValue};
 use napi::{Env, Error, JsDeferred, Result};
@@ -45,6 +46,22 @@ where
         unsettled.settle(value);
     });
     Ok(promise)
+}
+
+/// Work whose first step is done now, on the caller's thread: what it sends first is sent in the order of the calls.
+pub fn begun<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> Result<impl Future<Output = T> + Send + 'static> {
+    let runtime = handle()?;
+    let _inside = runtime.enter();
+    let mut work = Box::pin(work);
+    let first = work.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    Ok(async move {
+        match first {
+            Poll::Ready(done) => done,
+            Poll::Pending => work.await,
+        }
+    })
 }
 
 type Resolver<T> = Box<dyn FnOnce(Env) -> Result<T> + Send>;

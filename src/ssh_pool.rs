@@ -6,9 +6,9 @@ use napi::{Env, Result};
 use napi_derive::napi;
 use xec_engine::events::EventBuffer;
 use xec_engine::pool::{HostConfig, Pool, Request};
-use xec_engine::run::{Cancel, borrow, exec, warm_up};
+use xec_engine::run::{Cancel, borrow, warm_up};
 use xec_engine::shell::Shells;
-use xec_engine::transport::ssh::{SshTarget, SshTransport, Traffic};
+use xec_engine::transport::ssh::{Jump, Route, SshTarget, SshTransport, Traffic};
 
 use crate::cancel::CancelToken;
 use crate::events::EventRecord;
@@ -21,6 +21,10 @@ use crate::runtime;
 use crate::stats::{ConnectionSnapshot, MetricsSnapshot, StatsSnapshot};
 
 /// A pool of SSH connections. When it is garbage-collected its idle connections close, and busy ones when they are done.
+/// The connections of commands, and of those behind a hop.
+const COMMANDS: [Traffic; 2] = [Traffic::Commands, Traffic::Hop];
+const BULK: [Traffic; 3] = [Traffic::Bulk, Traffic::BulkHop, Traffic::Forwards];
+
 #[napi]
 pub struct NativePool {
     pub(crate) pool: Arc<Pool<SshTransport>>,
@@ -129,10 +133,13 @@ impl NativePool {
         })
     }
 
-    /// Retires the connections of one target; busy ones finish what they do. Answers how many.
+    /// Retires the connections of one target, also as a hop; busy ones finish what they do. Answers how many. `bulk`: those
+    /// of streams, files and forwards.
     #[napi]
-    pub fn remove(&self, target: TargetSpec) -> Result<u32> {
-        Ok(self.pool.remove(&self.request(target, 0)?.key) as u32)
+    pub fn remove(&self, target: TargetSpec, bulk: bool) -> Result<u32> {
+        let kinds = if bulk { &BULK[..] } else { &COMMANDS[..] };
+        let (target, _) = self.resolve(target, kinds[0])?;
+        Ok(kinds.iter().map(|&kind| self.pool.remove(&target.key_for(kind)) as u32).sum())
     }
 
     /// Lets commands finish and nobody new in; after `limit` milliseconds cuts what is left. Resolves to whether nothing
@@ -205,7 +212,7 @@ pub(crate) fn run<'env>(
         let running = shells.exec(pool, request, command, cancel);
         return runtime::promise(env, async move { outcome_record(running.await, &host, port) });
     }
-    let running = exec(pool, request, command, cancel);
+    let running = shells.exec_beside(pool, request, command, cancel);
     runtime::promise(env, async move { outcome_record(running.await, &host, port) })
 }
 
@@ -215,24 +222,53 @@ pub(crate) fn token(cancel: Option<&CancelToken>) -> Cancel {
 
 impl NativePool {
     pub(crate) fn request(&self, target: TargetSpec, priority: i32) -> Result<Request<SshTransport>> {
-        let (target, config) = self.resolve(target)?;
+        let (target, config) = self.resolve(target, Traffic::Commands)?;
         Ok(Request { priority, ..Request::new(target.key(), Arc::new(target), config) })
     }
 
     /// As [`request`](Self::request), for streams and files: one channel on each connection, so that who is slow to read
     /// holds up nobody else.
     pub(crate) fn bulk_request(&self, target: TargetSpec, priority: i32) -> Result<Request<SshTransport>> {
-        let (target, config) = self.resolve(target)?;
-        let target = SshTarget { traffic: Traffic::Bulk, ..target };
+        let (target, config) = self.resolve(target, Traffic::Bulk)?;
         let config = HostConfig { channels_per_connection: 1, min_idle: 0, ..(*config).clone() };
         Ok(Request { priority, ..Request::new(target.key(), Arc::new(target), Arc::new(config)) })
     }
 
-    fn resolve(&self, target: TargetSpec) -> Result<(SshTarget, Arc<HostConfig>)> {
-        let (limits, connect) = match &target.settings {
+    /// For a forward, whose permit stands for any number of channels: they take no session's place at the server.
+    pub(crate) fn forward_request(&self, target: TargetSpec) -> Result<Request<SshTransport>> {
+        let (target, config) = self.resolve(target, Traffic::Forwards)?;
+        let config = HostConfig { min_idle: 0, ..(*config).clone() };
+        Ok(Request::new(target.key(), Arc::new(target), Arc::new(config)))
+    }
+
+    pub(crate) fn shared_pool(&self) -> Arc<Pool<SshTransport>> {
+        Arc::clone(&self.pool)
+    }
+
+    /// The target behind its hops: each of them is the route of the next one.
+    fn resolve(&self, mut target: TargetSpec, traffic: Traffic) -> Result<(SshTarget, Arc<HostConfig>)> {
+        let mut route = Route::Direct;
+        for hop in target.jumps.take().unwrap_or_default() {
+            let (hop, limits) = self.resolve_one(hop, traffic.of_hop(), route)?;
+            route = Route::Jump(Jump::new(hop, &limits));
+        }
+        self.resolve_one(target, traffic, route)
+    }
+
+    fn resolve_one(
+        &self,
+        mut spec: TargetSpec,
+        traffic: Traffic,
+        route: Route,
+    ) -> Result<(SshTarget, Arc<HostConfig>)> {
+        let (limits, connect) = match &spec.settings {
             Some(settings) => (settings.limits()?, settings.connect()?),
             None => (Arc::clone(&self.limits), self.connect),
         };
-        Ok((target.into_target(connect)?, limits))
+        let route = match spec.proxy.take() {
+            Some(proxy) => proxy.route(&spec)?,
+            None => route,
+        };
+        Ok((spec.into_target(connect, traffic, route)?, limits))
     }
 }

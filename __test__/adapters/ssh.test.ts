@@ -5,6 +5,7 @@ import {
 } from '../support/native'
 import { OpenSSHServer } from '../support/openssh'
 import { isRunning } from '../support/processes'
+import { exchange } from '../support/sockets'
 import { until } from '../support/wait'
 
 let server: OpenSSHServer
@@ -178,7 +179,8 @@ describe('errors', () => {
     ['unknown host', { host: 'no-such-host.invalid' }, 'connection-refused', 'ENOTFOUND'],
     ['wrong password', { privateKey: undefined, password: 'wrong' }, 'authentication', 'EAUTH'],
     ['bad option', { port: 0 }, 'invalid-usage', 'EINVAL_OPTION'],
-    ['option that comes later', { jumpHost: 'bastion' }, 'invalid-usage', 'ENOTSUP'],
+    ['option that comes later', { sudo: { enabled: true } }, 'invalid-usage', 'ENOTSUP'],
+    ['jump host', { jumpHost: { host: '127.0.0.1', port: 1, username: 'x', password: 'x' } }, 'connection-refused', 'EJUMPHOST'],
   ])('%s is a ConnectionError with its kind', async (_name, extra, kind, code) => {
     const target = server.target(extra)
     const error = await failure(ConnectionError, adapter.execute({ command: 'true', adapterOptions: { type: 'ssh', ...target } }))
@@ -197,11 +199,31 @@ describe('errors', () => {
     expect(error).toMatchObject({ originalError: { code: 'EMAXBUFFER', stream: 'stdout', limit: 100 } })
   })
 
-  it('what comes later is refused, not faked', async () => {
-    for (const method of ['tunnel', 'reverseTunnel', 'portForward', 'uploadFile', 'downloadFile', 'uploadDirectory'] as const) {
-      const error = await failure(AdapterError, adapter[method]())
-      expect(error).toMatchObject({ operation: method, kind: 'invalid-usage', originalError: { code: 'ENOTSUP' } })
-    }
+})
+
+describe('tunnels', () => {
+  it('without a command before and without a target there is nothing to tunnel through', async () => {
+    await using fresh = new SSHAdapter()
+    const error = await failure(AdapterError, fresh.tunnel({ remoteHost: 'localhost', remotePort: 1 }))
+    expect(error.message).toMatch(/No SSH connection available/)
+  })
+
+  it('go to the host of the last command, are announced, and end with dispose', async () => {
+    const seen: unknown[] = []
+    for (const name of ['ssh:tunnel-created', 'tunnel:created', 'ssh:tunnel-closed'] as const) adapter.on(name, (event) => seen.push([name, event.localPort, event.remotePort]))
+    await run('true')
+    const tunnel = await adapter.tunnel({ remoteHost: 'localhost', remotePort: server.port })
+    expect(await exchange(tunnel.localPort, '')).toMatch(/^SSH-2\.0/)
+    const reverse = await adapter.reverseTunnel({ remotePort: 0, localPort: server.port })
+    expect(await exchange(reverse.remotePort, '')).toMatch(/^SSH-2\.0/)
+    expect(adapter.activeTunnels.size).toBe(2)
+    await reverse.close()
+    await reverse.close()
+    await adapter.dispose()
+    expect(tunnel.isOpen).toBe(false)
+    expect(adapter.activeTunnels.size).toBe(0)
+    expect(seen.slice(0, 2)).toEqual([['ssh:tunnel-created', tunnel.localPort, server.port], ['tunnel:created', tunnel.localPort, server.port]])
+    expect(seen.filter((entry) => Array.isArray(entry) && entry[0] === 'ssh:tunnel-closed')).toHaveLength(2)
   })
 })
 

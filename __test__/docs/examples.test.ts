@@ -1,7 +1,11 @@
-import { readFileSync, readdirSync } from 'node:fs'
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { OpenSSHServer, TEST_USER } from '../support/openssh'
+import { SshAgent } from '../support/agent'
+import { Authority } from '../support/authority'
+import { generateKey } from '../support/keys'
+import { OpenSSHServer, TEST_PASSWORD, TEST_USER } from '../support/openssh'
 import { runNode } from '../support/run-script'
 
 const root = join(__dirname, '../..')
@@ -49,16 +53,48 @@ const OUTPUT: Record<string, string[]> = {
     ['create_time', 'wait_time', 'use_time', 'count', 'idle.max', 'max', 'pending_requests', 'timeouts']
       .map((name) => `ssh.client.connection.${name}`).join(' '),
   ],
+  'files.mjs': [
+    '12 all is well', '2 2 27 { transferred: 27, total: 27, files: 2, failed: 1 }', 'broken ENOENT', 'file .htaccess 14', 'directory empty ', 'file index.html 13',
+    '100640 false', '<p>hello</p>', 'AbortError transfer', 'true 50000000', 'ENOENT not-found /no/such/file',
+  ],
   'streams.mjs': ['compiling', 'linking', '3 false', '3', '42', '0', 'tick', 'tick', '40 120', 'ready', 'bye'],
   'leases.mjs': ['step one', 'step two', 'true', 'true', 'ELEAK true'],
+  'forwards.mjs': ['hello', 'true', 'hello', 'dynamic 127.0.0.1 true', 'EFORWARDTARGET', '1', 'closed EPOOLCLOSED'],
+  'ssh-config.mjs': [`logged in as ${TEST_USER}`, 'ECONNREFUSED', `ESSHCONFIG config line 2: 'twenty-two' is not a port`],
+  'jump-hosts.mjs': [
+    `inside as ${TEST_USER}`, `[ 'active 1', 'idle 0' ]`, 'two hops away', 'EJUMPHOST connection-refused true',
+    'EPROXY 127.0.0.1 is out of reach', 'EPROXY connection-refused false',
+  ],
+  'host-keys.mjs': [
+    'true', 'EHOSTKEY verifier-failed', 'trusted', 'EHOSTKEY changed line 1', `[ 'line 2: expected hosts, key type and key' ]`,
+  ],
   'sessions.mjs': ['hello from test in sessions-example 0', 'second', 'leaving 3 true', 'ESESSIONCLOSED false', '/tmp nothing is left', 'one call'],
+  'authentication.mjs': [
+    'in with a key', 'in with the agent', 'in with a certificate', 'in with answers', 'in with what the server wanted',
+    'EPROMPT cancelled by the user', 'EAUTH tried password; the server accepts publickey,password,keyboard-interactive'.replaceAll(',', ', '),
+  ],
   'engine.mjs': ['over the shared pool', 'over a pool of its own', '1'],
 }
 
+let directory: string
 let server: OpenSSHServer
+let agent: SshAgent
+let certified: { SSH_CERTIFIED_KEY: string, SSH_CERTIFICATE: string }
 
-beforeAll(async () => { server = await OpenSSHServer.start() })
-afterAll(async () => { await server.stop() })
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'xec-examples-'))
+  const authority = new Authority(directory)
+  const key = generateKey(directory, 'certified')
+  certified = { SSH_CERTIFIED_KEY: key.path, SSH_CERTIFICATE: authority.certify(key, undefined, 'certificate.pub') }
+  server = await OpenSSHServer.start({ config: [authority.trusted, 'KbdInteractiveAuthentication yes'] })
+  agent = await SshAgent.start(server.userKey.path)
+})
+
+afterAll(async () => {
+  await server.stop()
+  await agent.stop()
+  rmSync(directory, { recursive: true, force: true })
+})
 
 describe('examples', () => {
   it('each one has its output written down here', () => {
@@ -68,10 +104,14 @@ describe('examples', () => {
   it.each(Object.keys(OUTPUT))('%s', async (name) => {
     const { code, stdout, stderr } = await runNode([join(root, 'examples', name)], {
       SSH_TARGET: `${TEST_USER}@127.0.0.1:${server.port}`, SSH_KEY: server.userKey.path, SSH_KNOWN_HOSTS: server.knownHosts,
+      SSH_AUTH_SOCK: agent.socket, SSH_CODE: TEST_PASSWORD, ...certified,
     })
     expect({ code, lines: stdout.trimEnd().split('\n'), stderr }).toEqual({ code: 0, lines: OUTPUT[name], stderr: '' })
   })
 })
+
+
+
 
 const guides = readdirSync(join(root, 'docs/guides')).map((name) => `guides/${name}`)
 const documents = ['api.md', 'errors.md', 'metrics.md', ...guides]

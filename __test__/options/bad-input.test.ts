@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { failureOf } from '../support/failure'
+import { failureOf, visible } from '../support/failure'
 import { InvalidOptionError, SSHAdapter, SSHConnectionPool, UnsupportedOptionError } from '../support/native'
 import { DoorKeeper } from '../support/ports'
 
@@ -57,6 +57,12 @@ const targets: [option: string, target: Loose, says: RegExp][] = [
   ['privateKey', { privateKey: '' }, /non-empty/],
   ['privateKey', { privateKey: Buffer.alloc(0) }, /non-empty/],
   ['privateKey', { privateKey: '/home/a\0b' }, /NUL/],
+  ['agent', { agent: 5 }, /true, false or the path/],
+  ['agent', { agent: '' }, /non-empty/],
+  ['certificate', { certificate: '' }, /non-empty/],
+  ['certificate', { certificate: {} }, /string or Buffer/],
+  ['identitiesOnly', { identitiesOnly: 'yes' }, /true or false/],
+  ['keyboardInteractive', { keyboardInteractive: 'answer' }, /function/],
   ['passphrase', { passphrase: true }, /string/],
   ['controlMaster', { controlMaster: 'yes' }, /one of 'auto'/],
   ['controlPath', { controlPath: '' }, /non-empty/],
@@ -68,6 +74,46 @@ const targets: [option: string, target: Loose, says: RegExp][] = [
   ['hostKeyChecking', { hostKeyChecking: 'maybe' }, /'accept-new', 'strict', 'off'/],
   ['hostKeyChecking', { hostKeyChecking: false }, /false/],
   ['knownHostsPath', { knownHostsPath: 'a\0b' }, /NUL/],
+  ['sshConfig', { sshConfig: 1 }, /true or false/],
+  ['sshConfig', { sshConfig: '' }, /non-empty/],
+  ['sshConfig', { sshConfig: 'a\0b' }, /NUL/],
+  ['sshConfigExec', { sshConfigExec: 'yes' }, /true or false/],
+  ['jumpHost', { jumpHost: 7 }, /array of them, got 7/],
+  ['jumpHost', { jumpHost: '' }, /non-empty/],
+  ['jumpHost', { jumpHost: [] }, /at least one/],
+  ['jumpHost', { jumpHost: 'a,,b' }, /user@host:port/],
+  ['jumpHost', { jumpHost: '@a' }, /user@host:port/],
+  ['jumpHost', { jumpHost: 'a b' }, /host name/],
+  ['jumpHost', { jumpHost: 'a:0' }, /1 to 65535/],
+  ['jumpHost', { jumpHost: 'a:x' }, /user@host:port/],
+  ['jumpHost', { jumpHost: 'ssh://a/path' }, /host name/],
+  ['jumpHost', { jumpHost: Array.from({ length: 17 }, () => 'a') }, /at most 16/],
+  ['jumpHost.host', { jumpHost: { username: 'a' } }, /required/],
+  ['jumpHost.port', { jumpHost: { host: 'a', port: 0 } }, /1 to 65535/],
+  ['jumpHost[1].hots', { jumpHost: ['a', { hots: 'b' }] }, /did you mean 'host'/],
+  ['jumpHost[1].jumpHost', { jumpHost: ['a', { host: 'b', jumpHost: 'c' }] }, /only the first/],
+  ['jumpHost[1].proxy', { jumpHost: ['a', { host: 'b', proxy: 'http://c:1' }] }, /only the first/],
+  ['jumpHost.password', { jumpHost: { host: 'a', password: 5 } }, /string/],
+  ['proxy', { jumpHost: 'a', proxy: 'http://c:1' }, /belongs to the first/],
+  ['proxy', { proxy: 5 }, /object/],
+  ['proxy', { proxy: '' }, /non-empty/],
+  ['proxy', { proxy: 'proxy:3128' }, /socks5:\/\/ or http:\/\//],
+  ['proxy', { proxy: 'just words' }, /address such as/],
+  ['proxy', { proxy: 'https://secure:443' }, /socks5:\/\/ or http:\/\//],
+  ['proxy', { proxy: 'socks4://old:1080' }, /socks5:\/\/ or http:\/\//],
+  ['proxy', { proxy: 'http://host:3128/path' }, /ends with its port/],
+  ['proxy', { proxy: 'http://a:99999' }, /address such as/],
+  ['proxy', { proxy: `socks5://${'u'.repeat(256)}@a:1` }, /255 bytes/],
+  ['proxy', { proxy: 'socks5://a%00b@c:1' }, /not well encoded/],
+  ['proxy', { proxy: 'http://a%0d%0aX-Evil:1@c:1' }, /not well encoded/],
+  ['proxy.command', { proxy: {} }, /required/],
+  ['proxy.command', { proxy: { command: '' } }, /non-empty/],
+  ['proxy.command', { proxy: { command: 'nc %x' } }, /tokens/],
+  ['proxy.command', { proxy: { command: 'nc %' } }, /tokens/],
+  ['proxy.command', { username: '$(id)', proxy: { command: 'nc %h %p' } }, /shell/],
+  ['proxy.comand', { proxy: { comand: 'nc' } }, /did you mean 'command'/],
+  ['hostKeyVerifier', { hostKeyVerifier: true }, /function.*got true/],
+  ['hostKeyVerifier', { hostKeyVerifier: 'SHA256:abc' }, /function.*got a string/],
   ['poolConfig', { poolConfig: [] }, /object/],
   ['poolConfig.maxConnections', { poolConfig: { maxConnections: 0 } }, /1 to/],
   ['poolConfig.channelsPerConnection', { poolConfig: { channelsPerConnection: -1 } }, /-1/],
@@ -128,15 +174,6 @@ const commands: [option: string, command: unknown, options: Loose | undefined, s
 ]
 
 const unsupported: [option: string, target: Loose, options: Loose][] = [
-  ['agent', { agent: true }, {}],
-  ['agent', { agent: '/run/agent.sock' }, {}],
-  ['certificate', { certificate: 'ssh-ed25519-cert-v01@openssh.com AAAA' }, {}],
-  ['keyboardInteractive', { keyboardInteractive: () => Promise.resolve([]) }, {}],
-  ['hostKeyVerifier', { hostKeyVerifier: () => true }, {}],
-  ['sshConfig', { sshConfig: true }, {}],
-  ['jumpHost', { jumpHost: 'bastion' }, {}],
-  ['jumpHost', { jumpHost: { host: 'bastion' } }, {}],
-  ['proxy', { proxy: { command: 'nc %h %p' } }, {}],
   ['sudo', { sudo: { enabled: true } }, {}],
 ]
 
@@ -152,6 +189,7 @@ const constructors: [option: string, options: unknown, says: RegExp][] = [
 
 const adapterConfigs: [option: string, config: unknown, says: RegExp][] = [
   ['defaultTimeout', { defaultTimeout: -1 }, /milliseconds/],
+  ['defaultConnectOptions.agent', { defaultConnectOptions: { agent: 5 } }, /true, false or the path/],
   ['encoding', { encoding: 'klingon' }, /encoding/],
   ['connectionPool.idleTimeout', { connectionPool: { idleTimeout: null } }, /milliseconds/],
   ['connectionPool.maxConnektions', { connectionPool: { maxConnektions: 1 } }, /did you mean 'maxConnections'/],
@@ -247,6 +285,20 @@ describe('what a message must not do', () => {
     const error = await failureOf(execLoose({ ...goodTarget(), password: undefined, pasword: 'hunter2' }, 'true'))
     expect(error.message).toContain('password')
     expect(error.message).not.toContain('hunter2')
+  })
+
+  it('nor the address of a proxy', async () => {
+    for (const proxy of ['ftp://user:hunter2@host', 'http://user:hunter2@host/x', 'socks5://hunter2 @', 'http://hunter2%zz@h:1']) {
+      const error = await failureOf(execLoose({ ...goodTarget(), proxy }, 'true'))
+      expect(error).toMatchObject({ code: 'EINVAL_OPTION', option: 'proxy' })
+      expect(visible(error)).not.toContain('hunter2')
+    }
+  })
+
+  it('an object that jumps through itself is an error, not an endless walk', async () => {
+    const target: Loose = { host: 'a' }
+    target['jumpHost'] = target
+    expect(await failureOf(execLoose(target, 'true'))).toMatchObject({ code: 'EINVAL_OPTION', option: 'jumpHost' })
   })
 
   it('takes inherited names for unknown options', async () => {

@@ -51,6 +51,7 @@ describe.each(SUITED)('login shell %s', (shell) => {
     const wrong: string[] = []
     for (const wanted of HOSTILE) wrong.push(...differences(wanted, await pool.exec(at(shell), wanted.command, { timeout: 20_000 })))
     expect(wrong).toEqual([])
+    expect(pool.getStats()).toMatchObject({ totalConnections: 1, activeChannels: 0, connectionsCreated: 1 })
   })
 
   test('unruly commands change no neighbour', async () => {
@@ -69,6 +70,8 @@ describe.each(SUITED)('login shell %s', (shell) => {
       pool.exec(at(shell), talkative), ...Array.from({ length: 10 }, (_, turn) => pool.exec(at(shell), `echo ${turn}`)),
     ])
     expect(late.stdout).toBe('late\n'.repeat(5))
+    const { totalConnections, connectionsCreated } = pool.getStats()
+    expect(totalConnections, 'no connection was given up').toBe(connectionsCreated)
     expect(others.map((result) => result.stdout)).toEqual(others.map((_, turn) => `${turn}\n`))
   })
 

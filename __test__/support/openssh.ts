@@ -23,6 +23,10 @@ export interface ServerOptions {
   config?: string[]
   /** More keys that may log in. */
   authorized?: string[]
+  /** What serves files; Debian's default by default, false for a server that serves none. */
+  sftp?: string | false
+  /** 'VERBOSE'; 'DEBUG1' also tells of forwarded connections. */
+  logLevel?: 'VERBOSE' | 'DEBUG1'
   /** The port of a server that has been stopped. */
   port?: number
 }
@@ -155,15 +159,20 @@ export class OpenSSHServer {
   }
 
   #config(options: ServerOptions): string {
-    const { addresses = ['127.0.0.1'], hostKeys = ['ed25519'], config = [] } = options
+    const {
+      addresses = ['127.0.0.1'], hostKeys = ['ed25519'], config = [], sftp = '/usr/lib/openssh/sftp-server', logLevel = 'VERBOSE',
+    } = options
     return [
+      // Of two lines that say the same thing sshd takes the first.
+      ...config.filter((line) => /^(?:Password|KbdInteractive)Authentication /.test(line)),
       ...addresses.map((address) => `ListenAddress ${address}`),
       `Port ${this.port}`,
       ...hostKeys.map((type) => `HostKey ${generateKey(this.directory, `host_${type}`, { type }).path}`),
       `AuthorizedKeysFile ${join(this.directory, 'authorized_keys')}`,
       `PidFile ${join(this.directory, 'pid')}`,
       'StrictModes no', 'UsePAM yes', 'PasswordAuthentication yes', 'KbdInteractiveAuthentication no',
-      'UseDNS no', 'LogLevel VERBOSE',
+      'UseDNS no', `LogLevel ${logLevel}`,
+      ...(sftp === false ? [] : [`Subsystem sftp ${sftp}`]),
       ...config, '',
     ].join('\n')
   }

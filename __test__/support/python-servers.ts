@@ -20,7 +20,7 @@ export class PythonServer {
   readonly #process: ChildProcess
   #log = ''
 
-  static async start(kind: 'asyncssh' | 'paramiko'): Promise<PythonServer> {
+  static async start(kind: 'announcing' | 'asyncssh' | 'paramiko'): Promise<PythonServer> {
     if (!existsSync(PYTHON)) throw new Error(`${PYTHON} is missing: run "npm run setup -- --servers"`)
     const directory = mkdtempSync(join(tmpdir(), `xec-${kind}-`))
     chmodSync(directory, 0o755)

@@ -8,6 +8,7 @@ import { type Installation, install } from '../../xec.mjs'
 import { SSHConnectionPool } from '../support/native'
 import { OpenSSHServer, TEST_USER } from '../support/openssh'
 import { isRunning } from '../support/processes'
+import { exchange } from '../support/sockets'
 import { until } from '../support/wait'
 
 /** What @xec-sh/core's own adapter gets wrong with plain commands, shown to be gone. Numbers as in the contract's list. */
@@ -40,6 +41,12 @@ const run = (command: string, extra: Partial<core.Command> = {}): Promise<core.E
 
 const rejection = (promise: Promise<unknown>): Promise<unknown> =>
   promise.then((value) => { throw new Error(`it resolved: ${JSON.stringify(value)}`) }, (error: unknown) => error)
+
+/** `$.ssh({...})` on a server. */
+const core$ = (host: OpenSSHServer): { tunnel: (options: object) => Promise<{ localPort: number; isOpen: boolean; close: () => Promise<void> }> } =>
+  engine.ssh({ ...options, port: host.port, privateKey: host.userKey.privateKey, knownHostsPath: host.knownHosts }) as never
+
+const banner = (port: number): Promise<string> => exchange(port, '')
 
 describe('defects of core\'s SSH adapter that are gone', () => {
   it('1: a connection lost during a command is an error, not exit 0', async () => {
@@ -121,6 +128,35 @@ describe('defects of core\'s SSH adapter that are gone', () => {
     expect(await rejection(run('true'))).toMatchObject({ kind: 'authentication' })
     options = { ...withoutKey, port: 70_000 }
     expect(await rejection(run('true'))).toMatchObject({ kind: 'invalid-usage' })
+  })
+
+  it('8: connecting to a tunnel whose link dropped crashes nothing, and works again', async () => {
+    const tunnel = await core$(server).tunnel({ remoteHost: '127.0.0.1', remotePort: server.port })
+    expect(await banner(tunnel.localPort)).toMatch(/^SSH-2\.0/)
+    server.killConnections()
+    expect(await banner(tunnel.localPort)).toMatch(/^SSH-2\.0/)
+    await tunnel.close()
+    expect(tunnel.isOpen).toBe(false)
+  })
+
+  it('9: tunnels to two hosts opened in parallel land on their own', async () => {
+    const second = await OpenSSHServer.start({ config: ['Banner none', 'AllowTcpForwarding no'] })
+    const tunnels = await Promise.all([server, second].map((host) =>
+      core$(host).tunnel({ remoteHost: '127.0.0.1', remotePort: server.port })))
+    const [first, other] = await Promise.all(tunnels.map(({ localPort }) => banner(localPort)))
+    expect(first).toMatch(/^SSH-2\.0/)
+    // The second server forbids forwarding: had it landed on the first, there would be a banner.
+    expect(other).toBe('')
+    await Promise.all(tunnels.map((tunnel) => tunnel.close()))
+    await second.stop()
+  })
+
+  it('10: idle cleanup does not cut a tunnel', async () => {
+    options = { ...options, poolConfig: { idleTimeout: 30 } }
+    const tunnel = await core$(server).tunnel({ remoteHost: '127.0.0.1', remotePort: server.port })
+    await SSHConnectionPool.getInstance().closeIdleConnections()
+    expect(await banner(tunnel.localPort)).toMatch(/^SSH-2\.0/)
+    await tunnel.close()
   })
 
   it('0.9.0: twenty at once on a stock server all succeed', async () => {

@@ -84,7 +84,14 @@ describe('install', () => {
     const ssh = $.ssh({ ...target, poolConfig: { maxConnections: 1, channelsPerConnection: 1 } })
     const where = await Promise.all([1, 2, 3].map(() => ssh`echo $SSH_CONNECTION`.text()))
     expect(new Set(where).size).toBe(1)
-    await expect(direct($, 'true', {}, { jumpHost: 'bastion' })).rejects.toMatchObject({ kind: 'invalid-usage' })
+    await expect(direct($, 'true', {}, { sudo: { enabled: true } })).rejects.toMatchObject({ kind: 'invalid-usage' })
+  })
+
+  it('goes where jumpHost, proxy and sshConfig of $.ssh lead', async () => {
+    expect(await direct($, 'echo jumped', {}, { jumpHost: target })).toMatchObject({ stdout: 'jumped\n' })
+    await expect(direct($, 'true', {}, { jumpHost: { ...target, port: 1 } })).rejects.toMatchObject({ originalError: { code: 'EJUMPHOST' } })
+    await expect(direct($, 'true', {}, { proxy: 'http://127.0.0.1:1' })).rejects.toMatchObject({ originalError: { code: 'EPROXY' } })
+    await expect(direct($, 'true', {}, { sshConfig: '/no/such/file' })).rejects.toMatchObject({ originalError: { code: 'ESSHCONFIG' } })
   })
 
   it('masks as core does', async () => {

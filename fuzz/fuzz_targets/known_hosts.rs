@@ -1,13 +1,31 @@
-//! A line of known_hosts, whatever it holds, is read or refused; a name is matched or not.
+//! A known_hosts file, whatever it holds, is read to its end: nothing panics, every line is taken or reported, a key that
+//! no line holds is never known, and a key that is revoked for everybody never is either.
 #![no_main]
 
+use std::path::Path;
+
 use libfuzzer_sys::fuzz_target;
-use xec_engine::transport::ssh::known_hosts::Entry;
+use russh::keys::PublicKey;
+use xec_engine::transport::ssh::known_hosts::{HostNames, KnownHosts, Verdict};
+
+/// The seeds' key.
+const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILIG2T/B0l0gaqj3puu510tu9N1OkQ4znY3LYuEm5zCF";
+/// In no seed, and too long to be guessed.
+const STRANGER: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
 
 fuzz_target!(|data: &[u8]| {
-    for line in String::from_utf8_lossy(data).lines() {
-        if let Ok(Some(entry)) = Entry::parse(line) {
-            let _ = entry.hosts.matches("[host.example]:2222");
-        }
+    let (Ok(key), Ok(stranger)) = (PublicKey::from_openssh(KEY), PublicKey::from_openssh(STRANGER)) else { return };
+    let mut known = KnownHosts::default();
+    known.read(data, Path::new("fuzz"));
+    for port in [22, 2222] {
+        let names = HostNames::new("host.example", port, None);
+        assert_ne!(known.verdict(&names, &stranger), Verdict::Known);
+        let _ = known.offer(&names);
     }
+    let lines = data.split(|byte| *byte == b'\n').count();
+    assert!(known.unreadable().len() <= lines);
+
+    known.read(format!("@revoked * {KEY}").as_bytes(), Path::new("revoked"));
+    let verdict = known.verdict(&HostNames::new("host.example", 2222, None), &key);
+    assert!(matches!(verdict, Verdict::Revoked(_) | Verdict::Unclear(_)));
 });

@@ -1,5 +1,5 @@
 import type { CommandResult } from '../types'
-import { type ErrorFields, XecNativeError, nameClass } from './native-error'
+import { type ErrorFields, type HostKeyRefusal, XecNativeError, nameClass } from './native-error'
 
 /** The command ran and ended with a status other than 0, and the caller asked for an error then. */
 export class CommandFailedError extends XecNativeError {
@@ -60,7 +60,14 @@ export class ConnectionRefusedError extends XecNativeError {}
 export class AuthenticationError extends XecNativeError {}
 
 /** The server is not the one known under this name, or not known at all. Never tried again by itself. */
-export class HostKeyMismatchError extends XecNativeError {}
+export class HostKeyMismatchError extends XecNativeError {
+  declare readonly hostKey?: HostKeyRefusal
+
+  constructor(fields: ErrorFields) {
+    super(fields)
+    if (fields.hostKey !== undefined) this.hostKey = fields.hostKey
+  }
+}
 
 /** Something that must exist does not: a key file, a remote directory. */
 export class NotFoundError extends XecNativeError {}

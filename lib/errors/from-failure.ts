@@ -1,11 +1,12 @@
-import type { FailureRecord } from '../binding'
+import type { FailureRecord, HostKeyRefusalRecord } from '../binding'
 import { maskSecrets } from '../masking'
 import {
   AbortError, AuthenticationError, ConnectionLostError, ConnectionRefusedError, HostKeyMismatchError,
   InvalidUsageError, MaxBufferError, NotFoundError, PermissionDeniedError, TimeoutExceededError,
 } from './classes'
 import { type FailureKind, toKind, toPhase } from './kinds'
-import { type ErrorFields, XecNativeError } from './native-error'
+import { type ErrorFields, type HostKeyRefusal, XecNativeError } from './native-error'
+import { thrownBy } from './thrown'
 
 /** What the record does not carry. */
 export interface FailureContext {
@@ -49,11 +50,28 @@ function fieldsOf(failure: FailureRecord, kind: FailureKind, context: FailureCon
     port: failure.port,
     command: context.command === undefined ? undefined : maskSecrets(context.command),
     reached: failure.reached,
-    cause: failure.code === 'ABORT_ERR' ? context.reason : causeChain(failure.causes),
+    cause: causeOf(failure, context),
     stdout: failure.stdout === undefined ? undefined : decode(failure.stdout),
     stderr: failure.stderr === undefined ? undefined : decode(failure.stderr),
     limit: failure.limit,
+    path: failure.path,
+    hostKey: failure.hostKey === undefined ? undefined : hostKeyOf(failure.hostKey),
     stream: failure.stream === 'stdout' || failure.stream === 'stderr' ? failure.stream : undefined,
+  }
+}
+
+function causeOf(failure: FailureRecord, context: FailureContext): unknown {
+  if (failure.code === 'ABORT_ERR') return context.reason
+  const thrown = failure.thrown === undefined ? undefined : thrownBy(failure.thrown)
+  return thrown ?? causeChain(failure.causes)
+}
+
+function hostKeyOf(record: HostKeyRefusalRecord): HostKeyRefusal {
+  const { problem, algorithm: type, fingerprint, place, unreadable } = record
+  return {
+    problem, type, fingerprint,
+    ...place === undefined ? {} : { place: { file: place.file, line: place.line } },
+    unreadable: unreadable.map(({ file, line, problem = '' }) => ({ file, line, problem })),
   }
 }
 

@@ -1,5 +1,6 @@
 export type { FailureKind, FailurePhase } from './kinds'
-export { XecNativeError, type ErrorFields } from './native-error'
+export { XecNativeError, type ErrorFields, type HostKeyRefusal, type KnownHostsLine } from './native-error'
 export * from './classes'
 export { InvalidOptionError, UnsupportedOptionError } from './option-errors'
+export { keepThrown } from './thrown'
 export { errorFromFailure, type FailureContext } from './from-failure'

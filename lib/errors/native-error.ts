@@ -15,6 +15,32 @@ export interface ErrorFields {
   stderr?: string | Buffer
   limit?: number
   stream?: 'stdout' | 'stderr'
+  path?: string
+  hostKey?: HostKeyRefusal
+}
+
+/** A line of a known_hosts file. */
+export interface KnownHostsLine {
+  file: string
+  /** From 1. */
+  line: number
+}
+
+/** What is known about a host key that was refused. */
+export interface HostKeyRefusal {
+  /**
+   * 'changed', 'unknown' (and `hostKeyChecking` is 'strict'), 'revoked', 'unreadable-revocation' (a line marks a key as
+   * revoked and cannot be read, so it may be this one), 'certificate', 'rejected' (by the verifier), 'verifier-failed'.
+   */
+  problem: string
+  /** As in known_hosts: 'ssh-ed25519'. */
+  type: string
+  /** 'SHA256:' and the hash, as `ssh` prints it. */
+  fingerprint: string
+  /** The line that decided. */
+  place?: KnownHostsLine
+  /** Lines that cannot be read and were skipped, with the reason. */
+  unreadable: (KnownHostsLine & { problem: string })[]
 }
 
 /** Every error this package makes. `code` and `kind` are for programs, `message` is for people. */
@@ -27,6 +53,8 @@ export class XecNativeError extends Error {
   // `declare`: a field that is not known is absent, not undefined.
   /** The command, secrets masked. */
   declare readonly command?: string
+  /** The file it is about, for file operations. */
+  declare readonly path?: string
   /** Did the command reach the server? Absent when nobody can know. */
   declare readonly reached?: boolean
   /** What had arrived before it went wrong. Not enumerable, so that logging an error does not print output. */
@@ -41,6 +69,7 @@ export class XecNativeError extends Error {
     if (fields.host !== undefined) this.host = fields.host
     if (fields.port !== undefined) this.port = fields.port
     if (fields.command !== undefined) this.command = fields.command
+    if (fields.path !== undefined) this.path = fields.path
     if (fields.reached !== undefined) this.reached = fields.reached
     hide(this, 'stdout', fields.stdout)
     hide(this, 'stderr', fields.stderr)

@@ -2,7 +2,8 @@ import type { NativeLease } from '../binding'
 import { InvalidUsageError, errorFromFailure } from '../errors'
 import { checkHealthLimit, checkKeepAlive } from '../options'
 import type { RemoteProcess } from '../process'
-import type { CommandResult, ExecOptions, SpawnOptions } from '../types'
+import type { SFTP } from '../sftp'
+import type { CommandResult, ExecOptions, SFTPOptions, SpawnOptions } from '../types'
 
 /** What a lease needs of its pool. */
 export interface Lender {
@@ -11,6 +12,7 @@ export interface Lender {
   username: string
   exec: (lease: NativeLease, command: string, options: ExecOptions | undefined) => Promise<CommandResult<string | Buffer>>
   spawn: (command: string, options: SpawnOptions | undefined) => RemoteProcess
+  sftp: (options: SFTPOptions | undefined) => Promise<SFTP>
   /** Lets the pool's events of the meantime out. */
   perform: <R>(work: () => Promise<R>) => Promise<R>
   /** Called once, when it is given back. */
@@ -61,6 +63,12 @@ export class SSHConnection implements AsyncDisposable {
   spawn(command: string, options?: SpawnOptions): RemoteProcess {
     this.#held()
     return this.#lender.spawn(command, options)
+  }
+
+  /** As `pool.sftp`: files have a connection of their own. */
+  async sftp(options?: SFTPOptions): Promise<SFTP> {
+    this.#held()
+    return this.#lender.sftp(options)
   }
 
   /** Does the server answer within `timeout` (5_000) milliseconds? `false` when the connection was lost. */

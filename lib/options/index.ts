@@ -1,8 +1,15 @@
 export { type CheckedExecOptions, checkCommand, checkExecOptions } from './exec'
 export { type CheckedFleetOptions, checkDrainOptions, checkFleetOptions, checkTargets, checkWarmUpOptions } from './fleet'
-export { type CheckedTarget, checkTarget } from './target'
+export { type CheckedForward, checkDynamicForward, checkLocalForward, checkRemoteForward } from './forward'
+export { type HopAddress, MOST_HOPS } from './jump-host'
+export { type CheckedProxy } from './proxy'
+export { type CheckedHop, type CheckedTarget, checkTarget } from './target'
 export { hostConfig } from './host-config'
 export { poolOptions } from './pool-options'
+export {
+  checkDownloadOptions, checkMkdirOptions, checkMode, checkOverwrite, checkPath, checkReadStreamOptions, checkRecursive,
+  checkSFTPOptions, checkTreeOptions, checkUploadOptions, checkWriteStreamOptions,
+} from './sftp'
 export { checkHealthLimit, checkKeepAlive, checkLeaseOptions } from './lease'
 export { type CheckedSpawnOptions, checkSignal, checkSpawnOptions, checkTerminalSize } from './spawn'
 export { checkExecuteOptions, checkSessionOptions } from './session'

@@ -15,9 +15,9 @@ export interface AbortLink {
 const UNLINKED: AbortLink = { token: undefined, unlink: () => undefined }
 
 /** Throws when the signal has fired already: then nothing must happen at all. */
-export function linkAbort(signal: AbortSignal | undefined): AbortLink {
+export function linkAbort(signal: AbortSignal | undefined, message?: string): AbortLink {
   if (signal === undefined) return UNLINKED
-  if (signal.aborted) throw abortError(signal)
+  if (signal.aborted) throw abortError(signal, message)
   const token = new CancelToken()
   const cancel = (): void => { token.cancel() }
   signal.addEventListener('abort', cancel, { once: true })

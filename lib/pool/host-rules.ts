@@ -22,10 +22,10 @@ export class HostRules {
     this.#rules.push({ matches: toRegExp(pattern), config: withOneSpelling(config) })
   }
 
-  /** All that is said about one host, or undefined when that is only what the pool says. */
-  configFor(host: string, own: HostPoolConfig | undefined): HostPoolConfig | undefined {
-    const configs = this.#rules.filter((rule) => rule.matches.test(host)).map((rule) => rule.config)
-    if (own !== undefined) configs.push(withOneSpelling(own))
+  /** All that is said about a host of these names, or undefined when that is only what the pool says. Later ones of `own` win. */
+  configFor(names: readonly string[], ...own: readonly (HostPoolConfig | undefined)[]): HostPoolConfig | undefined {
+    const matching = this.#rules.filter((rule) => names.some((name) => rule.matches.test(name))).map((rule) => rule.config)
+    const configs = [...matching, ...own.filter((config) => config !== undefined).map(withOneSpelling)]
     return configs.length === 0 ? undefined : configs.reduce(laidOver, this.base)
   }
 }

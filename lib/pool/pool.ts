@@ -1,16 +1,19 @@
 import { type CancelToken, type ExecOutcome, type NativeLease, NativePool } from '../binding'
 import { type XecNativeError, errorFromFailure } from '../errors'
 import { type EventSource, PoolEventHub } from '../events'
+import { type Forward, openForward } from '../forward'
 import { LeakWatch, SSHConnection } from '../lease'
 import {
-  type CheckedExecOptions, type CheckedTarget, checkCommand, checkDrainOptions, checkExecOptions, checkFleetOptions,
-  checkLeaseOptions, checkSpawnOptions, checkTarget, checkTargets, checkWarmUpOptions, hostConfig, poolOptions,
+  type CheckedExecOptions, type CheckedForward, type CheckedTarget, checkCommand, checkDrainOptions, checkExecOptions, checkFleetOptions,
+  checkDynamicForward, checkLeaseOptions, checkLocalForward, checkRemoteForward, checkSpawnOptions, checkTarget, checkTargets, checkWarmUpOptions, hostConfig, poolOptions,
 } from '../options'
 import { type RemoteProcess, spawnProcess } from '../process'
 import { type ShellSession, openSession } from '../session'
+import { type SFTP, openSFTP } from '../sftp'
 import type {
-  CommandResult, ConnectionInfo, ExecOptions, FleetOptions, FleetResult, HostPoolConfig, LeaseOptions, PoolMetrics, PoolOptions,
-  PoolStats, SSHTarget, SessionOptions, SpawnOptions, WarmUpOptions, WarmUpReport,
+  CommandResult, ConnectionInfo, DynamicForwardOptions, ExecOptions, FleetOptions, FleetResult, HostPoolConfig, LeaseOptions,
+  LocalForwardOptions, PoolMetrics, PoolOptions, PoolStats, RemoteForwardOptions, SFTPOptions, SSHTarget, SessionOptions,
+  SpawnOptions, WarmUpOptions, WarmUpReport,
 } from '../types'
 import { linkAbort } from './abort'
 import { commandSpec } from './command-spec'
@@ -113,15 +116,21 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
 
   /** Starts a command with live streams. Options are checked at once; everything else is told by `done`. */
   spawn(target: SSHTarget, command: string, options?: SpawnOptions): RemoteProcess {
-    const checkedTarget = checkTarget(target)
+    return this.#spawn(checkTarget(target), command, options)
+  }
+
+  #spawn(checkedTarget: CheckedTarget, command: string, options: SpawnOptions | undefined): RemoteProcess {
     const checkedCommand = checkCommand(command)
     const checkedOptions = checkSpawnOptions(options)
     this.noticeSubscribers()
-    const resolved = this.#resolve(checkedTarget)
-    this.#warmer.noteUse(resolved)
+    const resolving = this.#resolve(checkedTarget)
     return spawnProcess({
       host: checkedTarget.host,
-      start: (spec, token) => Promise.resolve(this.#native.spawn(resolved.spec, spec, token)),
+      start: async (spec, token) => {
+        const resolved = resolving instanceof Promise ? await resolving : resolving
+        this.#warmer.noteUse(resolved)
+        return this.#native.spawn(resolved.spec, spec, token)
+      },
       settled: (completed) => {
         if (completed) this.#meter.countCommand()
         this.deliverEvents()
@@ -138,7 +147,8 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
     const { priority = 0, timeout = 0, signal } = checkLeaseOptions(options)
     const link = linkAbort(signal)
     try {
-      const resolved = this.#resolve(checked)
+      const resolving = this.#resolve(checked)
+      const resolved = resolving instanceof Promise ? await resolving : resolving
       const { lease, failure } = await this.#perform(() =>
         this.#native.lease(resolved.spec, priority, link.token, timeout === 0 ? undefined : timeout))
       if (failure !== undefined) throw errorFromFailure(failure, { reason: signal?.reason })
@@ -151,7 +161,7 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
 
   /** Opens a shell that keeps directory, variables and functions between commands. One channel in use until it is closed. */
   async session(target: SSHTarget, options?: SessionOptions): Promise<ShellSession> {
-    const resolved = this.#resolve(checkTarget(target))
+    const resolved = await this.#resolve(checkTarget(target))
     this.#warmer.noteUse(resolved)
     return openSession(this.#native, resolved.spec, options, {
       host: resolved.spec.host,
@@ -160,9 +170,39 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
     })
   }
 
+  /** Listens here; each connection goes through the server to a host and port, or a socket, that the server can reach. */
+  async forwardLocal(target: SSHTarget, options: LocalForwardOptions): Promise<Forward> {
+    return this.#forward(checkTarget(target), checkLocalForward(options))
+  }
+
+  /** Has the server listen; each connection comes here and goes to a host and port, or a socket, that we can reach. */
+  async forwardRemote(target: SSHTarget, options: RemoteForwardOptions): Promise<Forward> {
+    return this.#forward(checkTarget(target), checkRemoteForward(options))
+  }
+
+  /** Listens here for SOCKS clients, which name where each connection goes to from the server. */
+  async forwardDynamic(target: SSHTarget, options?: DynamicForwardOptions): Promise<Forward> {
+    return this.#forward(checkTarget(target), checkDynamicForward(options))
+  }
+
   /** The same as `connection.release()`. */
   releaseConnection(connection: SSHConnection): void {
     connection.release()
+  }
+
+  /**
+   * Opens an SFTP session, on a connection for files and streams that commands do not use. It holds that connection until
+   * it is closed, or garbage-collected.
+   */
+  async sftp(target: SSHTarget, options?: SFTPOptions): Promise<SFTP> {
+    return this.#sftp(checkTarget(target), options)
+  }
+
+  #sftp(target: CheckedTarget, options: SFTPOptions | undefined): Promise<SFTP> {
+    return this.#perform(async () => {
+      const { spec } = await this.#resolve(target)
+      return openSFTP(this.#native, spec, options)
+    })
   }
 
   /**
@@ -170,8 +210,9 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
    * a target is wrong.
    */
   async warmUp(targets: readonly SSHTarget[], options?: WarmUpOptions): Promise<WarmUpReport> {
-    const resolved = checkTargets(targets).map((target) => this.#resolve(checkTarget(target)))
+    const checked = checkTargets(targets).map(checkTarget)
     const { connections, signal } = checkWarmUpOptions(options)
+    const resolved = await Promise.all(checked.map(async (target) => this.#resolve(target)))
     return this.#perform(() => this.#warmer.warmUp(resolved, connections, signal))
   }
 
@@ -200,10 +241,11 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
 
   /** Takes one target's connections out of the pool; busy ones finish what they do. Resolves with how many those were. */
   removeConnection(target: SSHTarget): Promise<number> {
-    return this.#perform(() => {
-      const { spec } = this.#resolve(checkTarget(target))
+    return this.#perform(async () => {
+      const { spec } = await this.#resolve(checkTarget(target))
       this.#warmer.forget(spec)
-      return Promise.resolve(this.#native.remove(spec))
+      // Those of commands and those of streams, as targets and as hops.
+      return this.#native.remove(spec, false) + this.#native.remove(spec, true)
     })
   }
 
@@ -242,7 +284,8 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
     return this.#native
   }
 
-  #resolve(target: CheckedTarget): ResolvedTarget {
+  /** At once, so that commands keep their order, unless the target's configuration has to be read first. */
+  #resolve(target: CheckedTarget): ResolvedTarget | Promise<ResolvedTarget> {
     return resolveTarget(target, this.#rules)
   }
 
@@ -268,12 +311,20 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
           lease.exec(commandSpec(checkedCommand, checkedOptions, stdin, shell), token))
         return settle(target, checkedCommand, checkedOptions, outcome)
       },
-      spawn: (command, options) => this.spawn(target, command, options),
+      spawn: (command, options) => this.#spawn(target, command, options),
+      sftp: (options) => this.#sftp(target, options),
       perform: (work) => this.#perform(work),
       released: () => { unwatch() },
     })
     unwatch = this.#leaks.watch(connection, host, port, leakDetectionThreshold)
     return connection
+  }
+
+  #forward(target: CheckedTarget, checked: CheckedForward): Promise<Forward> {
+    return this.#perform(async () => {
+      const { spec } = await this.#resolve(target)
+      return openForward(checked, (settings, token) => this.#native.forward(spec, settings, token))
+    })
   }
 
   #reportLeak(host: string, port: number, error: XecNativeError): void {
@@ -283,10 +334,13 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
 
   #run(target: CheckedTarget, command: string, options: CheckedExecOptions): Promise<ExecOutcome> {
     return this.#execute(options, (stdin, token) => {
-      const resolved = this.#resolve(target)
-      const running = this.#native.exec(resolved.spec, commandSpec(command, options, stdin, resolved.shell), token)
-      this.#warmer.noteUse(resolved)
-      return running
+      const start = (resolved: ResolvedTarget): Promise<ExecOutcome> => {
+        const running = this.#native.exec(resolved.spec, commandSpec(command, options, stdin, resolved.shell), token)
+        this.#warmer.noteUse(resolved)
+        return running
+      }
+      const resolving = this.#resolve(target)
+      return resolving instanceof Promise ? resolving.then(start) : start(resolving)
     })
   }
 

@@ -14,16 +14,35 @@ export interface SudoOptions {
 /** One question of a keyboard-interactive login. */
 export interface KeyboardInteractivePrompt {
   prompt: string
+  /** May the answer be seen while it is typed? False for passwords and codes. */
   echo: boolean
 }
 
-/** What a host key verifier is shown. */
+/** What a server says beside its questions; both are often empty. */
+export interface KeyboardInteractiveInfo {
+  name: string
+  instructions: string
+}
+
+/** Resolves to one answer for each prompt. A server may ask several times. */
+export type KeyboardInteractive = (
+  prompts: KeyboardInteractivePrompt[], info: KeyboardInteractiveInfo,
+) => string[] | Promise<string[]>
+
+/** What a host key verifier is shown. The server has proven by then that it holds the key. */
 export interface HostKey {
   host: string
   port: number
+  /** As in known_hosts: 'ssh-ed25519'. */
   type: string
+  /** 'SHA256:' and the hash, as `ssh` prints it. */
   fingerprint: string
+  /** The key itself, in the base64 of known_hosts. */
+  key: string
 }
+
+/** Trusts a host key (true) or refuses it (false). */
+export type HostKeyVerifier = (key: HostKey) => boolean | Promise<boolean>
 
 /** Where a command runs and as whom. Durations are milliseconds. */
 export interface SSHTarget {
@@ -38,10 +57,23 @@ export interface SSHTarget {
   privateKey?: string | Buffer
   /** Opens an encrypted private key. */
   passphrase?: string
+  /** An OpenSSH user certificate for one of the keys: its text, its bytes, or a path. `<key file>-cert.pub` is found without it. */
+  certificate?: string | Buffer
+  /**
+   * ssh-agent: `true` for the one at SSH_AUTH_SOCK, a path for another one, `false` for none. Without this it is used
+   * when no credentials are given.
+   */
+  agent?: boolean | string
+  /** Of the agent's keys offer only the one that `privateKey` names, which may then be a public key. */
+  identitiesOnly?: boolean
+  /** Answers a server's questions, as for one-time passwords. Called for every new connection. */
+  keyboardInteractive?: KeyboardInteractive
   /** 'accept-new' */
   hostKeyChecking?: HostKeyChecking
-  /** ~/.ssh/known_hosts */
+  /** ~/.ssh/known_hosts and the other files that `ssh` reads; with a path, that file alone. */
   knownHostsPath?: string
+  /** Decides in place of known_hosts, which is neither read nor written then. Must answer within `connectionTimeout`. */
+  hostKeyVerifier?: HostKeyVerifier
   /** Pool settings for this target only; they win over the pool's and over `configureHost`. */
   poolConfig?: HostPoolConfig
   /** How commands run here, unless they say otherwise; see `ExecOptions.shell`. */
@@ -63,19 +95,13 @@ export interface SSHTarget {
    */
   controlPersist?: string | number | boolean
 
-  /** Refused with ENOTSUP today (false is fine). */
-  agent?: boolean | string
-  /** Refused with ENOTSUP today. */
-  certificate?: string | Buffer
-  /** Refused with ENOTSUP today. */
-  keyboardInteractive?: (prompts: KeyboardInteractivePrompt[]) => Promise<string[]>
-  /** Refused with ENOTSUP today. */
-  hostKeyVerifier?: (key: HostKey) => boolean | Promise<boolean>
-  /** Refused with ENOTSUP today (false is fine). */
+  /** true: what ~/.ssh/config and /etc/ssh/ssh_config say about `host`; a path: what only that file says. */
   sshConfig?: boolean | string
-  /** Refused with ENOTSUP today. */
-  jumpHost?: SSHTarget | SSHTarget[] | string
-  /** Refused with ENOTSUP today. */
+  /** false; true lets `Match exec` lines of the configuration run their commands */
+  sshConfigExec?: boolean
+  /** Hosts to go through, the first one first: targets of their own, or addresses as `'user@host:port,host2'`. */
+  jumpHost?: SSHTarget | (SSHTarget | string)[] | string
+  /** `'socks5://user:password@host:port'`, `'http://…'`, or a command whose input and output lead to the server. */
   proxy?: string | { command: string }
   /** Refused with ENOTSUP today while `enabled` is true. */
   sudo?: SudoOptions

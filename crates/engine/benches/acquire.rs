@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use xec_engine::command::Pty;
 use xec_engine::error::Error;
 use xec_engine::events::EventBuffer;
-use xec_engine::pool::{HostConfig, Key, Pool, PoolConfig, Request};
+use xec_engine::pool::{Hops, HostConfig, Key, Pool, PoolConfig, Request};
 use xec_engine::transport::{Channel, ChannelEvent, ChannelWriter, Connection, OpenError, Signal, Transport};
 
 /// Connections that exist and do nothing: only the pool is measured.
@@ -23,7 +23,7 @@ impl Transport for Idle {
     type Target = ();
     type Connection = Self;
 
-    async fn connect(&self, _: &Arc<()>) -> Result<Self, Error> {
+    async fn connect(&self, _: &Arc<()>, _: &Hops<Self>) -> Result<Self, Error> {
         Ok(Self)
     }
 }

@@ -57,7 +57,7 @@ impl Bench {
         };
         let target = SshTarget {
             private_key: Some(KeySource::File(PathBuf::from(key))),
-            known_hosts: Some(PathBuf::from(known_hosts)),
+            known_hosts: vec![PathBuf::from(known_hosts)],
             ..SshTarget::new(host, port.parse()?, user)
         };
         let pool = Pool::new(SshTransport, PoolConfig::default(), Arc::new(EventBuffer::default()), Handle::current());

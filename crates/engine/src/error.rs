@@ -8,6 +8,9 @@ use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::transport::ssh::forward::ForwardError;
+use crate::host_key::HostKeyRefusal;
+
 /// A shared underlying error.
 pub type Cause = Arc<dyn StdError + Send + Sync>;
 
@@ -95,14 +98,6 @@ impl Stream {
     }
 }
 
-/// Why a server's host key was not trusted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HostKeyProblem {
-    Changed,
-    Unknown,
-    Revoked,
-}
-
 /// Everything that can go wrong in the engine.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -128,6 +123,61 @@ pub enum Error {
 
     #[error("The private key could not be decrypted: the passphrase is wrong or the key is damaged")]
     PassphraseWrong {
+        #[source]
+        source: Cause,
+    },
+
+    /// `place`: a file, or a file and a line.
+    #[error("Cannot use the ssh configuration {place}: {problem}")]
+    SshConfig {
+        place: String,
+        problem: String,
+        #[source]
+        source: Option<Cause>,
+    },
+
+    /// `proxy`: where it listens, or that it is a command; never its password, nor the command itself.
+    #[error("{proxy} does not connect us to {address}: {problem}")]
+    Proxy {
+        proxy: String,
+        address: String,
+        problem: String,
+        kind: Kind,
+        #[source]
+        source: Option<Cause>,
+    },
+
+    /// Whatever went wrong, it was with the hop: we did not get as far as the target.
+    #[error("Jump host {hop}: {source}")]
+    JumpHost {
+        hop: String,
+        #[source]
+        source: Arc<Error>,
+    },
+
+    #[error("Jump host {hop} does not connect us to {address}: {problem}")]
+    JumpRefused { hop: String, address: String, problem: String, prohibited: bool },
+
+    #[error("Cannot use the certificate: {problem}")]
+    Certificate {
+        problem: String,
+        #[source]
+        source: Option<Cause>,
+    },
+
+    #[error("Cannot use the ssh-agent at {place}")]
+    Agent {
+        place: String,
+        #[source]
+        source: Cause,
+    },
+
+    /// `answers` and `prompts`: how many.
+    #[error("keyboardInteractive gave {answers} answers to {prompts} prompts")]
+    WrongAnswers { answers: usize, prompts: usize },
+
+    #[error("keyboardInteractive failed")]
+    Prompter {
         #[source]
         source: Cause,
     },
@@ -161,8 +211,12 @@ pub enum Error {
     #[error("No algorithm in common with {address} for {what}: the server offers {theirs}")]
     NoCommonAlgorithm { address: String, what: String, theirs: String },
 
-    #[error("{}", host_key_text(*.problem, .host, .algorithm, .fingerprint, .known_hosts))]
-    HostKey { problem: HostKeyProblem, host: String, algorithm: String, fingerprint: String, known_hosts: String },
+    #[error("{refusal}")]
+    HostKey {
+        refusal: Arc<HostKeyRefusal>,
+        #[source]
+        source: Option<Cause>,
+    },
 
     #[error("Cannot read known_hosts file {path}")]
     KnownHosts {
@@ -174,10 +228,21 @@ pub enum Error {
     #[error(
         "All configured authentication methods failed for {username}: tried {tried}; the server accepts {accepted}"
     )]
-    Authentication { username: String, tried: String, accepted: String },
+    Authentication {
+        username: String,
+        tried: String,
+        accepted: String,
+        #[source]
+        source: Option<Cause>,
+    },
 
-    #[error("No way to authenticate as {username}: give privateKey or password")]
-    NoCredentials { username: String },
+    #[error("No way to authenticate as {username}: give privateKey, agent, password or keyboardInteractive{why}")]
+    NoCredentials {
+        username: String,
+        why: String,
+        #[source]
+        source: Option<Cause>,
+    },
 
     #[error("{} timed out after {} ms", phase_noun(*.phase), .limit.as_millis())]
     Timeout {
@@ -188,7 +253,7 @@ pub enum Error {
         source: Option<Cause>,
     },
 
-    #[error("The connection was lost{}", lost_text(*.reached))]
+    #[error("The connection was lost{}", lost_text(*.phase, *.reached))]
     ConnectionLost {
         phase: Phase,
         reached: Reached,
@@ -247,6 +312,36 @@ pub enum Error {
     #[error("The health check command did not exit with 0")]
     HealthCheckFailed,
 
+    #[error(transparent)]
+    Forward(ForwardError),
+    /// The server refused or failed a file operation.
+    #[error("Cannot {operation} {path}: {problem}")]
+    RemoteFile { operation: &'static str, path: String, code: &'static str, kind: Kind, problem: String },
+
+    /// This machine refused or failed a file operation.
+    #[error("Cannot {operation} the local {path}: {}", local_problem(.source))]
+    LocalFile {
+        operation: &'static str,
+        path: String,
+        #[source]
+        source: Arc<std::io::Error>,
+    },
+
+    #[error("Cannot resume: {path} holds {there} bytes, more than the {whole} of its source. It is another file")]
+    ResumeMismatch { path: String, there: u64, whole: u64 },
+
+    #[error("The server offers no SFTP: its sftp subsystem is missing, or not for this user")]
+    NoSftp {
+        #[source]
+        source: Option<Cause>,
+    },
+
+    #[error("The server broke the SFTP protocol: {problem}")]
+    SftpProtocol { problem: &'static str },
+
+    #[error("The SFTP session is closed")]
+    SftpClosed,
+
     #[error("Internal error in {what}: please report it")]
     Internal { what: &'static str },
 }
@@ -259,6 +354,12 @@ impl Error {
             Self::KeyFile { .. } => "EKEYFILE",
             Self::KeyFormat { .. } => "EKEYFORMAT",
             Self::PassphraseMissing | Self::PassphraseWrong { .. } => "EPASSPHRASE",
+            Self::SshConfig { .. } => "ESSHCONFIG",
+            Self::Proxy { .. } => "EPROXY",
+            Self::JumpHost { .. } | Self::JumpRefused { .. } => "EJUMPHOST",
+            Self::Certificate { .. } => "ECERTIFICATE",
+            Self::Agent { .. } => "EAGENT",
+            Self::WrongAnswers { .. } | Self::Prompter { .. } => "EPROMPT",
             Self::Resolve { .. } => "ENOTFOUND",
             Self::Dial { code, .. } => code,
             Self::Handshake { .. } => "EHANDSHAKE",
@@ -281,26 +382,60 @@ impl Error {
             Self::MaxBuffer { .. } => "EMAXBUFFER",
             Self::BreakerOpen { .. } => "EBREAKEROPEN",
             Self::HealthCheckFailed => "EUNHEALTHY",
+            Self::Forward(error) => error.code(),
+            Self::RemoteFile { code, .. } => code,
+            Self::LocalFile { source, .. } => local_code(source),
+            Self::ResumeMismatch { .. } => "ERESUME",
+            Self::NoSftp { .. } => "ENOSFTP",
+            Self::SftpProtocol { .. } => "EPROTO",
+            Self::SftpClosed => "ESFTPCLOSED",
             Self::Internal { .. } => "EINTERNAL",
+        }
+    }
+
+    /// The file it is about.
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Self::RemoteFile { path, .. } | Self::LocalFile { path, .. } | Self::ResumeMismatch { path, .. } => {
+                Some(path)
+            }
+            _ => None,
         }
     }
 
     pub fn kind(&self) -> Kind {
         match self {
-            Self::InvalidOption { .. } | Self::KeyFormat { .. } | Self::PassphraseMissing | Self::PoolClosed { .. } => {
-                Kind::InvalidUsage
-            }
+            Self::InvalidOption { .. }
+            | Self::KeyFormat { .. }
+            | Self::PassphraseMissing
+            | Self::PoolClosed { .. }
+            | Self::ResumeMismatch { .. }
+            | Self::SftpClosed => Kind::InvalidUsage,
+            Self::RemoteFile { kind, .. } => *kind,
+            Self::LocalFile { source, .. } => local_kind(source),
+            Self::NoSftp { .. } => Kind::NotFound,
+            Self::SshConfig { source, .. } => source.as_ref().map_or(Kind::InvalidUsage, io_kind),
+            Self::Proxy { kind, .. } => *kind,
+            Self::JumpHost { source, .. } => source.kind(),
+            Self::JumpRefused { prohibited: true, .. } => Kind::PermissionDenied,
+            Self::JumpRefused { .. } => Kind::ConnectionRefused,
             Self::ShellUnsupported | Self::SessionClosed { .. } => Kind::InvalidUsage,
-            Self::KeyFile { source, .. } | Self::KnownHosts { source, .. } => io_kind(source),
-            Self::PassphraseWrong { .. } | Self::Authentication { .. } | Self::NoCredentials { .. } => {
-                Kind::Authentication
+            Self::KeyFile { source, .. } | Self::KnownHosts { source, .. } | Self::Agent { source, .. } => {
+                io_kind(source)
             }
+            Self::Certificate { source, .. } => source.as_ref().map_or(Kind::InvalidUsage, io_kind),
+            Self::WrongAnswers { .. } => Kind::InvalidUsage,
+            Self::Prompter { .. }
+            | Self::PassphraseWrong { .. }
+            | Self::Authentication { .. }
+            | Self::NoCredentials { .. } => Kind::Authentication,
             Self::Resolve { .. } | Self::ChannelRefused { .. } => Kind::ConnectionRefused,
             Self::Dial { kind, .. } => *kind,
             Self::BreakerOpen { source, .. } => source.as_ref().map_or(Kind::ConnectionRefused, |error| error.kind()),
             Self::Handshake { .. } | Self::ConnectionLost { .. } => Kind::ConnectionLost,
             Self::HostKey { .. } => Kind::HostKeyMismatch,
             Self::Timeout { .. } => Kind::Timeout,
+            Self::Forward(error) => error.kind(),
             Self::ExecRefused | Self::PtyRefused => Kind::PermissionDenied,
             Self::NoCommonAlgorithm { .. }
             | Self::NoExitStatus
@@ -310,13 +445,18 @@ impl Error {
             | Self::Aborted { .. }
             | Self::MaxBuffer { .. }
             | Self::HealthCheckFailed
+            | Self::SftpProtocol { .. }
             | Self::Internal { .. } => Kind::Unknown,
         }
     }
 
     pub fn phase(&self) -> Phase {
         match self {
-            Self::InvalidOption { .. } | Self::PoolExhausted { .. } | Self::QueueFull { .. } => Phase::Queue,
+            Self::InvalidOption { .. }
+            | Self::SshConfig { .. }
+            | Self::PoolExhausted { .. }
+            | Self::QueueFull { .. } => Phase::Queue,
+            Self::Proxy { .. } | Self::JumpHost { .. } | Self::JumpRefused { .. } => Phase::Dial,
             Self::Resolve { .. } | Self::Dial { .. } | Self::BreakerOpen { .. } => Phase::Dial,
             Self::Handshake { .. }
             | Self::NoCommonAlgorithm { .. }
@@ -326,9 +466,18 @@ impl Error {
             | Self::KeyFormat { .. }
             | Self::PassphraseMissing
             | Self::PassphraseWrong { .. }
+            | Self::Certificate { .. }
+            | Self::Agent { .. }
+            | Self::WrongAnswers { .. }
+            | Self::Prompter { .. }
             | Self::Authentication { .. }
             | Self::NoCredentials { .. } => Phase::Authenticate,
-            Self::ChannelRefused { .. } | Self::ShellUnsupported => Phase::OpenChannel,
+            Self::ChannelRefused { .. } | Self::NoSftp { .. } | Self::ShellUnsupported | Self::Forward(_) => Phase::OpenChannel,
+            Self::RemoteFile { .. }
+            | Self::LocalFile { .. }
+            | Self::ResumeMismatch { .. }
+            | Self::SftpProtocol { .. }
+            | Self::SftpClosed => Phase::Transfer,
             Self::ExecRefused
             | Self::PtyRefused
             | Self::NoExitStatus
@@ -351,9 +500,15 @@ impl Error {
             | Self::PoolClosed { reached, .. }
             | Self::Aborted { reached, .. } => *reached,
             // The server answered the request, so it saw the command.
-            Self::ExecRefused | Self::NoExitStatus | Self::ShellEnded | Self::MaxBuffer { .. } => Reached::Yes,
+            Self::ExecRefused
+            | Self::NoExitStatus
+            | Self::ShellEnded
+            | Self::MaxBuffer { .. }
+            | Self::RemoteFile { .. } => Reached::Yes,
             // The command follows the terminal without waiting for it.
-            Self::PtyRefused | Self::Internal { .. } => Reached::Unknown,
+            Self::PtyRefused | Self::Internal { .. } | Self::LocalFile { .. } | Self::SftpProtocol { .. } => {
+                Reached::Unknown
+            }
             _ => Reached::No,
         }
     }
@@ -376,7 +531,13 @@ impl Error {
     pub fn dial_failure(&self) -> DialFailure {
         match self {
             Self::Handshake { dropped: true, .. } => DialFailure::Throttled,
-            Self::Authentication { .. } | Self::HostKey { .. } | Self::NoCommonAlgorithm { .. } => DialFailure::Refused,
+            Self::JumpHost { source, .. } => source.dial_failure(),
+            Self::Authentication { .. }
+            | Self::HostKey { .. }
+            | Self::NoCommonAlgorithm { .. }
+            | Self::JumpRefused { prohibited: true, .. }
+            | Self::Proxy { kind: Kind::Authentication | Kind::PermissionDenied, .. } => DialFailure::Refused,
+            Self::Proxy { .. } | Self::JumpRefused { .. } => DialFailure::Unreachable,
             Self::Resolve { .. }
             | Self::Dial { .. }
             | Self::Handshake { .. }
@@ -423,27 +584,44 @@ fn phase_noun(phase: Phase) -> &'static str {
     }
 }
 
-fn lost_text(reached: Reached) -> &'static str {
+fn local_code(error: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind as Io;
+    match error.kind() {
+        Io::NotFound => "ENOENT",
+        Io::PermissionDenied => "EACCES",
+        Io::AlreadyExists => "EEXIST",
+        Io::IsADirectory => "EISDIR",
+        Io::NotADirectory => "ENOTDIR",
+        Io::StorageFull => "ENOSPC",
+        Io::QuotaExceeded => "EDQUOT",
+        Io::ReadOnlyFilesystem => "EROFS",
+        Io::FileTooLarge => "EFBIG",
+        Io::InvalidInput | Io::InvalidFilename => "EINVAL",
+        _ => "EIO",
+    }
+}
+
+fn local_kind(error: &std::io::Error) -> Kind {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => Kind::NotFound,
+        std::io::ErrorKind::PermissionDenied => Kind::PermissionDenied,
+        _ => Kind::Unknown,
+    }
+}
+
+/// The system's words without its number.
+fn local_problem(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
+}
+
+fn lost_text(phase: Phase, reached: Reached) -> &'static str {
+    if phase == Phase::Transfer {
+        return " during a file operation: what the server had not confirmed may be undone";
+    }
     match reached {
         Reached::No => " before the command was sent",
         Reached::Yes => " while the command was running: how it ended is unknown",
         Reached::Unknown => " after the command was sent: whether it ran is unknown",
-    }
-}
-
-fn host_key_text(problem: HostKeyProblem, host: &str, algorithm: &str, fingerprint: &str, known_hosts: &str) -> String {
-    match problem {
-        HostKeyProblem::Changed => format!(
-            "HOST KEY VERIFICATION FAILED for {host}: it presents {algorithm} {fingerprint}, which is not the key in \
-             {known_hosts}. Someone may be intercepting the connection. If the server's key was really replaced, \
-             remove the old entry: ssh-keygen -R '{host}'"
-        ),
-        HostKeyProblem::Unknown => format!(
-            "Host key of {host} is not known: {algorithm} {fingerprint} is not in {known_hosts} and hostKeyChecking is \
-             'strict'. Check the fingerprint and add the key, or use 'accept-new'"
-        ),
-        HostKeyProblem::Revoked => format!(
-            "Host key of {host} is REVOKED: {algorithm} {fingerprint} is marked @revoked in {known_hosts}. Do not connect"
-        ),
     }
 }

@@ -7,7 +7,7 @@
 //! - [`transport`]: the traits a transport implements; [`transport::ssh`] is SSH over russh
 //! - [`run`]: one command, from asking for a permit to its exit status
 //! - [`shell`]: shells that stay, for sessions and for commands that leave nothing behind
-//! - [`command`], [`input`], [`error`], [`events`], [`metrics`]: what crosses the rooms
+//! - [`command`], [`input`], [`error`], [`host_key`], [`events`], [`metrics`]: what crosses the rooms
 //! - `testing` (with the feature of that name): an SSH server to run against
 //!
 //! The pool decides, the transport moves bytes, policy computes.
@@ -15,6 +15,7 @@
 pub mod command;
 pub mod error;
 pub mod events;
+pub mod host_key;
 pub mod input;
 pub mod metrics;
 pub mod policy;

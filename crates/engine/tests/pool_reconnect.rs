@@ -15,7 +15,7 @@ fn answering() -> World {
 }
 
 fn login_refused() -> Error {
-    Error::Authentication { username: "u".into(), tried: "password".into(), accepted: "publickey".into() }
+    Error::Authentication { username: "u".into(), tried: "password".into(), accepted: "publickey".into(), source: None }
 }
 
 fn hung_up() -> Error {

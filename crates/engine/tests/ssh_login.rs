@@ -8,6 +8,7 @@ use russh::keys::{Algorithm, PrivateKey, key::safe_rng};
 use russh::server::{Auth, Config, Handler, run_stream};
 use tokio::net::TcpListener;
 use xec_engine::error::{Error, Kind, Phase, Reached};
+use xec_engine::pool::Hops;
 use xec_engine::transport::Transport;
 use xec_engine::transport::ssh::{HostKeyChecking, Secret, SshTarget, SshTransport};
 
@@ -43,7 +44,7 @@ async fn a_server_that_hangs_up_in_the_middle_of_a_login_has_not_refused_it() {
         host_key_checking: HostKeyChecking::Off,
         ..SshTarget::new("127.0.0.1", server().await, "demo")
     };
-    let error = SshTransport.connect(&Arc::new(target)).await.err().expect("nobody can log in there");
+    let error = SshTransport.connect(&Arc::new(target), &Hops::none()).await.err().expect("nobody can log in there");
     assert_eq!(
         (error.kind(), error.phase(), error.reached()),
         (Kind::ConnectionLost, Phase::Authenticate, Reached::No)

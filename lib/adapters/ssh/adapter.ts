@@ -1,18 +1,25 @@
+import type { Forward } from '../../forward'
 import type { Mask } from '../../masking'
 import { SSHConnectionPool } from '../../pool'
+import type { SSHTarget } from '../../types'
 import { type Call, execOptions, newCall } from './call'
 import { type AdapterCommand, sshOptions } from './command'
 import {
   DEFAULT_ADAPTER_CONFIG, type ResolvedAdapterConfig, type SSHAdapterConfig, checkAdapterConfig, mergeConfig,
+  withDefaults,
 } from './config'
-import { EventBridge, stamp } from './events'
+import { EventHub } from '../../events'
+import { EventBridge, type SSHAdapterEvents, stamp } from './events'
 import type { ExecutionResult } from './execution-result'
-import { contractError } from './failures'
-import { LaterMethods } from './later'
+import { contractError, tunnelError } from './failures'
+import { type FileJob, requireComplete, transferFiles } from './files'
 import { runLive } from './live'
 import { type ConnectionPoolMetrics, connectionPoolMetrics } from './metrics'
 import { cutShortFields, endedFields, maskPartialOutput } from './outcome'
 import { type Shapes, nativeShapes } from './shapes'
+import {
+  type ReverseTunnelOptions, type Tunnel, type TunnelOptions, TunnelTargets, announceTunnel, openReverseTunnel, openTunnel,
+} from './tunnels'
 
 /** For `@xec-sh/native/xec`. */
 export interface AdapterInternals {
@@ -21,14 +28,19 @@ export interface AdapterInternals {
   pool?: SSHConnectionPool
 }
 
+/** A copy, so that later changes to the caller's object do not reach the tunnel. */
+const plainTarget = (target: SSHTarget): SSHTarget => ({ ...target })
+
 /** Runs commands over SSH in the way @xec-sh/core asks of an adapter. Works without core as well. */
-export class SSHAdapter extends LaterMethods implements AsyncDisposable {
+export class SSHAdapter extends EventHub<SSHAdapterEvents> implements AsyncDisposable {
   readonly name: string = 'ssh'
   readonly adapterName: string = 'ssh'
   readonly #pool: SSHConnectionPool
   readonly #poolIsOurs: boolean
   readonly #shapes: Shapes
   readonly #bridge: EventBridge
+  readonly #targets = new TunnelTargets()
+  readonly #tunnels = new Map<string, Tunnel>()
   #config: ResolvedAdapterConfig
   #mask: Mask
 
@@ -56,9 +68,54 @@ export class SSHAdapter extends LaterMethods implements AsyncDisposable {
     return result
   }
 
+  /** Sends a file, over a session of its own; missing directories are made. */
+  uploadFile(localPath: string, remotePath: string, options: SSHTarget): Promise<void> {
+    return this.#transfer(options, {
+      operation: 'uploadFile', path: remotePath, work: (sftp) => sftp.upload(localPath, remotePath, { parents: true }),
+    })
+  }
+
+  downloadFile(remotePath: string, localPath: string, options: SSHTarget): Promise<void> {
+    return this.#transfer(options, {
+      operation: 'downloadFile', path: remotePath, work: (sftp) => sftp.download(remotePath, localPath),
+    })
+  }
+
+  /** Sends all that is in a directory, dotfiles and empty directories too; rejects when anything was left out. */
+  uploadDirectory(localPath: string, remotePath: string, options: SSHTarget): Promise<void> {
+    const { concurrency = 5 } = this.#config.sftp ?? {}
+    return this.#transfer(options, {
+      operation: 'uploadDirectory', path: remotePath,
+      work: async (sftp) => { requireComplete(await sftp.uploadDirectory(localPath, remotePath, { concurrency })) },
+    })
+  }
+
   isAvailable(): Promise<boolean> {
     // The native library is loaded with this file; without it there would be no adapter to ask.
     return Promise.resolve(true)
+  }
+
+  /** Tunnels that are open. */
+  get activeTunnels(): ReadonlyMap<string, Tunnel> {
+    return this.#tunnels
+  }
+
+  /**
+   * Listens here and connects from the server. Without `target`, to the host of the last command; core's `$.ssh().tunnel()`
+   * says by a command of its own which host it means.
+   */
+  tunnel(options: TunnelOptions, target?: SSHTarget): Promise<Tunnel> {
+    return this.#tunnel('tunnel', target, (host) => openTunnel(this.#pool, host, options))
+  }
+
+  /** Has the server listen and connects from here. */
+  reverseTunnel(options: ReverseTunnelOptions, target?: SSHTarget): Promise<Tunnel> {
+    return this.#tunnel('reverseTunnel', target, (host) => openReverseTunnel(this.#pool, host, options))
+  }
+
+  /** As `tunnel`, for one port: core's adapter has the name and nothing behind it. */
+  async portForward(target: SSHTarget, localPort: number, remotePort: number, remoteHost = 'localhost'): Promise<void> {
+    await this.tunnel({ localPort, remoteHost, remotePort }, target)
   }
 
   getConnectionPoolMetrics(): ConnectionPoolMetrics {
@@ -81,6 +138,7 @@ export class SSHAdapter extends LaterMethods implements AsyncDisposable {
 
   /** Closes the connections. The adapter can be used again and then opens new ones. */
   async dispose(): Promise<void> {
+    await Promise.all([...this.#tunnels.values()].map((tunnel) => tunnel.close()))
     if (this.#poolIsOurs) await this.#pool.closeAll()
     else await this.#pool.closeIdleConnections()
   }
@@ -89,12 +147,12 @@ export class SSHAdapter extends LaterMethods implements AsyncDisposable {
     return this.dispose()
   }
 
-  protected override get shapes(): Shapes {
-    return this.#shapes
-  }
-
   protected override listenersChanged(): void {
     this.#bridge.update()
+  }
+
+  #transfer(options: SSHTarget, job: FileJob): Promise<void> {
+    return transferFiles(this.#pool, options, this.#config, this.#shapes, job)
   }
 
   #prepare(command: AdapterCommand): Call {
@@ -110,12 +168,26 @@ export class SSHAdapter extends LaterMethods implements AsyncDisposable {
       const ended = onSpawn === undefined
         ? await this.#pool.exec(call.target, call.line, execOptions(call))
         : await runLive(this.#pool, call, onSpawn)
+      this.#targets.note(call.line, call.target)
       return await endedFields(call, ended)
     } catch (error) {
       const cutShort = cutShortFields(call, error)
       if (cutShort !== undefined) return cutShort
       maskPartialOutput(error, call.mask)
       throw contractError(error, call.failed, this.#shapes)
+    }
+  }
+
+  async #tunnel(operation: string, target: SSHTarget | undefined, open: (target: SSHTarget) => Promise<Forward>): Promise<Tunnel> {
+    const host = target === undefined ? this.#targets.take() : withDefaults(plainTarget(target), this.#config)
+    if (host === undefined) {
+      const cause = new Error('No SSH connection available. Execute a command first or provide connection options.')
+      throw this.#shapes.adapterError(operation, cause, 'invalid-usage')
+    }
+    try {
+      return announceTunnel(await open(host), this.#tunnels, { announce: (event, ...args) => { this.emitSafely(event, ...args) } })
+    } catch (error) {
+      throw tunnelError(operation, error, host.host, this.#shapes)
     }
   }
 

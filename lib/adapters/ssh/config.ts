@@ -9,7 +9,9 @@ import type { HostPoolConfig, SSHTarget, SudoOptions } from '../../types'
 import type { MaskingConfig } from '../../masking'
 
 /** Options of ssh2 that mean the same here. */
-export type DefaultConnectOptions = Pick<SSHTarget, 'port' | 'username' | 'password' | 'privateKey' | 'passphrase'>
+export type DefaultConnectOptions = Pick<SSHTarget,
+  'port' | 'username' | 'password' | 'privateKey' | 'passphrase' | 'certificate' | 'agent' | 'identitiesOnly' | 'keyboardInteractive'
+  | 'sshConfig' | 'sshConfigExec' | 'jumpHost' | 'proxy'>
   & { readyTimeout?: number; keepaliveInterval?: number; keepaliveCountMax?: number }
 
 export interface SSHAdapterConfig {
@@ -41,7 +43,7 @@ export interface SSHAdapterConfig {
   multiplexing?: { enabled?: boolean; controlPath?: string; controlPersist?: string | number | boolean }
   /** Refused with ENOTSUP today while `enabled` is true. */
   sudo?: SudoOptions
-  /** Accepted without effect: there are no file transfers yet. */
+  /** `concurrency`: 5 files at a time in `uploadDirectory`. Not enabled, file transfers are refused. */
   sftp?: { enabled?: boolean; concurrency?: number }
 }
 
@@ -58,13 +60,23 @@ const patterns: Check<RegExp[]> = (value, option) => {
 const textOr = <T>(other: Check<T>): Check<string | T> => (value, option) =>
   typeof value === 'string' ? nonEmptyText(value, option) : other(value, option)
 
-/** Checked now, with the others, and read with the target. */
-const persistence: Check<string | number | boolean> = (value, option) => {
-  controlPersist(value, option)
-  return value as string | number | boolean
+const {
+  port, username, password, privateKey, passphrase, certificate, agent, identitiesOnly, keyboardInteractive, hostKeyChecking,
+  knownHostsPath, sshConfig, sshConfigExec, controlPath,
+} = targetFields
+
+/** Checked here, and passed on as it was given: the pool checks every target. */
+function asGiven<T>(check: Check<unknown>): Check<T> {
+  return (value, option) => {
+    check(value, option)
+    // What the check has let through is what the type says.
+    return value as T
+  }
 }
 
-const { port, username, password, privateKey, passphrase, hostKeyChecking, knownHostsPath, controlPath, controlPersist } = targetFields
+const persistence = asGiven<NonNullable<SSHTarget['controlPersist']>>(targetFields.controlPersist)
+const jumpHost = asGiven<NonNullable<SSHTarget['jumpHost']>>(targetFields.jumpHost)
+const proxy = asGiven<NonNullable<SSHTarget['proxy']>>(targetFields.proxy)
 
 export const checkAdapterConfig: Check<SSHAdapterConfig> = shape({
   defaultTimeout: duration,
@@ -77,7 +89,8 @@ export const checkAdapterConfig: Check<SSHAdapterConfig> = shape({
   sensitiveDataMasking: shape({ enabled: boolean, patterns, replacement: text }),
   connectionPool: hostConfig,
   defaultConnectOptions: shape({
-    port, username, password, privateKey, passphrase,
+    port, username, password, privateKey, passphrase, certificate, agent, identitiesOnly, keyboardInteractive,
+    sshConfig, sshConfigExec, jumpHost, proxy,
     readyTimeout: positiveDuration,
     keepaliveInterval: duration,
     keepaliveCountMax: integer(1, 1_000),
@@ -114,9 +127,11 @@ export function mergeConfig(current: ResolvedAdapterConfig, changes: SSHAdapterC
 
 /** The target with the adapter's defaults filled in. */
 export function withDefaults(target: SSHTarget, config: ResolvedAdapterConfig): SSHTarget {
-  const { readyTimeout, keepaliveInterval, keepaliveCountMax, ...connect } = config.defaultConnectOptions ?? {}
+  const { readyTimeout, keepaliveInterval, keepaliveCountMax, jumpHost: way, proxy: through, ...connect } = config.defaultConnectOptions ?? {}
+  const hasOwnWay = target.jumpHost !== undefined || target.proxy !== undefined
   return {
     ...connect,
+    ...(hasOwnWay ? {} : given({ jumpHost: way, proxy: through })),
     ...given({ hostKeyChecking: config.hostKeyChecking, knownHostsPath: config.knownHostsPath }),
     ...sharing(config.multiplexing),
     ...given(target),

@@ -7,6 +7,12 @@ interface AdapterEvent {
   adapter: string
 }
 
+interface TunnelPlace {
+  localPort: number
+  remoteHost: string
+  remotePort: number
+}
+
 /** @xec-sh/core's SSH events; each listener gets one object. */
 export interface SSHAdapterEvents {
   'ssh:connect': [AdapterEvent & { host: string; port: number; username: string }]
@@ -18,6 +24,9 @@ export interface SSHAdapterEvents {
   'ssh:pool-metrics': [AdapterEvent & { metrics: ConnectionPoolMetrics }]
   'ssh:pool-cleanup': [AdapterEvent & { cleaned: number; remaining: number }]
   'connection:open': [AdapterEvent & { host: string; port: number; type: 'ssh'; metadata: { username: string } }]
+  'ssh:tunnel-created': [AdapterEvent & TunnelPlace]
+  'ssh:tunnel-closed': [AdapterEvent & TunnelPlace]
+  'tunnel:created': [AdapterEvent & TunnelPlace & { type: 'ssh' }]
   'connection:close': [AdapterEvent & { host: string; port: number; type: 'ssh'; reason: string }]
 }
 

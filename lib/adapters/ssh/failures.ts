@@ -4,6 +4,8 @@ import type { Shapes } from './shapes'
 
 /** What was asked, for the errors about it. Texts are masked. */
 export interface FailedCommand {
+  /** The adapter's method; 'execute' by default. */
+  operation?: string
   command: string
   host: string
   /** Milliseconds; 0 = no limit */
@@ -24,7 +26,7 @@ function limitOf(error: XecNativeError): number | undefined {
 /** The pool's error in the classes of @xec-sh/core's contract. The pool's own stays reachable as `originalError`. */
 export function contractError(error: unknown, failed: FailedCommand, shapes: Shapes): Error {
   if (!(error instanceof XecNativeError)) {
-    return shapes.adapterError('execute', error instanceof Error ? error : new Error(String(error)), 'unknown')
+    return shapes.adapterError(failed.operation ?? 'execute', error instanceof Error ? error : new Error(String(error)), 'unknown')
   }
   return detailed(nativeError(error, failed, shapes), error)
 }
@@ -36,7 +38,7 @@ function nativeError(error: XecNativeError, failed: FailedCommand, shapes: Shape
   if (CONNECTING.has(error.phase) || isAboutTarget(error)) {
     return shapes.connectionError(failed.host, error)
   }
-  return shapes.adapterError('execute', error, error.kind)
+  return shapes.adapterError(failed.operation ?? 'execute', error, error.kind)
 }
 
 /** Core reports wrong connection options as a failure to connect. */
@@ -55,4 +57,13 @@ function detailed(error: Error, native: XecNativeError): Error {
   }
   Object.defineProperty(error, 'cause', { value: native, enumerable: false, configurable: true, writable: true })
   return error
+}
+
+/** The error of a tunnel that could not be opened. */
+export function tunnelError(operation: string, error: unknown, host: string, shapes: Shapes): Error {
+  if (!(error instanceof XecNativeError)) {
+    return shapes.adapterError(operation, error instanceof Error ? error : new Error(String(error)), 'unknown')
+  }
+  const connecting = CONNECTING.has(error.phase) || isAboutTarget(error)
+  return detailed(connecting ? shapes.connectionError(host, error) : shapes.adapterError(operation, error, error.kind), error)
 }

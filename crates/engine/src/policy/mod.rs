@@ -3,6 +3,7 @@
 mod backoff;
 mod breaker;
 mod channel_limit;
+mod depth;
 mod health;
 mod lifetime;
 mod quirks;
@@ -11,6 +12,7 @@ mod random;
 pub use backoff::{Backoff, Growth};
 pub use breaker::{Blame, Breaker};
 pub use channel_limit::{ChannelLimit, RefusalVerdict};
+pub use depth::Depth;
 pub use health::Health;
 pub use lifetime::attenuated;
 pub use quirks::most_channels;

@@ -61,6 +61,10 @@ pub struct HostConfig {
     pub reconnect: Reconnect,
     /// `None`: no checks; keepalive alone finds dead peers.
     pub health: Option<HealthConfig>,
+    /// Its connections carry other connections. They are outside of the limits on connections: a target that has its place
+    /// waits for its hop, and two of them waiting for the last place would wait for ever. There are few, because one hop
+    /// serves many targets.
+    pub is_hop: bool,
 }
 
 impl Default for HostConfig {
@@ -77,6 +81,7 @@ impl Default for HostConfig {
             min_idle: 0,
             reconnect: Reconnect::default(),
             health: None,
+            is_hop: false,
         }
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
@@ -19,6 +19,7 @@ use super::config::{HealthConfig, HostConfig, PoolConfig};
 use super::core::{
     Acquired, Action, ConnectionId, ConnectionInfo, Core, DialId, Grant, PoolStats, Refusal, Ticket, WarmUp,
 };
+use super::hold::Hops;
 use super::key::Key;
 use super::lease::Home;
 use super::lender::Lender;
@@ -78,6 +79,8 @@ pub(super) struct Inner<T: Transport> {
     deadline: Notify,
     /// A dial ended or a connection closed.
     changed: Notify,
+    /// Counts drains, for what holds a permit for good and must give it back then.
+    drains: watch::Sender<u64>,
     leases: Mutex<Vec<Weak<Home<T>>>>,
 }
 
@@ -103,6 +106,7 @@ impl<T: Transport> Pool<T> {
                 metrics,
                 deadline: Notify::new(),
                 changed: Notify::new(),
+                drains: watch::channel(0).0,
                 leases: Mutex::default(),
             }),
         }
@@ -157,9 +161,17 @@ impl<T: Transport> Pool<T> {
 
     /// Closes the connections that carry no channel; resolves to how many when they are closed.
     pub async fn close_idle(&self) -> usize {
-        let closing = self.inner.update(Core::close_idle);
+        let mut closing = self.inner.update(Core::close_idle);
         self.inner.until_closed().await;
-        closing
+        // What they ran through is idle now, hop by hop.
+        loop {
+            let hops = self.inner.update(Core::close_idle_hops);
+            if hops == 0 {
+                return closing;
+            }
+            closing += hops;
+            self.inner.until_closed().await;
+        }
     }
 
     /// Cuts every connection, busy or not; resolves when they are closed. The pool can be used again.
@@ -175,8 +187,14 @@ impl<T: Transport> Pool<T> {
     pub fn drain(self: &Arc<Self>, limit: Option<Duration>) -> impl Future<Output = bool> + Send + use<T> {
         self.inner.update(Core::begin_drain);
         self.inner.recall_leases();
+        self.inner.drains.send_modify(|count| *count += 1);
         let pool = Arc::clone(self);
         async move { pool.finish_drain(limit).await }
+    }
+
+    /// Changes with each drain that begins from now on.
+    pub fn drains(&self) -> watch::Receiver<u64> {
+        self.inner.drains.subscribe()
     }
 
     async fn finish_drain(&self, limit: Option<Duration>) -> bool {
@@ -512,7 +530,7 @@ impl<T: Transport> Drop for Waiting<T> {
 
 async fn dial_task<T: Transport>(inner: Arc<Inner<T>>, dial: DialId, key: Key, target: Arc<T::Target>) {
     let unfinished = UnfinishedDial { inner: Arc::clone(&inner), dial };
-    match inner.transport.connect(&target).await {
+    match inner.transport.connect(&target, &Hops::new(&inner)).await {
         Err(error) => inner.update(|core, now| core.dial_failed(dial, error, now)),
         Ok(connection) => {
             let connection = Arc::new(connection);

@@ -47,6 +47,10 @@ impl Key {
     pub fn username(&self) -> &str {
         &self.0.username
     }
+
+    pub fn fingerprint(&self) -> &[u8; 32] {
+        &self.0.fingerprint
+    }
 }
 
 impl PartialEq for Key {

@@ -2,6 +2,7 @@
 //!
 //! - [`core`]: the rules, a state machine without clock or lock
 //! - [`driver`]: the mutex, tasks and timers around it; [`Pool`] is what callers hold
+//! - [`hold`]: a permit for as long as another connection runs through this one
 //! - [`permit`]: the right to open one channel; gives itself back when dropped
 //! - [`lease`]: a permit that stays with its holder
 //! - [`lender`]: channels for a transport that serves others
@@ -12,6 +13,7 @@
 mod config;
 mod core;
 mod driver;
+mod hold;
 mod key;
 mod lease;
 mod lender;
@@ -22,6 +24,7 @@ mod slot;
 pub use config::{HealthConfig, HostConfig, PoolConfig, Reconnect, WhenExhausted};
 pub use core::{ConnectionId, ConnectionInfo, PoolStats};
 pub use driver::{Pool, Request};
+pub use hold::{Hold, Hops};
 pub use key::{Endpoint, Key};
 pub use lease::{Home, Lease};
 pub use lender::Lender;

@@ -44,6 +44,12 @@ impl<T: Transport> Permit<T> {
         self.lent_by(None)
     }
 
+    /// For a [`Hold`](super::Hold), which returns it from now on.
+    pub(super) fn into_parts(mut self) -> (Arc<Inner<T>>, Key, ConnectionId, ConnectionOf<T>) {
+        self.returned = true;
+        (Arc::clone(&self.inner), self.key.clone(), self.id, Arc::clone(&self.connection))
+    }
+
     /// Itself, anew: so that it can be handed on from where it can only be borrowed.
     fn moved(&mut self) -> Self {
         self.returned = true;

@@ -62,6 +62,11 @@ impl<C: Channel> Idle<C> {
         }
     }
 
+    /// All of them, from now on nobody's.
+    pub fn take_all(&self) -> Vec<Warm<C>> {
+        std::mem::take(&mut self.0.lock().shells).into_iter().map(|parked| parked.shell).collect()
+    }
+
     pub fn len(&self) -> usize {
         self.0.lock().shells.len()
     }

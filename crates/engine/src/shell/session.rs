@@ -278,6 +278,7 @@ impl<T: Transport> Shell<T> {
         let Self { warm, permit, .. } = self;
         match fate {
             Fate::Lost => permit.suspect(),
+            _ if warm.closed => permit.release(),
             Fate::Stopped(_) | Fate::Overflown => tail::end::<T>(warm.into_channel(), permit).await,
             Fate::Exited => tail::close::<T>(warm.into_channel(), permit).await,
             Fate::Asked => {
@@ -336,6 +337,10 @@ async fn failed<T: Transport>(channel: ChannelOf<T>, permit: Permit<T>, problem:
     match problem {
         NoShell::Unsupported => {
             pool.runtime().spawn(tail::close::<T>(channel, permit));
+            Error::ShellUnsupported
+        }
+        NoShell::Closed => {
+            permit.release();
             Error::ShellUnsupported
         }
         NoShell::Lost => {

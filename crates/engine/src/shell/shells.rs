@@ -55,8 +55,9 @@ impl<T: Transport> Shells<T> {
         let gone = CancelOnDrop::default();
         let acquiring: Option<Acquiring<T>> = (self.holds(&request.key, &command) && !cancel.is_cancelled())
             .then(|| Box::pin(pool.acquire(&request)) as _);
-        let plain =
-            acquiring.is_none().then(|| exec(Arc::clone(&pool), request.clone(), command.clone(), cancel.clone()));
+        let plain = acquiring
+            .is_none()
+            .then(|| self.exec_beside(Arc::clone(&pool), request.clone(), command.clone(), cancel.clone()));
         if let Some(acquiring) = acquiring {
             let runtime = pool.runtime().clone();
             let run = Run { pool, request, command, started: Instant::now() };
@@ -69,6 +70,34 @@ impl<T: Transport> Shells<T> {
                 Some(plain) => plain.await,
                 // Only a panic in the task drops its answer.
                 None => outcome.await.unwrap_or_else(|_| Err(Error::Internal { what: "running a command" }.into())),
+            }
+        }
+    }
+
+    /// As [`exec`], for a command that is to have a shell of its own. Where the server has so few sessions that an idle
+    /// shell of ours is in the way, the idle shells go, and the mode with them for a while.
+    pub fn exec_beside(
+        &self,
+        pool: Arc<Pool<T>>,
+        request: Request<T>,
+        command: Command,
+        cancel: Cancel,
+    ) -> impl Future<Output = Outcome> + Send + use<T> {
+        let in_the_way = (self.idle() > 0).then(|| (Arc::clone(&self.0), request.clone(), command.clone()));
+        let first = exec(Arc::clone(&pool), request, command, cancel.clone());
+        async move {
+            let outcome = first.await;
+            let refused = matches!(&outcome, Err(failure) if matches!(failure.error, Error::ChannelRefused { .. }));
+            match in_the_way {
+                // A refused channel proves that the command never ran.
+                Some((shells, request, command)) if refused => {
+                    shells.is_unsuited(&request.key);
+                    for shell in shells.idle.take_all() {
+                        dismiss(shell).await;
+                    }
+                    exec(pool, request, command, cancel).await
+                }
+                _ => outcome,
             }
         }
     }
@@ -173,6 +202,11 @@ impl<T: Transport> One<T> {
                 self.run.pool.runtime().spawn(tail::close::<T>(channel, permit));
                 Err(NoPlace::Plain)
             }
+            NoShell::Closed => {
+                self.shells.is_unsuited(&self.run.request.key);
+                permit.release();
+                Err(NoPlace::Plain)
+            }
             NoShell::Lost => {
                 permit.suspect();
                 Err(NoPlace::Plain)
@@ -233,6 +267,11 @@ impl<T: Transport> One<T> {
             }
             Ran::Lost => {
                 permit.suspect();
+                reply.send(outcome);
+            }
+            // As above: the permit before the answer.
+            Ran::Last(_) | Ran::Exited(_) | Ran::Unknown if shell.closed => {
+                permit.release();
                 reply.send(outcome);
             }
             Ran::Last(_) | Ran::Exited(_) | Ran::Unknown => {

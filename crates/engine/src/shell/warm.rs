@@ -26,12 +26,16 @@ pub struct Warm<C: Channel> {
     pub dialect: Dialect,
     /// The shell's own process id on the other side.
     pub pid: u32,
+    /// The server has closed the channel: nothing more will come, and its slot is free.
+    pub closed: bool,
 }
 
 /// Why no shell came of a channel.
 pub enum NoShell {
     /// Whoever answered is no shell we know. The channel is still to be closed.
     Unsupported,
+    /// The same, and the server has closed the channel.
+    Closed,
     Lost,
     Stopped(Why),
 }
@@ -75,14 +79,15 @@ impl<C: Channel> Warm<C> {
                 event = timeout_at(deadline, starting.channel.next()) => event,
             };
             match event {
-                Err(_) | Ok(Some(ChannelEvent::Closed | ChannelEvent::ExecRefused | ChannelEvent::Exited(_))) => {
+                Ok(Some(ChannelEvent::Closed)) => return Err((starting.channel, NoShell::Closed)),
+                Err(_) | Ok(Some(ChannelEvent::ExecRefused | ChannelEvent::Exited(_))) => {
                     return Err((starting.channel, NoShell::Unsupported));
                 }
                 Ok(None) => return Err((starting.channel, NoShell::Lost)),
                 Ok(Some(event)) => starting.hear(&event),
             }
             if let Some((end, dialect)) = starting.ready() {
-                return Ok(Self { channel: starting.channel, dialect, pid: end.number });
+                return Ok(Self { channel: starting.channel, dialect, pid: end.number, closed: false });
             }
         }
     }
@@ -102,7 +107,11 @@ impl<C: Channel> Warm<C> {
         loop {
             match self.channel.next().await {
                 None => return Departed::Lost,
-                Some(ChannelEvent::Exited(_) | ChannelEvent::Closed) => return Departed::Exited,
+                Some(ChannelEvent::Exited(_)) => return Departed::Exited,
+                Some(ChannelEvent::Closed) => {
+                    self.closed = true;
+                    return Departed::Exited;
+                }
                 Some(_) => {}
             }
         }
@@ -155,6 +164,7 @@ impl<C: Channel> Warm<C> {
                 return Ran::Overflow(error);
             }
             if over {
+                self.closed = true;
                 return command.ended();
             }
             if eof && command.status.is_some() && !ending {

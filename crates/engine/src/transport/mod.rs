@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use crate::command::{ExitStatus, Pty};
 use crate::error::Error;
-use crate::pool::Lender;
+use crate::pool::{Hops, Lender};
 
 /// Knows how to make connections.
 pub trait Transport: Send + Sync + 'static {
@@ -20,8 +20,15 @@ pub trait Transport: Send + Sync + 'static {
     type Target: Send + Sync + 'static;
     type Connection: Connection;
 
-    /// Dial, handshake, authenticate. Must end within the target's connection timeout and undo itself when dropped.
-    fn connect(&self, target: &Arc<Self::Target>) -> impl Future<Output = Result<Self::Connection, Error>> + Send;
+    /// Dial, handshake, authenticate. Must end within the target's connection timeout and undo itself when dropped. `hops`
+    /// lends the connections to go through, if the target says so.
+    fn connect(
+        &self,
+        target: &Arc<Self::Target>,
+        hops: &Hops<Self>,
+    ) -> impl Future<Output = Result<Self::Connection, Error>> + Send
+    where
+        Self: Sized;
 
     /// A pool has taken in a connection to the lender's target. For transports that share theirs with other processes: what
     /// those run takes its turn in the pool, through `lender`. Must not block.

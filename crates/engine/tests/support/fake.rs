@@ -4,6 +4,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
 use xec_engine::error::{Error, Kind, Phase, Reached};
+use xec_engine::pool::Hops;
 use xec_engine::transport::{Channel, ChannelEvent, Connection, OpenError, Transport};
 
 use super::mailbox::Mailbox;
@@ -199,7 +200,7 @@ impl Transport for Fake {
     type Target = String;
     type Connection = FakeConnection;
 
-    async fn connect(&self, target: &Arc<String>) -> Result<FakeConnection, Error> {
+    async fn connect(&self, target: &Arc<String>, _: &Hops<Self>) -> Result<FakeConnection, Error> {
         let _under_way = DialUnderWay::new(&self.0);
         let script = self.0.script.lock().clone();
         if !script.dial_time.is_zero() {

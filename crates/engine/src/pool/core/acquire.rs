@@ -30,7 +30,9 @@ impl<C: Clone, T: Clone> Core<C, T> {
         priority: i32,
         now: Instant,
     ) -> Result<Acquired<C>, Error> {
-        if self.mode != Mode::Open {
+        // While the pool empties itself, those who still wait may need a hop.
+        let open = self.mode == Mode::Open || (self.mode == Mode::Draining && config.is_hop);
+        if !open {
             return Err(Error::PoolClosed { phase: Phase::Queue, reached: Reached::No });
         }
         let place = Place::new(priority, self.new_id());
@@ -39,7 +41,9 @@ impl<C: Clone, T: Clone> Core<C, T> {
         if entry.queue.is_empty()
             && let Some(grant) = self.take_permit(key, place, true, now)
         {
-            self.metrics.wait.record(Duration::ZERO);
+            if !config.is_hop {
+                self.metrics.wait.record(Duration::ZERO);
+            }
             if config.min_idle > 0 {
                 // One less is idle now.
                 self.plan_dials(key, now);
@@ -87,7 +91,9 @@ impl<C: Clone, T: Clone> Core<C, T> {
             };
             grant.place = place;
             grant.connect = self.connect_share(key, &grant, &waiter);
-            self.metrics.wait.record(now.saturating_duration_since(waiter.since));
+            if self.is_limited(key) {
+                self.metrics.wait.record(now.saturating_duration_since(waiter.since));
+            }
             self.actions.push(Action::Grant { key: key.clone(), grant });
         }
         if let Some(entry) = self.entries.get_mut(key) {
@@ -173,6 +179,10 @@ impl<C: Clone, T: Clone> Core<C, T> {
     }
 
     fn note_use(&mut self, key: &Key, grant: &Grant<C>, reused: bool, idle: Duration) {
+        // The figures are about callers, and no caller asks for a hop.
+        if !self.is_limited(key) {
+            return;
+        }
         self.counters.permits += 1;
         self.counters.idle_time += idle;
         if reused {
@@ -218,7 +228,7 @@ impl<C: Clone, T: Clone> Core<C, T> {
 
     /// Every permit there could be, on live connections and on those the limits still allow, is taken or spoken for.
     fn is_exhausted(&self, key: &Key) -> bool {
-        let Some(entry) = self.entries.get(key) else { return false };
+        let Some(entry) = self.entries.get(key).filter(|entry| entry.is_limited()) else { return false };
         let live: usize = entry.slots.iter().filter(|slot| slot.is_ready()).map(|slot| slot.limit.current()).sum();
         let taken: usize = entry.slots.iter().filter(|slot| slot.is_ready()).map(|slot| slot.active).sum();
         let coming = (entry.dials + self.room_left(key)) * entry.channels_each();

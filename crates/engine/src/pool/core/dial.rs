@@ -175,6 +175,9 @@ impl<C: Clone, T: Clone> Core<C, T> {
     /// Connections that the limits would still allow for this key, in the place of idle ones of other keys if need be.
     pub(super) fn room_left(&self, key: &Key) -> usize {
         let Some(entry) = self.entries.get(key).filter(|entry| !(entry.single && entry.is_served())) else { return 0 };
+        if !entry.is_limited() {
+            return 1;
+        }
         let on_host = self.hosts.get(key.endpoint()).map_or(0, |host| host.count);
         let for_host = (entry.config.max_connections + self.soon_free(key, false)).saturating_sub(on_host);
         let in_pool = (self.config.max_total_connections + self.soon_free(key, true)).saturating_sub(self.total);
@@ -190,6 +193,7 @@ impl<C: Clone, T: Clone> Core<C, T> {
         };
         self.scope(key, whole_pool)
             .filter_map(|other| self.entries.get(other).map(|entry| (other, entry)))
+            .filter(|(_, entry)| entry.is_limited())
             .map(|(other, entry)| entry.slots.iter().filter(|slot| goes(other, slot)).count())
             .sum()
     }
@@ -222,6 +226,9 @@ impl<C: Clone, T: Clone> Core<C, T> {
 
     fn room(&self, key: &Key) -> Room {
         let Some(entry) = self.entries.get(key) else { return Room::HostFull };
+        if !entry.is_limited() {
+            return Room::Yes;
+        }
         let default = Host::default();
         let Host { count, dialing, handshakes, .. } = *self.hosts.get(key.endpoint()).unwrap_or(&default);
         let most = self.config.max_handshakes_per_host;
@@ -246,11 +253,13 @@ impl<C: Clone, T: Clone> Core<C, T> {
         let again = (entry.lost.is_some() || entry.dial_failures > 0) && !entry.is_served();
         let attempt = entry.dial_failures.saturating_add(1);
         entry.told_full = false;
-        if let Some(host) = self.hosts.get_mut(key.endpoint()) {
-            host.count += 1;
-            host.dialing += 1;
+        if entry.is_limited() {
+            self.total += 1;
+            if let Some(host) = self.hosts.get_mut(key.endpoint()) {
+                host.count += 1;
+                host.dialing += 1;
+            }
         }
-        self.total += 1;
         self.dials.insert(dial, Dial { key: key.clone(), started: now });
         self.actions.push(Action::Dial { dial, key: key.clone(), target });
         if again {
@@ -264,10 +273,16 @@ impl<C: Clone, T: Clone> Core<C, T> {
         if let Some(entry) = self.entries.get_mut(&ended.key) {
             entry.dials = entry.dials.saturating_sub(1);
         }
-        if let Some(host) = self.hosts.get_mut(ended.key.endpoint()) {
+        self.end_handshake(&ended.key);
+        Some(ended)
+    }
+
+    pub(super) fn end_handshake(&mut self, key: &Key) {
+        if self.is_limited(key)
+            && let Some(host) = self.hosts.get_mut(key.endpoint())
+        {
             host.dialing = host.dialing.saturating_sub(1);
         }
-        Some(ended)
     }
 
     fn starve(&mut self, key: &Key) {
@@ -298,6 +313,7 @@ impl<C: Clone, T: Clone> Core<C, T> {
             self.scope(key, whole_pool)
                 .filter(|other| *other != key)
                 .filter_map(|other| self.entries.get(other).map(|entry| (other, entry)))
+                .filter(|(_, entry)| entry.is_limited())
                 .flat_map(|(other, entry)| entry.slots.iter().map(move |slot| (other, entry, slot)))
                 .filter(
                     |(_, entry, slot)| {
@@ -328,6 +344,7 @@ impl<C: Clone, T: Clone> Core<C, T> {
     fn any_in_scope(&self, key: &Key, whole_pool: bool, is: impl Fn(SlotState) -> bool) -> bool {
         self.scope(key, whole_pool)
             .filter_map(|other| self.entries.get(other))
+            .filter(|entry| entry.is_limited())
             .any(|entry| entry.slots.iter().any(|slot| is(slot.state)))
     }
 }

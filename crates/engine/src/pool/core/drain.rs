@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::{ConnectionId, Core, Mode};
+use super::{ConnectionId, Core, Entry, Mode};
 use crate::error::{Error, Phase, Reached};
 use crate::events::{Event, EventKind};
 use crate::pool::config::HostConfig;
@@ -32,7 +32,7 @@ impl<C: Clone, T: Clone> Core<C, T> {
 
     /// Nothing is left, and nothing is coming.
     pub fn is_drained(&self) -> bool {
-        self.total == 0 && self.entries.values().all(|entry| entry.queue.is_empty())
+        self.entries.values().all(Entry::is_empty)
     }
 
     /// The drain is over, complete or forced; the pool can be used again unless it was shut meanwhile.

@@ -150,6 +150,11 @@ impl<C, T> Entry<C, T> {
         self.slots.iter().any(Slot::is_ready)
     }
 
+    /// It counts against the limits on connections.
+    fn is_limited(&self) -> bool {
+        !self.config.is_hop
+    }
+
     /// Connections are wanted although nobody waits.
     fn keeps_trying(&self) -> bool {
         self.warm > 0 || (self.proven && self.config.enabled && self.config.min_idle > 0)
@@ -296,8 +301,15 @@ impl<C: Clone, T: Clone> Core<C, T> {
         }
     }
 
+    fn is_limited(&self, key: &Key) -> bool {
+        self.entries.get(key).is_none_or(Entry::is_limited)
+    }
+
     /// A connection or a dial is gone.
     fn give_back_room(&mut self, key: &Key) {
+        if !self.is_limited(key) {
+            return;
+        }
         self.total = self.total.saturating_sub(1);
         if let Some(host) = self.hosts.get_mut(key.endpoint()) {
             host.count = host.count.saturating_sub(1);

@@ -55,7 +55,9 @@ impl Fault {
         let source = || Arc::new(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
         match self {
             Self::Ours => Error::PassphraseMissing,
-            Self::Login => Error::Authentication { username: "u".into(), tried: "x".into(), accepted: "y".into() },
+            Self::Login => {
+                Error::Authentication { username: "u".into(), tried: "x".into(), accepted: "y".into(), source: None }
+            }
             Self::Unreachable => Error::Handshake { address: address(), dropped: false, source: source() },
             Self::HungUp => Error::Handshake { address: address(), dropped: true, source: source() },
         }

@@ -50,6 +50,22 @@ impl<C: Clone, T: Clone> Core<C, T> {
         idle.len()
     }
 
+    /// As [`close_idle`](Self::close_idle), only those that carried connections which are gone now.
+    pub fn close_idle_hops(&mut self, now: Instant) -> usize {
+        let idle: Vec<(Key, ConnectionId)> = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| !entry.is_limited())
+            .flat_map(|(key, entry)| {
+                entry.slots.iter().filter(|slot| slot.is_idle()).map(|slot| (key.clone(), slot.id))
+            })
+            .collect();
+        for (key, id) in &idle {
+            self.retire(key, *id, CloseReason::Removed, now);
+        }
+        idle.len()
+    }
+
     /// Cuts everything: callers in the queue are refused, dials abandoned, connections closed whether busy or not. The
     /// pool can be used again at once.
     pub fn close_all(&mut self, now: Instant) {
@@ -109,9 +125,7 @@ impl<C: Clone, T: Clone> Core<C, T> {
             if let Some(entry) = self.entries.get_mut(key) {
                 entry.dials = entry.dials.saturating_sub(1);
             }
-            if let Some(host) = self.hosts.get_mut(key.endpoint()) {
-                host.dialing = host.dialing.saturating_sub(1);
-            }
+            self.end_handshake(key);
             self.actions.push(Action::AbandonDial { dial });
         }
     }

@@ -3,18 +3,21 @@ use std::borrow::Cow;
 use russh::keys::ssh_key::{Algorithm, EcdsaCurve, HashAlg};
 use russh::{Preferred, cipher, compression, kex, mac};
 
+use super::known_hosts::Offer;
+
 /// What we offer a server, best first. Only authenticated ciphers and encrypt-then-MAC; no SHA-1; no compression (it
 /// invites decompression bombs and costs more than it saves).
 ///
-/// `known` are the key algorithms that known_hosts holds for this server. They go first, so that a server with several
-/// host keys proves itself with the one we can check.
-pub fn preferred(known: &[Algorithm]) -> Preferred {
+/// The key algorithms that known_hosts holds for this server go first, so that a server with several host keys proves
+/// itself with the one we can check; certificates before them, where we know an authority that may have signed one.
+pub fn preferred(offer: &Offer) -> Preferred {
     let mut key: Vec<Algorithm> = host_keys().into_iter().collect();
-    key.sort_by_key(|algorithm| !known.iter().any(|known| same_key_type(known, algorithm)));
+    key.sort_by_key(|algorithm| !offer.known.iter().any(|known| same_key_type(known, algorithm)));
+    let certificates = if offer.certificates { host_keys().to_vec() } else { Vec::new() };
     Preferred {
         kex: Cow::Borrowed(&KEX),
         key: Cow::Owned(key),
-        host_key_certificates: Cow::Borrowed(&[]),
+        host_key_certificates: Cow::Owned(certificates),
         cipher: Cow::Borrowed(if has_aes() { &AES_FIRST } else { &CHACHA_FIRST }),
         mac: Cow::Borrowed(&[mac::HMAC_SHA256_ETM, mac::HMAC_SHA512_ETM, mac::HMAC_SHA256, mac::HMAC_SHA512]),
         compression: Cow::Borrowed(&[compression::NONE]),
@@ -93,14 +96,22 @@ mod tests {
     #[test]
     fn known_key_types_are_offered_first_and_nothing_is_lost() {
         let rsa = Algorithm::Rsa { hash: None };
-        let offered = preferred(&[rsa]).key;
+        let offered = preferred(&Offer { known: vec![rsa], certificates: false }).key;
         assert!(matches!(offered[0], Algorithm::Rsa { hash: Some(HashAlg::Sha512) }));
         assert!(matches!(offered[1], Algorithm::Rsa { hash: Some(HashAlg::Sha256) }));
         assert_eq!(offered.len(), host_keys().len());
     }
 
     #[test]
+    fn certificates_are_offered_only_where_an_authority_is_known() {
+        assert!(preferred(&Offer::default()).host_key_certificates.is_empty());
+        let offered = preferred(&Offer { certificates: true, ..Offer::default() }).host_key_certificates;
+        assert_eq!(offered.len(), host_keys().len());
+        assert!(offered.iter().all(|algorithm| algorithm.to_certificate_type() != "ssh-rsa-cert-v01@openssh.com"));
+    }
+
+    #[test]
     fn sha1_signatures_are_never_offered() {
-        assert!(!preferred(&[]).key.iter().any(|key| matches!(key, Algorithm::Rsa { hash: None })));
+        assert!(!preferred(&Offer::default()).key.iter().any(|key| matches!(key, Algorithm::Rsa { hash: None })));
     }
 }

@@ -6,25 +6,28 @@ use parking_lot::Mutex;
 use russh::client::{self, Handle};
 use russh::{Disconnect, Preferred};
 use tokio::io::BufReader;
-use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::sync::{oneshot, watch};
+use tokio::time::{Instant, timeout};
 
 use super::algorithms::preferred;
-use super::auth::{Login, NOTHING};
+use super::attempts::{NO_MORE, NOTHING};
+use super::auth::Login;
 use super::channel::SshChannel;
-use super::dial::{Cutter, dial};
+use super::forward::Routes;
 use super::greeting::Greeting;
-use super::handler::{End, Handler, HostKeyJudge};
+use super::handler::{End, Handler};
+use super::host_key_judge::HostKeyJudge;
+use super::host_key_rotation;
 use super::identity;
-use super::known_hosts::{KnownHosts, host_name};
 use super::link::Link;
 use super::probe;
-use super::quick_ack::QuickAck;
+use super::route::address;
 use super::spare::Spare;
-use super::target::{HostKeyChecking, KeepAlive, SshTarget, Traffic};
+use super::target::SshTarget;
+use super::wire::{self, Carrier, Cut, Wire};
 use crate::error::{Cause, Error, Phase, Reached};
 use crate::policy::most_channels;
-use crate::pool::Lender;
+use crate::pool::{Hops, Lender};
 use crate::transport::{Channel, ChannelWriter, Connection, OpenError, Transport};
 
 /// Room for a command's output that the reader has not taken yet, per channel.
@@ -50,11 +53,14 @@ pub struct SshTransport;
 pub struct SshConnection {
     handle: Arc<Handle<Handler>>,
     spare: Arc<Spare>,
+    /// Who gets the connections that come in at the server's side.
+    routes: Arc<Routes>,
     most_channels: Option<usize>,
     end: watch::Receiver<End>,
     /// We said goodbye ourselves: its end is no error.
     closing: AtomicBool,
-    cutter: Mutex<Option<Cutter>>,
+    cut: Mutex<Option<Cut>>,
+    carrier: Mutex<Carrier>,
     open_timeout: Duration,
 }
 
@@ -62,16 +68,20 @@ impl Transport for SshTransport {
     type Target = SshTarget;
     type Connection = Link;
 
-    async fn connect(&self, target: &Arc<SshTarget>) -> Result<Link, Error> {
+    async fn connect(&self, target: &Arc<SshTarget>, hops: &Hops<Self>) -> Result<Link, Error> {
         #[cfg(unix)]
         if let Some(link) = super::mux::join(target).await? {
             return Ok(link);
         }
         let phase = Mutex::new(Phase::Authenticate);
         let limit = target.connect_timeout;
-        match timeout(limit, establish(target, &phase)).await {
-            Ok(outcome) => outcome.map(|connection| Link::Direct(Box::new(connection))),
-            Err(_) => Err(Error::Timeout { phase: *phase.lock(), limit, reached: Reached::No, source: None }),
+        match timeout(limit, establish(target, hops, &phase)).await {
+            Ok(outcome) => outcome.map(|connection| Link::Direct(Arc::new(connection))),
+            Err(_) => {
+                let phase = *phase.lock();
+                let source = target.route.suspect(phase);
+                Err(Error::Timeout { phase, limit, reached: Reached::No, source })
+            }
         }
     }
 
@@ -82,73 +92,69 @@ impl Transport for SshTransport {
 }
 
 /// Keys first, because a bad key file is found without troubling the server; then dial, handshake, authenticate.
-async fn establish(target: &Arc<SshTarget>, phase: &Mutex<Phase>) -> Result<SshConnection, Error> {
+async fn establish(
+    target: &Arc<SshTarget>,
+    hops: &Hops<SshTransport>,
+    phase: &Mutex<Phase>,
+) -> Result<SshConnection, Error> {
+    let deadline = Instant::now() + target.connect_timeout;
     let keys = identity::load(target).await?;
-    let judge = host_key_judge(target).await?;
-    let known = judge.known.algorithms(&host_name(&target.host, target.port));
+    let judge = HostKeyJudge::load(target, deadline).await?;
 
     *phase.lock() = Phase::Dial;
-    let address = format!("{}:{}", target.host, target.port);
-    let stream = dial(&target.host, target.port).await?;
-    let unusable =
-        |error: std::io::Error| Error::Handshake { address: address.clone(), dropped: false, source: Arc::new(error) };
-    let (stream, cutter) = Cutter::attach(stream).map_err(unusable)?;
-    if let Some(KeepAlive { interval, count_max }) = target.keep_alive {
-        let silence = interval.saturating_mul(u32::try_from(count_max).unwrap_or(u32::MAX));
-        cutter.give_up_after(silence).map_err(unusable)?;
-    }
+    let address = address(&target.host, target.port);
+    let Wire { stream, cut, carrier } = wire::open(target, hops).await?;
 
     *phase.lock() = Phase::Handshake;
     let refusal = Arc::new(Mutex::new(None));
     let (end_sender, end) = watch::channel(End::NotYet);
-    let handler = Handler { judge, refusal: Arc::clone(&refusal), end: end_sender };
-    let config = Arc::new(config(target, preferred(&known)));
-    let (stream, server_id) = Greeting::new(QuickAck::new(stream));
-    let mut handle = client::connect_stream(config, BufReader::with_capacity(READ_BUFFER, stream), handler)
-        .await
-        .map_err(|error| handshake_error(&address, refusal.lock().take(), &end, error))?;
+    let routes = Arc::<Routes>::default();
+    let (announced_sender, announced) = oneshot::channel();
+    let config = Arc::new(config(target, preferred(&judge.offer())));
+    let handler = Handler {
+        judge: judge.clone(),
+        refusal: Arc::clone(&refusal),
+        announced: Some(announced_sender),
+        trusted: None,
+        end: end_sender,
+        routes: Arc::clone(&routes),
+    };
+    let (stream, server_id) = Greeting::new(stream);
+    let stream = BufReader::with_capacity(READ_BUFFER, stream);
+    let mut handle = match client::connect_stream(config, stream, handler).await {
+        Ok(handle) => handle,
+        Err(error) => {
+            let error = handshake_error(&address, refusal.lock().take(), &end, error);
+            return Err(carrier.explain(error, &address).await);
+        }
+    };
 
     *phase.lock() = Phase::Authenticate;
     if let Err(error) = Login::new(&mut handle, target).run(keys).await {
-        return Err(with_last_words(cut_off(error, &end).await, &end));
+        let error = with_last_words(cut_off(error, &end).await, &end);
+        return Err(carrier.explain(error, &address).await);
     }
-    let most_channels = server_id.get().and_then(|id| most_channels(id));
+    // About sessions, and a hop opens none.
+    let counts = !target.traffic.is_hop();
+    let most_channels = server_id.get().filter(|_| counts).and_then(|id| most_channels(id));
+    let handle = Arc::new(handle);
+    tokio::spawn(host_key_rotation::follow(Arc::downgrade(&handle), judge, announced));
     Ok(SshConnection {
-        handle: Arc::new(handle),
+        handle,
+        routes,
         spare: Arc::new(Spare::new(most_channels.is_none())),
         most_channels,
         end,
         closing: AtomicBool::new(false),
-        cutter: Mutex::new(Some(cutter)),
+        cut: Mutex::new(Some(cut)),
+        carrier: Mutex::new(carrier),
         open_timeout: target.connect_timeout,
     })
 }
 
-async fn host_key_judge(target: &Arc<SshTarget>) -> Result<HostKeyJudge, Error> {
-    let path = target.known_hosts_path();
-    let known = if target.host_key_checking == HostKeyChecking::Off {
-        KnownHosts::default()
-    } else {
-        let file = path.clone();
-        let loaded = tokio::task::spawn_blocking(move || KnownHosts::load(&file)).await;
-        loaded
-            .unwrap_or_else(|panicked| Err(std::io::Error::other(panicked)))
-            .map_err(|error| Error::KnownHosts { path: path.display().to_string(), source: Arc::new(error) })?
-    };
-    Ok(HostKeyJudge {
-        host: target.host.clone(),
-        port: target.port,
-        checking: target.host_key_checking,
-        path,
-        known: Arc::new(known),
-    })
-}
-
 fn config(target: &SshTarget, preferred: Preferred) -> client::Config {
-    let (window_size, channel_buffer_size) = match target.traffic {
-        Traffic::Commands => (WINDOW, CHANNEL_BUFFER),
-        Traffic::Bulk => (BULK_WINDOW, BULK_CHANNEL_BUFFER),
-    };
+    let (window_size, channel_buffer_size) =
+        if target.traffic.is_bulk() { (BULK_WINDOW, BULK_CHANNEL_BUFFER) } else { (WINDOW, CHANNEL_BUFFER) };
     client::Config {
         client_id: russh::SshId::Standard(concat!("SSH-2.0-xec_", env!("CARGO_PKG_VERSION")).into()),
         preferred,
@@ -194,11 +200,24 @@ fn hung_up(error: &russh::Error) -> bool {
 /// russh reports a connection that ends in the middle of a login as a refusal after which nothing is accepted. That must
 /// not pass for a refused login: it says nothing about who we are.
 async fn cut_off(error: Error, end: &watch::Receiver<End>) -> Error {
-    let suspicious = matches!(&error, Error::Authentication { accepted, .. } if accepted == NOTHING);
-    if suspicious && timeout(GOODBYE, until_ended(end)).await.is_ok() {
-        return Error::ConnectionLost { phase: Phase::Authenticate, reached: Reached::No, source: None };
+    let over = matches!(&error, Error::Authentication { accepted, .. } if accepted == NOTHING || accepted == NO_MORE);
+    if !over || timeout(GOODBYE, until_ended(end)).await.is_err() {
+        return error;
     }
-    error
+    let refused = last_words(end).is_some_and(|words| is_refusal(&words));
+    match error {
+        Error::Authentication { accepted, .. } if accepted == NOTHING && !refused => {
+            Error::ConnectionLost { phase: Phase::Authenticate, reached: Reached::No, source: None }
+        }
+        error => error,
+    }
+}
+
+/// russh ends the connection when the server's refusal names no method; servers end it when they have refused enough.
+/// The reason codes they give for that differ, so it is what they say that counts.
+fn is_refusal(words: &Cause) -> bool {
+    matches!(words.downcast_ref(), Some(russh::Error::NoAuthMethod))
+        || words.to_string().to_lowercase().contains("authentication failures")
 }
 
 /// Resolves when russh's task is gone: it drops the sending side.
@@ -213,6 +232,9 @@ fn with_last_words(error: Error, end: &watch::Receiver<End>) -> Error {
         Error::ConnectionLost { phase, reached, source } => {
             Error::ConnectionLost { phase, reached, source: last_words(end).or(source) }
         }
+        Error::Authentication { username, tried, accepted, source } => {
+            Error::Authentication { username, tried, accepted, source: source.or_else(|| last_words(end)) }
+        }
         other => other,
     }
 }
@@ -225,8 +247,17 @@ fn last_words(end: &watch::Receiver<End>) -> Option<Cause> {
 }
 
 impl SshConnection {
-    fn lost(&self, phase: Phase, source: Option<Cause>) -> Error {
-        let source = last_words(&self.end).or(source);
+    pub(super) fn routes(&self) -> &Routes {
+        &self.routes
+    }
+
+    pub(super) fn open_timeout(&self) -> Duration {
+        self.open_timeout
+    }
+
+    pub(super) fn lost(&self, phase: Phase, source: Option<Cause>) -> Error {
+        let fault = self.carrier.lock().fault();
+        let source = fault.or_else(|| self.last_words()).or(source);
         Error::ConnectionLost { phase, reached: Reached::No, source }
     }
 
@@ -253,6 +284,33 @@ impl SshConnection {
 
     async fn ended(&self) {
         until_ended(&self.end).await;
+    }
+
+    /// As [`ended`](Self::ended), without holding the connection.
+    pub(super) fn until_ended(&self) -> impl Future<Output = ()> + Send + use<> {
+        let end = self.end.clone();
+        async move { until_ended(&end).await }
+    }
+
+    /// russh's task is gone, or knows that the line is.
+    pub(super) fn has_ended(&self) -> bool {
+        self.end.has_changed().is_err() || self.last_words().is_some()
+    }
+
+    pub(super) fn last_words(&self) -> Option<Cause> {
+        last_words(&self.end)
+    }
+
+    /// For channels of other kinds than commands'.
+    pub(super) fn handle(&self) -> Arc<Handle<Handler>> {
+        Arc::clone(&self.handle)
+    }
+
+    /// The line is gone; nothing runs through its carrier any more.
+    fn let_go(&self) {
+        let carrier = self.carrier.lock().take();
+        // Not under the lock: the pool may have something to do now.
+        carrier.release();
     }
 }
 
@@ -285,10 +343,13 @@ impl Connection for SshConnection {
 
     async fn closed(&self) -> Option<Error> {
         self.ended().await;
-        if self.closing.load(Ordering::Acquire) {
-            return None;
+        let closing = self.closing.load(Ordering::Acquire);
+        if !closing {
+            let hindsight = self.carrier.lock().hindsight();
+            hindsight.await;
         }
-        Some(self.lost(Phase::Run, None))
+        self.let_go();
+        if closing { None } else { Some(self.lost(Phase::Run, None)) }
     }
 
     async fn check(&self, command: Option<&str>) -> Result<(), Error> {
@@ -315,8 +376,9 @@ impl Connection for SshConnection {
         if timeout(GOODBYE, self.ended()).await.is_err() {
             tracing::debug!("the server did not take our goodbye: cutting the line");
         }
-        drop(self.cutter.lock().take());
+        drop(self.cut.lock().take());
         // With the line cut, russh's task ends at its next read or write.
         let _ = timeout(GOODBYE, self.ended()).await;
+        self.let_go();
     }
 }

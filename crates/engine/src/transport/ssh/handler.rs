@@ -1,14 +1,15 @@
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use russh::client::{self, DisconnectReason};
-use russh::keys::{HashAlg, PublicKey, PublicKeyOrCertificate};
-use tokio::sync::watch;
+use russh::Channel;
+use russh::client::{self, ChannelOpenHandle, DisconnectReason, Msg, Session};
+use russh::keys::{PublicKey, PublicKeyOrCertificate};
+use tokio::sync::{oneshot, watch};
 
-use super::known_hosts::{self, KnownHosts, Verdict};
-use super::target::HostKeyChecking;
-use crate::error::{Cause, Error, HostKeyProblem};
+use super::forward::{Address, Inbound, Routes};
+use super::host_key_judge::HostKeyJudge;
+use super::host_key_rotation::Announcement;
+use crate::error::{Cause, Error};
 
 /// How a connection ended.
 #[derive(Debug, Clone)]
@@ -23,25 +24,71 @@ pub struct Handler {
     pub judge: HostKeyJudge,
     /// Where a refused host key is left for the dialer: russh's own error says only that it was refused.
     pub refusal: Arc<Mutex<Option<Error>>>,
+    /// Where the server's other host keys go, should it announce them.
+    pub announced: Option<oneshot::Sender<Announcement>>,
+    /// The key that the server is trusted by, when it is one on file.
+    pub trusted: Option<PublicKey>,
     /// Dropped with the handler, which is how everybody learns that the connection has ended.
     pub end: watch::Sender<End>,
+    /// Who gets the connections that come in at the server's side.
+    pub routes: Arc<Routes>,
 }
 
 impl client::Handler for Handler {
     type Error = russh::Error;
 
     async fn check_server_key(&mut self, presented: &PublicKeyOrCertificate) -> Result<bool, Self::Error> {
-        let PublicKeyOrCertificate::PublicKey { key, .. } = presented else {
-            // We offer no certificate algorithms, so no honest server presents one.
-            return Ok(false);
-        };
-        match self.judge.clone().judge(key.clone()).await {
-            Ok(()) => Ok(true),
+        match self.judge.judge(presented).await {
+            Ok(on_file) => {
+                self.trusted = on_file;
+                Ok(true)
+            }
             Err(refusal) => {
                 *self.refusal.lock() = Some(refusal);
                 Ok(false)
             }
         }
+    }
+
+    async fn server_channel_open_forwarded_tcpip(
+        &mut self,
+        channel: Channel<Msg>,
+        connected_address: &str,
+        connected_port: u32,
+        originator_address: &str,
+        originator_port: u32,
+        reply: ChannelOpenHandle,
+        _session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        let port = |number: u32| u16::try_from(number).unwrap_or(0);
+        let from = Some((originator_address.to_owned(), port(originator_port)));
+        let at = Address::tcp(connected_address, port(connected_port));
+        self.routes.offer(&at, Inbound { channel, reply, from });
+        Ok(())
+    }
+
+    async fn server_channel_open_forwarded_streamlocal(
+        &mut self,
+        channel: Channel<Msg>,
+        socket_path: &str,
+        reply: ChannelOpenHandle,
+        _session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        self.routes.offer(&Address::Unix(socket_path.to_owned()), Inbound { channel, reply, from: None });
+        Ok(())
+    }
+
+    async fn openssh_ext_host_keys_announced(
+        &mut self,
+        keys: Vec<PublicKey>,
+        _session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        // The first announcement is all there is to say; a host that is not on file learns nobody's keys.
+        if let (Some(sender), Some(trusted)) = (self.announced.take(), self.trusted.take()) {
+            // Nobody waits for it any more when the login failed.
+            let _ = sender.send(Announcement { trusted, keys });
+        }
+        Ok(())
     }
 
     async fn disconnected(&mut self, reason: DisconnectReason<Self::Error>) -> Result<(), Self::Error> {
@@ -59,58 +106,3 @@ impl client::Handler for Handler {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct ServerSaid(String);
-
-/// Decides whether a server's key is to be trusted.
-#[derive(Clone)]
-pub struct HostKeyJudge {
-    pub host: String,
-    pub port: u16,
-    pub checking: HostKeyChecking,
-    pub path: PathBuf,
-    pub known: Arc<KnownHosts>,
-}
-
-impl HostKeyJudge {
-    async fn judge(self, key: PublicKey) -> Result<(), Error> {
-        if self.checking == HostKeyChecking::Off {
-            return Ok(());
-        }
-        // Recording a new key writes a file.
-        tokio::task::spawn_blocking(move || self.judge_blocking(&key))
-            .await
-            .unwrap_or(Err(Error::Internal { what: "checking a host key" }))
-    }
-
-    fn judge_blocking(&self, key: &PublicKey) -> Result<(), Error> {
-        let name = known_hosts::host_name(&self.host, self.port);
-        let mut verdict = self.known.verdict(&name, key);
-        if verdict == Verdict::Unknown && self.checking == HostKeyChecking::AcceptNew {
-            verdict = self.accept(&name, key);
-        }
-        match verdict {
-            Verdict::Known => Ok(()),
-            Verdict::Unknown => Err(self.refuse(HostKeyProblem::Unknown, name, key)),
-            Verdict::Changed => Err(self.refuse(HostKeyProblem::Changed, name, key)),
-            Verdict::Revoked => Err(self.refuse(HostKeyProblem::Revoked, name, key)),
-        }
-    }
-
-    /// Trusts a new host and records it. A file that cannot be written is no reason to refuse (`ssh` does not either),
-    /// but the log says so, because the next first contact will be as blind as this one.
-    fn accept(&self, name: &str, key: &PublicKey) -> Verdict {
-        known_hosts::record(&self.path, name, key).unwrap_or_else(|error| {
-            tracing::warn!(file = %self.path.display(), host = name, %error, "new host key accepted but not recorded");
-            Verdict::Known
-        })
-    }
-
-    fn refuse(&self, problem: HostKeyProblem, host: String, key: &PublicKey) -> Error {
-        Error::HostKey {
-            problem,
-            host,
-            algorithm: key.algorithm().to_string(),
-            fingerprint: key.fingerprint(HashAlg::Sha256).to_string(),
-            known_hosts: self.path.display().to_string(),
-        }
-    }
-}

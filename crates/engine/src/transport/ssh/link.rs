@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::channel::{SshChannel, SshWriter};
@@ -11,7 +13,7 @@ use crate::transport::{Channel, ChannelEvent, ChannelWriter, Connection, OpenErr
 /// A way to a server: a connection of our own, or one through a ControlMaster in another process, ours or OpenSSH's. To the
 /// pool they are the same.
 pub enum Link {
-    Direct(Box<SshConnection>),
+    Direct(Arc<SshConnection>),
     #[cfg(unix)]
     Shared(SharedConnection),
     #[cfg(unix)]
@@ -36,8 +38,8 @@ pub enum LinkWriter {
 }
 
 impl Link {
-    /// The connection of our own, for what needs more than commands. Bulk targets never have anything else.
-    pub fn direct(&self) -> Option<&SshConnection> {
+    /// The connection of our own, for what needs more than commands. Only targets of commands ever have anything else.
+    pub fn direct(&self) -> Option<&Arc<SshConnection>> {
         match self {
             Self::Direct(connection) => Some(connection),
             #[cfg(unix)]

@@ -1,10 +1,14 @@
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use super::host_key_verifier::HostKeyVerifier;
 use super::paths::expand_home;
+use super::prompter::Prompter;
+use super::route::Route;
 use crate::pool::Key;
 
 /// Text that is wiped from memory when dropped.
@@ -16,6 +20,19 @@ pub enum KeySource {
     Text(Secret),
     /// A file, read anew for every connection; `~` is the local home.
     File(PathBuf),
+}
+
+/// Which ssh-agent signs for us.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Agent {
+    /// The one at `SSH_AUTH_SOCK`, if there is one and no credentials were given.
+    #[default]
+    Default,
+    Off,
+    /// The one at `SSH_AUTH_SOCK`, beside other credentials.
+    Environment,
+    /// `~` is the local home.
+    Socket(PathBuf),
 }
 
 /// What to do about a server whose host key is not in known_hosts. A changed or revoked key is always refused.
@@ -42,9 +59,15 @@ pub struct KeepAlive {
 pub enum Traffic {
     /// Commands whose output is collected: short, many, read at once.
     Commands,
-    /// Streams that a caller reads at its own pace, files, forwarded connections. An unread channel holds up its whole
+    /// Streams that a caller reads at its own pace, files. An unread channel holds up its whole
     /// connection, so these have connections of their own, with more room on the way.
     Bulk,
+    /// Forwards: one place in the pool each, any number of channels.
+    Forwards,
+    /// Other connections, of commands. An unread channel would hold them all up, so bulk traffic has hops of its own as well.
+    Hop,
+    /// Another connection, one of bulk traffic.
+    BulkHop,
 }
 
 /// A connection shared with other processes, by OpenSSH's ControlMaster protocol.
@@ -56,6 +79,25 @@ pub struct Control {
     pub serve: bool,
 }
 
+impl Traffic {
+    /// What a hop carries that this runs through.
+    pub fn of_hop(self) -> Self {
+        if self.is_bulk() { Self::BulkHop } else { Self::Hop }
+    }
+
+    pub fn is_hop(self) -> bool {
+        matches!(self, Self::Hop | Self::BulkHop)
+    }
+
+    pub fn is_bulk(self) -> bool {
+        matches!(self, Self::Bulk | Self::BulkHop | Self::Forwards)
+    }
+}
+
+/// What `ssh` reads unless told otherwise.
+const KNOWN_HOSTS: [&str; 4] =
+    ["~/.ssh/known_hosts", "~/.ssh/known_hosts2", "/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"];
+
 /// Where and as whom.
 pub struct SshTarget {
     pub host: String,
@@ -64,15 +106,31 @@ pub struct SshTarget {
     pub password: Option<Secret>,
     pub private_key: Option<KeySource>,
     pub passphrase: Option<Secret>,
+    /// Key files as ssh's `IdentityFile`: those that are missing or need a passphrase are passed over.
+    pub identity_files: Vec<PathBuf>,
+    /// An OpenSSH user certificate (the text of a `-cert.pub` file) for one of the keys.
+    pub certificate: Option<KeySource>,
+    /// As ssh's `CertificateFile`: those that are missing are passed over.
+    pub certificate_files: Vec<PathBuf>,
+    pub agent: Agent,
+    /// Of the agent's keys, only those that the other fields name.
+    pub identities_only: bool,
+    /// Answers a server's questions.
+    pub keyboard_interactive: Option<Arc<Prompter>>,
     pub host_key_checking: HostKeyChecking,
-    /// `None`: `~/.ssh/known_hosts`.
-    pub known_hosts: Option<PathBuf>,
+    /// All are asked, the first one is written. None: those of `ssh` (see [`known_hosts_files`](Self::known_hosts_files)).
+    pub known_hosts: Vec<PathBuf>,
+    /// Decides about host keys in place of known_hosts.
+    pub host_key_verifier: Option<HostKeyVerifier>,
     /// From the first packet to authenticated.
     pub connect_timeout: Duration,
     pub keep_alive: Option<KeepAlive>,
     pub traffic: Traffic,
     /// UNIX only.
     pub control: Option<Control>,
+    pub route: Route,
+    /// The name of the server's key in known_hosts; `None`: its host and port.
+    pub host_key_alias: Option<String>,
 }
 
 impl SshTarget {
@@ -85,34 +143,62 @@ impl SshTarget {
             password: None,
             private_key: None,
             passphrase: None,
+            identity_files: Vec::new(),
+            certificate: None,
+            certificate_files: Vec::new(),
+            agent: Agent::Default,
+            identities_only: false,
+            keyboard_interactive: None,
             host_key_checking: HostKeyChecking::AcceptNew,
-            known_hosts: None,
+            known_hosts: Vec::new(),
+            host_key_verifier: None,
             connect_timeout: Duration::from_secs(30),
             keep_alive: None,
             traffic: Traffic::Commands,
             control: None,
+            route: Route::Direct,
+            host_key_alias: None,
         }
     }
 
-    /// Where known hosts are kept.
-    pub fn known_hosts_path(&self) -> PathBuf {
-        expand_home(self.known_hosts.as_deref().unwrap_or_else(|| "~/.ssh/known_hosts".as_ref()))
+    /// Where known hosts are kept: the files given, else the user's own and the machine's.
+    pub fn known_hosts_files(&self) -> Vec<PathBuf> {
+        if self.known_hosts.is_empty() {
+            return KNOWN_HOSTS.iter().map(|path| expand_home(path.as_ref())).collect();
+        }
+        self.known_hosts.iter().map(|path| expand_home(path)).collect()
     }
 
     /// The identity of connections to this target. Targets that differ in anything that decides who we are or whom we
     /// trust never share one.
     pub fn key(&self) -> Key {
+        self.key_for(self.traffic)
+    }
+
+    /// The key of the connections to this target that carry something else.
+    pub fn key_for(&self, traffic: Traffic) -> Key {
         let mut hash = Sha256::new();
         field(&mut hash, "password", self.password.as_ref().map(|secret| secret.as_bytes()));
         field(&mut hash, "passphrase", self.passphrase.as_ref().map(|secret| secret.as_bytes()));
-        match &self.private_key {
-            None => field(&mut hash, "key", None),
-            Some(KeySource::Text(text)) => field(&mut hash, "key", Some(text.as_bytes())),
-            Some(KeySource::File(path)) => field(&mut hash, "file", Some(path.as_os_str().as_encoded_bytes())),
-        }
+        source(&mut hash, "key", self.private_key.as_ref());
+        paths(&mut hash, "identity_files", &self.identity_files);
+        source(&mut hash, "certificate", self.certificate.as_ref());
+        paths(&mut hash, "certificate_files", &self.certificate_files);
+        let agent: &[u8] = match self.agent {
+            Agent::Default => b"default",
+            Agent::Off => b"off",
+            Agent::Environment | Agent::Socket(_) => b"asked for",
+        };
+        field(&mut hash, "agent", Some(agent));
+        let socket = self.agent.socket(self.gives_nothing());
+        field(&mut hash, "socket", socket.as_ref().map(|path| path.as_os_str().as_encoded_bytes()));
+        field(&mut hash, "identities_only", Some(&[u8::from(self.identities_only)]));
+        let prompter = self.keyboard_interactive.as_ref().map(|prompter| prompter.id.to_le_bytes());
+        field(&mut hash, "prompter", prompter.as_ref().map(|id| id.as_slice()));
         field(&mut hash, "checking", Some(&[self.host_key_checking as u8]));
-        field(&mut hash, "known_hosts", self.known_hosts.as_ref().map(|path| path.as_os_str().as_encoded_bytes()));
-        field(&mut hash, "traffic", Some(&[self.traffic as u8]));
+        field(&mut hash, "alias", self.host_key_alias.as_ref().map(|alias| alias.as_bytes()));
+        self.route.hash_into(&mut hash);
+        field(&mut hash, "traffic", Some(&[traffic as u8]));
         // Whoever made a master decides who we are behind it.
         field(&mut hash, "control", self.control.as_ref().map(|control| control.path.as_bytes()));
         field(
@@ -120,12 +206,37 @@ impl SshTarget {
             "serve",
             self.control.as_ref().map(|control| [control.serve.into()]).as_ref().map(|on| &on[..]),
         );
+        paths(&mut hash, "known_hosts", &self.known_hosts);
+        let verifier = self.host_key_verifier.as_ref().map(|verifier| verifier.id().to_le_bytes());
+        field(&mut hash, "verifier", verifier.as_ref().map(<[u8; 8]>::as_slice));
         Key::new(&self.host, self.port, &self.username, hash.finalize().into())
     }
 }
 
+/// Text and the path of a file are told apart.
+fn source(hash: &mut Sha256, name: &str, source: Option<&KeySource>) {
+    match source {
+        None => field(hash, name, None),
+        Some(KeySource::Text(text)) => {
+            field(hash, name, Some(b"text"));
+            field(hash, name, Some(text.as_bytes()));
+        }
+        Some(KeySource::File(path)) => {
+            field(hash, name, Some(b"file"));
+            field(hash, name, Some(path.as_os_str().as_encoded_bytes()));
+        }
+    }
+}
+
+fn paths(hash: &mut Sha256, name: &str, paths: &[PathBuf]) {
+    field(hash, name, Some(&paths.len().to_le_bytes()));
+    for path in paths {
+        field(hash, name, Some(path.as_os_str().as_encoded_bytes()));
+    }
+}
+
 /// Names and lengths keep neighbouring fields from running into each other.
-fn field(hash: &mut Sha256, name: &str, value: Option<&[u8]>) {
+pub(super) fn field(hash: &mut Sha256, name: &str, value: Option<&[u8]>) {
     hash.update(name.as_bytes());
     match value {
         None => hash.update([0]),
@@ -139,10 +250,32 @@ fn field(hash: &mut Sha256, name: &str, value: Option<&[u8]>) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::route::{Jump, Proxy, ProxyKind};
     use super::*;
+    use crate::pool::HostConfig;
 
     fn target() -> SshTarget {
         SshTarget { host_key_checking: HostKeyChecking::Strict, ..SshTarget::new("h", 22, "u") }
+    }
+
+    fn through(route: Route) -> SshTarget {
+        SshTarget { route, ..target() }
+    }
+
+    fn proxy(kind: ProxyKind, host: &str, password: Option<Secret>) -> Route {
+        Route::Proxy(Proxy { kind, host: host.into(), port: 1, username: None, password })
+    }
+
+    fn jump(hop: SshTarget) -> Route {
+        Route::Jump(Jump::new(hop, &HostConfig::default()))
+    }
+
+    fn prompter(id: u64) -> Arc<Prompter> {
+        Arc::new(Prompter::new(id, |_| Box::pin(async { Ok(Vec::new()) })))
+    }
+
+    fn verifier(id: u64) -> HostKeyVerifier {
+        HostKeyVerifier::new(id, |_| Box::pin(async { Ok(true) }))
     }
 
     #[test]
@@ -155,13 +288,40 @@ mod tests {
             SshTarget { passphrase: secret("a"), ..target() },
             SshTarget { private_key: Some(KeySource::Text(Secret::new("a".into()))), ..target() },
             SshTarget { private_key: Some(KeySource::File("a".into())), ..target() },
+            SshTarget { identity_files: vec!["a".into()], ..target() },
+            SshTarget { identity_files: vec!["a".into(), "b".into()], ..target() },
+            SshTarget { certificate: Some(KeySource::Text(Secret::new("a".into()))), ..target() },
+            SshTarget { certificate: Some(KeySource::File("a".into())), ..target() },
+            SshTarget { certificate_files: vec!["a".into()], ..target() },
+            SshTarget { agent: Agent::Off, ..target() },
+            SshTarget { agent: Agent::Environment, ..target() },
+            SshTarget { agent: Agent::Socket("a".into()), ..target() },
+            SshTarget { identities_only: true, ..target() },
+            SshTarget { keyboard_interactive: Some(prompter(1)), ..target() },
+            SshTarget { keyboard_interactive: Some(prompter(2)), ..target() },
             SshTarget { host_key_checking: HostKeyChecking::Off, ..target() },
-            SshTarget { known_hosts: Some("a".into()), ..target() },
+            SshTarget { known_hosts: vec!["a".into()], ..target() },
+            SshTarget { known_hosts: vec!["a".into(), "b".into()], ..target() },
+            SshTarget { host_key_verifier: Some(verifier(1)), ..target() },
+            SshTarget { host_key_verifier: Some(verifier(2)), ..target() },
             SshTarget { username: "v".into(), ..target() },
             SshTarget { traffic: Traffic::Bulk, ..target() },
             SshTarget { control: Some(Control { path: "a".into(), serve: false }), ..target() },
             SshTarget { control: Some(Control { path: "a".into(), serve: true }), ..target() },
             SshTarget { control: Some(Control { path: "b".into(), serve: true }), ..target() },
+            SshTarget { traffic: Traffic::Forwards, ..target() },
+            SshTarget { traffic: Traffic::Hop, ..target() },
+            SshTarget { host_key_alias: Some("a".into()), ..target() },
+            SshTarget { route: Route::Command(Secret::new("a".into())), ..target() },
+            SshTarget { route: Route::Command(Secret::new("b".into())), ..target() },
+            through(proxy(ProxyKind::Http, "a", None)),
+            through(proxy(ProxyKind::Socks5, "a", None)),
+            through(proxy(ProxyKind::Socks5, "b", None)),
+            through(proxy(ProxyKind::Socks5, "a", secret("a"))),
+            through(proxy(ProxyKind::Socks5, "a", secret("b"))),
+            through(jump(target())),
+            through(jump(SshTarget { password: secret("a"), ..target() })),
+            through(jump(through(jump(target())))),
         ];
         let keys: std::collections::HashSet<Key> = variants.iter().map(SshTarget::key).collect();
         assert_eq!(keys.len(), variants.len());

@@ -3,6 +3,9 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 
+/// Bytes of a salt, and of a hash.
+const SHA1: usize = 20;
+
 /// The first field of a line: which hosts it speaks of.
 #[derive(Debug, PartialEq, Eq)]
 pub enum HostField {
@@ -14,26 +17,35 @@ pub enum HostField {
 
 impl HostField {
     pub fn parse(field: &str) -> Option<Self> {
-        let Some(hashed) = field.strip_prefix("|1|") else {
+        if field.contains(char::REPLACEMENT_CHARACTER) {
+            // It was no text: whom it meant is anybody's guess.
+            return None;
+        }
+        if !field.starts_with('|') {
             return Some(Self::Patterns(field.split(',').map(str::to_ascii_lowercase).collect()));
-        };
-        let (salt, hash) = hashed.split_once('|')?;
-        Some(Self::Hashed { salt: STANDARD.decode(salt).ok()?, hash: STANDARD.decode(hash).ok()? })
+        }
+        let (salt, hash) = field.strip_prefix("|1|")?.split_once('|')?;
+        let (salt, hash) = (STANDARD.decode(salt).ok()?, STANDARD.decode(hash).ok()?);
+        (salt.len() == SHA1 && hash.len() == SHA1).then_some(Self::Hashed { salt, hash })
     }
 
-    /// Does the line speak of `name` (as made by [`host_name`](super::host_name))? A negated pattern that matches
-    /// overrules every other one.
+    /// Does the line speak of `name` (see [`HostNames`](super::HostNames))? A negated pattern that matches overrules every
+    /// other one.
     pub fn matches(&self, name: &str) -> bool {
         match self {
             Self::Hashed { salt, hash } => hash_matches(salt, hash, name),
             Self::Patterns(patterns) => {
-                let hit = |pattern: &String| glob(pattern.as_bytes(), name.as_bytes());
-                let negated = |pattern: &String| {
-                    pattern.strip_prefix('!').is_some_and(|rest| glob(rest.as_bytes(), name.as_bytes()))
-                };
-                !patterns.iter().any(negated) && patterns.iter().any(hit)
+                let hit = |pattern: &String| !pattern.starts_with('!') && glob(pattern.as_bytes(), name.as_bytes());
+                !self.excludes(name) && patterns.iter().any(hit)
             }
         }
+    }
+
+    /// Does the line say that it does not speak of `name`?
+    pub fn excludes(&self, name: &str) -> bool {
+        let negated =
+            |pattern: &String| pattern.strip_prefix('!').is_some_and(|rest| glob(rest.as_bytes(), name.as_bytes()));
+        matches!(self, Self::Patterns(patterns) if patterns.iter().any(negated))
     }
 }
 
@@ -44,7 +56,7 @@ fn hash_matches(salt: &[u8], hash: &[u8], name: &str) -> bool {
 }
 
 /// `*` is any run of characters, `?` is one. Linear in practice: it only ever backtracks to the last star.
-fn glob(pattern: &[u8], text: &[u8]) -> bool {
+pub(super) fn glob(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while let Some(&byte) = text.get(t) {
@@ -100,6 +112,7 @@ mod tests {
         assert!(!matches("!secret.example,*.example", "secret.example"));
         assert!(matches("*.example,!secret.example", "open.example"));
         assert!(!matches("!a", "b"), "negation alone matches nothing");
+        assert!(!matches("!a", "!a"), "negation is no name");
     }
 
     #[test]
@@ -119,6 +132,10 @@ mod tests {
         assert!(matches(&field, "host.example"));
         assert!(!matches(&field, "other.example"));
         assert_eq!(HostField::parse("|1|not base64|x"), None);
-        assert_eq!(HostField::parse("|1|onlyonefield"), None);
+        for damaged in
+            ["|1|onlyonefield", "|2|c2FsdA==|aGFzaA==", "|1|c2FsdA==|aGFzaA==", "|", &format!("{field},other")]
+        {
+            assert_eq!(HostField::parse(damaged), None, "{damaged}");
+        }
     }
 }

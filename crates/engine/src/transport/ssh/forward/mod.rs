@@ -1,0 +1,29 @@
+//! Forwards: listeners here or on the server whose connections are carried through a pooled connection.
+//!
+//! - [`forward`]: [`Forward`], what callers hold; [`link`]: its pooled connection, made again when lost
+//! - [`local`] (and dynamic, with [`socks`]), [`remote`] with [`routes`]: who listens and who connects
+//! - [`relay`]: the bytes of one client connection; [`socket`]: the local ends; [`wire`]: the SSH requests
+//! - [`address`], [`error`], [`news`], [`stats`]: one noun each
+
+mod address;
+mod error;
+#[expect(clippy::module_inception, reason = "the noun of the room")]
+mod forward;
+mod link;
+mod local;
+mod news;
+mod relay;
+mod remote;
+mod routes;
+mod socket;
+mod socks;
+mod stats;
+mod wire;
+
+pub use address::{Address, ForwardSpec};
+pub use error::ForwardError;
+pub use forward::Forward;
+pub use news::News;
+pub use stats::ForwardStats;
+
+pub(super) use routes::{Inbound, Routes};

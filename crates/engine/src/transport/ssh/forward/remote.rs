@@ -1,0 +1,92 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use russh::ChannelOpenFailure;
+use tokio::sync::mpsc;
+
+use super::address::Address;
+use super::error::ForwardError;
+use super::forward::{Alive, Shared};
+use super::news::News;
+use super::relay::relay;
+use super::routes::Inbound;
+use super::socket;
+use crate::error::Error;
+use crate::transport::ssh::SshConnection;
+
+/// Connections that may come in before we get to them; more are refused.
+const WAITING: usize = 256;
+/// A lost connection's listener may live on at the server for a moment: how often, and after which pause, its port is asked
+/// for again.
+const ATTEMPTS: u32 = 6;
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A listener on the server, which moves with its forward from connection to connection.
+pub struct ServerListener {
+    /// As its owner asked.
+    asked: Address,
+    /// As the server answered.
+    bound: Address,
+    inbound: mpsc::Sender<Inbound>,
+}
+
+impl ServerListener {
+    pub async fn open(asked: Address, connection: &SshConnection) -> Result<(Self, mpsc::Receiver<Inbound>), Error> {
+        let (inbound, arriving) = mpsc::channel(WAITING);
+        let bound = connection.listen(&asked, inbound.clone()).await?;
+        Ok((Self { asked, bound, inbound }, arriving))
+    }
+
+    pub fn bound(&self) -> &Address {
+        &self.bound
+    }
+
+    /// The same port on a new connection. Where any port was asked for and this one is taken now, another one.
+    pub async fn open_again(&mut self, connection: &SshConnection) -> Result<(), Error> {
+        let mut pause = PAUSE;
+        for _ in 0..ATTEMPTS {
+            match connection.listen(&self.bound, self.inbound.clone()).await {
+                Err(Error::Forward(ForwardError::ListenDenied { .. })) => {}
+                answered => return answered.map(|_| ()),
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+        self.bound = connection.listen(&self.asked, self.inbound.clone()).await?;
+        Ok(())
+    }
+
+    pub async fn close(&self, connection: &SshConnection) {
+        connection.unlisten(&self.bound).await;
+    }
+}
+
+/// Serves what comes in until the forward closes.
+pub async fn serve(shared: Arc<Shared>, mut inbound: mpsc::Receiver<Inbound>, to: Address, alive: Alive) {
+    loop {
+        let next = tokio::select! {
+            biased;
+            () = shared.closing() => return,
+            next = inbound.recv() => next,
+        };
+        let Some(next) = next else { return };
+        tokio::spawn(serve_one(Arc::clone(&shared), next, to.clone(), alive.clone()));
+    }
+}
+
+async fn serve_one(shared: Arc<Shared>, inbound: Inbound, to: Address, alive: Alive) {
+    let Inbound { channel, reply, from } = inbound;
+    let _alive = alive;
+    let _active = shared.counters.begin();
+    match socket::connect(&to).await {
+        Ok(socket) => {
+            reply.accept().await;
+            shared.outlet.tell(News::Connected { from, to });
+            relay(socket, channel, &shared.counters, shared.closing()).await;
+        }
+        Err(error) => {
+            reply.reject(ChannelOpenFailure::ConnectFailed).await;
+            shared.failed(Error::Forward(ForwardError::LocalTarget { to: to.to_string(), source: Arc::new(error) }));
+        }
+    }
+}

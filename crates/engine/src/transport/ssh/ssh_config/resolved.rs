@@ -1,0 +1,46 @@
+use std::time::Duration;
+
+use super::hop::HopAddress;
+use crate::transport::ssh::HostKeyChecking;
+
+/// Which agent to ask for keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AgentChoice {
+    None,
+    /// The one that `SSH_AUTH_SOCK` names.
+    Environment,
+    Socket(String),
+}
+
+/// How to get there, when not straight.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Via {
+    /// First hop first.
+    Jump(Vec<HopAddress>),
+    /// A shell's line whose input and output lead to the server.
+    Command(String),
+}
+
+/// What the files say about one host, tokens replaced. `None` and empty lists: nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    pub host_name: String,
+    pub port: u16,
+    pub user: String,
+    /// The port or user is not only the default.
+    pub port_given: bool,
+    pub user_given: bool,
+    pub identity_files: Vec<String>,
+    pub certificate_files: Vec<String>,
+    pub identities_only: Option<bool>,
+    pub identity_agent: Option<AgentChoice>,
+    pub via: Option<Via>,
+    /// `Some` and empty: `none`.
+    pub known_hosts: Option<Vec<String>>,
+    pub host_key_checking: Option<HostKeyChecking>,
+    pub host_key_alias: Option<String>,
+    /// Zero: no keepalive.
+    pub alive_interval: Option<Duration>,
+    pub alive_count_max: Option<u32>,
+    pub connect_timeout: Option<Duration>,
+}

@@ -1,0 +1,67 @@
+use std::time::Duration;
+
+use super::problem::Problem;
+use crate::transport::ssh::HostKeyChecking;
+
+/// `yes`, `no` and their other spellings.
+pub fn flag(word: &str) -> Result<bool, Problem> {
+    match word.to_ascii_lowercase().as_str() {
+        "yes" | "true" => Ok(true),
+        "no" | "false" => Ok(false),
+        _ => Err(format!("'{word}' is neither yes nor no")),
+    }
+}
+
+/// `ask` cannot ask anybody here, so it is strict.
+pub fn host_key_checking(word: &str) -> Result<HostKeyChecking, Problem> {
+    match word.to_ascii_lowercase().as_str() {
+        "yes" | "true" | "ask" => Ok(HostKeyChecking::Strict),
+        "accept-new" => Ok(HostKeyChecking::AcceptNew),
+        "no" | "false" | "off" => Ok(HostKeyChecking::Off),
+        _ => Err(format!("'{word}' is none of yes, accept-new, ask, no, off")),
+    }
+}
+
+pub fn port(word: &str) -> Result<u16, Problem> {
+    // The one service name that makes sense.
+    if word == "ssh" {
+        return Ok(22);
+    }
+    word.parse().ok().filter(|port| *port != 0).ok_or_else(|| format!("'{word}' is not a port"))
+}
+
+pub fn count(word: &str) -> Result<u32, Problem> {
+    word.parse::<i32>().map(|count| u32::try_from(count).unwrap_or(0)).map_err(|_| format!("'{word}' is not a number"))
+}
+
+/// `90`, `1m30s`, `2h`; `none` is no time at all.
+pub fn time(word: &str) -> Result<Option<Duration>, Problem> {
+    if word == "none" {
+        return Ok(None);
+    }
+    seconds(word).map(|seconds| Some(Duration::from_secs(seconds))).ok_or_else(|| format!("'{word}' is not a time"))
+}
+
+fn seconds(word: &str) -> Option<u64> {
+    let mut total = 0_u64;
+    let mut rest = word;
+    loop {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, tail) = rest.split_at(digits);
+        let mut units = tail.chars();
+        let factor: u64 = match units.next() {
+            None | Some('s' | 'S') => 1,
+            Some('m' | 'M') => 60,
+            Some('h' | 'H') => 3_600,
+            Some('d' | 'D') => 86_400,
+            Some('w' | 'W') => 604_800,
+            Some(_) => return None,
+        };
+        total = total.checked_add(number.parse::<u64>().ok()?.checked_mul(factor)?)?;
+        rest = units.as_str();
+        if rest.is_empty() {
+            // ssh counts in an int.
+            return (total <= i32::MAX as u64).then_some(total);
+        }
+    }
+}

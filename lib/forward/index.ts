@@ -1,0 +1,2 @@
+export { Forward, type ForwardEvents, type ForwardType } from './forward'
+export { openForward } from './open'

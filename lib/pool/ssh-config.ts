@@ -1,0 +1,94 @@
+import { type ConfigRecord, resolveSshConfig } from '../binding'
+import { InvalidUsageError, errorFromFailure } from '../errors'
+import { MOST_HOPS, type CheckedHop, type CheckedTarget } from '../options'
+import type { HostPoolConfig } from '../types'
+
+/** A target to which the configuration has added what it did not say itself. */
+export interface ConfiguredTarget extends CheckedTarget {
+  /** As it was asked for, if that is not `host`. */
+  originalHost?: string
+  /** What only a configuration can say. */
+  fromConfig?: ConfigRecord
+}
+
+/**
+ * The hosts on the way to a target, and the target itself at the end. What a target says wins over the configuration. Files
+ * are read only for those that ask for it; without any, the answer is there at once.
+ */
+export function wayTo(target: CheckedTarget): ConfiguredTarget[] | Promise<ConfiguredTarget[]> {
+  const asks = (one: CheckedHop): boolean => 'sshConfig' in one && isAsked(one)
+  const all = chain(target)
+  return all.some(asks) ? configuredWay(target, 0) : all.flatMap((one) => plain(one))
+}
+
+/** The target behind its own hops and their hops, without any configuration. */
+function chain(target: CheckedTarget): CheckedHop[] {
+  const hops = target.jumpHost ?? []
+  return [...hops.flatMap((hop) => ('jumpHost' in hop ? chain(hop) : [hop])), target]
+}
+
+const plain = (one: CheckedHop): ConfiguredTarget => ({ ...one })
+
+const isAsked = ({ sshConfig }: CheckedTarget): boolean => sshConfig !== undefined && sshConfig !== false
+
+async function configuredWay(target: CheckedTarget, depth: number): Promise<ConfiguredTarget[]> {
+  if (depth > MOST_HOPS) throw leadsInCircles(target)
+  const configured = isAsked(target) ? await configure(target) : { ...target }
+  const way: ConfiguredTarget[] = []
+  for (const hop of hopsOf(configured)) {
+    const own = asTarget(hop, target)
+    // Only the first one is reached as its own configuration says; the others are reached from the one before.
+    const to = way.length === 0 ? await configuredWay(own, depth + 1) : [isAsked(own) ? await configure(own) : { ...own }]
+    way.push(...to)
+    if (way.length > MOST_HOPS) throw leadsInCircles(target)
+  }
+  return [...way, configured]
+}
+
+/** An address on its own is looked up where the target is, as `ssh -J` does. It inherits nothing else. */
+function asTarget(hop: CheckedHop, { sshConfig, sshConfigExec }: CheckedTarget): CheckedTarget {
+  if (!('isAddress' in hop)) return hop
+  return { ...hop, ...(sshConfig === undefined ? {} : { sshConfig }), ...(sshConfigExec === undefined ? {} : { sshConfigExec }) }
+}
+
+function hopsOf(target: ConfiguredTarget): CheckedHop[] {
+  if (target.jumpHost !== undefined) return target.jumpHost
+  const said = target.proxy === undefined ? target.fromConfig?.jumps ?? [] : []
+  return said.map((hop) => ({ ...hop, isAddress: true }))
+}
+
+async function configure(target: CheckedTarget): Promise<ConfiguredTarget> {
+  const { host, username, port, sshConfig, sshConfigExec } = target
+  const { resolved, failure } = await resolveSshConfig({
+    host, username, port, exec: sshConfigExec ?? false, ...(typeof sshConfig === 'string' ? { file: sshConfig } : {}),
+  })
+  if (failure !== undefined) throw errorFromFailure(failure)
+  if (resolved === undefined) throw new TypeError('the engine answered with neither configuration nor failure')
+  return {
+    ...target,
+    host: resolved.host,
+    originalHost: host,
+    ...(resolved.username === undefined ? {} : { username: resolved.username }),
+    ...(resolved.port === undefined ? {} : { port: resolved.port }),
+    fromConfig: resolved,
+  }
+}
+
+/** What the configuration says about things that are settings of the pool. */
+export function configuredSettings(said: ConfigRecord | undefined): HostPoolConfig | undefined {
+  if (said === undefined) return undefined
+  const { aliveInterval, aliveCountMax, connectTimeout } = said
+  const settings: HostPoolConfig = {
+    ...(aliveInterval === undefined ? {} : aliveInterval === 0 ? { keepAlive: false } : { keepAlive: true, keepAliveInterval: aliveInterval }),
+    ...(aliveCountMax === undefined ? {} : { keepAliveCountMax: Math.max(1, aliveCountMax) }),
+    ...(connectTimeout === undefined ? {} : { connectionTimeout: connectTimeout }),
+  }
+  return Object.keys(settings).length === 0 ? undefined : settings
+}
+
+function leadsInCircles({ host }: CheckedTarget): InvalidUsageError {
+  return new InvalidUsageError({
+    code: 'ESSHCONFIG', kind: 'invalid-usage', reached: false, host,
+    message: `The jump hosts on the way to ${host} lead in a circle: a host that jumps must not jump through itself`,
+  })
+}

@@ -1,0 +1,2 @@
+export { openSFTP } from './open'
+export { SFTP } from './sftp'
