@@ -44,7 +44,6 @@ export declare class NativeLease {
   release(): void
 }
 
-/** A pool of SSH connections. When it is garbage-collected its idle connections close, and busy ones when they are done. */
 export declare class NativePool {
   /** Opens a forward. The promise resolves whatever happens; a failure is in the record. */
   forward(target: TargetSpec, settings: ForwardSettings, cancel?: CancelToken | undefined | null): Promise<ForwardOutcome>
@@ -68,7 +67,7 @@ export declare class NativePool {
   warmUp(target: TargetSpec, count: number, cancel?: CancelToken | undefined | null): Promise<WarmUpRecord>
   /**
    * Retires the connections of one target, also as a hop; busy ones finish what they do. Answers how many. `bulk`: those
-   * of streams and files.
+   * of streams, files and forwards.
    */
   remove(target: TargetSpec, bulk: boolean): number
   /**
@@ -136,12 +135,6 @@ export declare class NativeSession {
   close(): Promise<void>
 }
 
-/** One end of a forward: `path`, or `host` and `port`. */
-export interface AddressRecord {
-  host?: string
-  /** 0 where it is to be chosen. */
-  port?: number
-  path?: string
 /** An SFTP session. When it is garbage-collected, it ends after what it was asked for before. */
 export declare class NativeSftp {
   /** `stat`, `lstat`, `realpath`, `readlink`, `readdir`, `remove`, `rmdir`, `rm`: everything that takes one path. */
@@ -184,6 +177,14 @@ export declare class TransferToken {
   constructor(wake?: (() => void) | undefined | null)
   cancel(): void
   progress(): ProgressRecord
+}
+
+/** One end of a forward: `path`, or `host` and `port`. */
+export interface AddressRecord {
+  host?: string
+  /** 0 where it is to be chosen. */
+  port?: number
+  path?: string
 }
 
 /** Answers a question; `problem` says why it has no answer. Too late is not an error: nobody waits any more. */
@@ -481,6 +482,7 @@ export interface NewsRecord {
   to?: AddressRecord
   failure?: FailureRecord
 }
+
 /** An identity for one function, of all in this process. */
 export declare function nextHostKeyVerifier(): number
 
