@@ -8,8 +8,8 @@ use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::transport::ssh::forward::ForwardError;
 use crate::host_key::HostKeyRefusal;
+use crate::transport::ssh::forward::ForwardError;
 
 /// A shared underlying error.
 pub type Cause = Arc<dyn StdError + Send + Sync>;
@@ -472,7 +472,9 @@ impl Error {
             | Self::Prompter { .. }
             | Self::Authentication { .. }
             | Self::NoCredentials { .. } => Phase::Authenticate,
-            Self::ChannelRefused { .. } | Self::NoSftp { .. } | Self::ShellUnsupported | Self::Forward(_) => Phase::OpenChannel,
+            Self::ChannelRefused { .. } | Self::NoSftp { .. } | Self::ShellUnsupported | Self::Forward(_) => {
+                Phase::OpenChannel
+            }
             Self::RemoteFile { .. }
             | Self::LocalFile { .. }
             | Self::ResumeMismatch { .. }
