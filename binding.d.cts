@@ -224,6 +224,7 @@ export interface CommandSpec {
   collectAll?: boolean
   priority?: number
   pty?: PtySpec
+  sudo?: SudoSpec
 }
 
 export interface ConfigOutcome {
@@ -633,6 +634,14 @@ export interface StatsSnapshot {
   idleTimeTotal: number
   /** Milliseconds since 1970. */
   lastCleanup?: number
+}
+
+/** As whom a command runs. */
+export interface SudoSpec {
+  user: string
+  password?: string
+  /** `askpass` or `stdin`. */
+  method: string
 }
 
 /** Where and as whom. */

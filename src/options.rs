@@ -10,7 +10,7 @@ use bytes::Bytes;
 use napi::bindgen_prelude::{Buffer, Either};
 use napi::{Error, Result, Status};
 use napi_derive::napi;
-use xec_engine::command::{Command, Pty};
+use xec_engine::command::{Command, Pty, Sudo, SudoMethod};
 use xec_engine::policy::{Backoff, Growth};
 use xec_engine::pool::{HealthConfig, HostConfig, PoolConfig, Reconnect, WhenExhausted};
 use xec_engine::transport::ssh::{
@@ -146,6 +146,16 @@ pub struct CommandSpec {
     pub collect_all: Option<bool>,
     pub priority: Option<i32>,
     pub pty: Option<PtySpec>,
+    pub sudo: Option<SudoSpec>,
+}
+
+/// As whom a command runs.
+#[napi(object)]
+pub struct SudoSpec {
+    pub user: String,
+    pub password: Option<String>,
+    /// `askpass` or `stdin`.
+    pub method: String,
 }
 
 /// A terminal for a command.
@@ -264,6 +274,7 @@ impl CommandSpec {
             cwd: self.cwd,
             env: sorted(self.env.unwrap_or_default()),
             pty: self.pty.map(|PtySpec { term, columns, rows }| Pty { term, columns, rows }),
+            sudo: self.sudo.map(SudoSpec::into_sudo).transpose()?,
             stdin_stream: None,
             stdin: self.stdin.map(|stdin| match stdin {
                 Either::A(text) => Bytes::from(text),
@@ -275,6 +286,22 @@ impl CommandSpec {
             retry_lost_connection: self.retry_lost_connection.unwrap_or(false),
             priority: self.priority.unwrap_or(0),
         })
+    }
+}
+
+impl SudoSpec {
+    fn into_sudo(self) -> Result<Sudo> {
+        let method = match self.method.as_str() {
+            "askpass" => SudoMethod::Askpass,
+            "stdin" => SudoMethod::Stdin,
+            _ => return Err(invalid("sudo.passwordMethod", "must be 'askpass' or 'stdin'")),
+        };
+        // It goes into a shell's text as it is.
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-$".contains(c);
+        if self.user.is_empty() || !self.user.chars().all(plain) {
+            return Err(invalid("sudo.user", "must be the name of an account"));
+        }
+        Ok(Sudo { user: self.user, password: self.password.map(Zeroizing::new), method })
     }
 }
 

@@ -179,7 +179,7 @@ describe('errors', () => {
     ['unknown host', { host: 'no-such-host.invalid' }, 'connection-refused', 'ENOTFOUND'],
     ['wrong password', { privateKey: undefined, password: 'wrong' }, 'authentication', 'EAUTH'],
     ['bad option', { port: 0 }, 'invalid-usage', 'EINVAL_OPTION'],
-    ['option that comes later', { sudo: { enabled: true } }, 'invalid-usage', 'ENOTSUP'],
+    ['bad option in a group', { sudo: { enabled: true, user: 'a b' } }, 'invalid-usage', 'EINVAL_OPTION'],
     ['jump host', { jumpHost: { host: '127.0.0.1', port: 1, username: 'x', password: 'x' } }, 'connection-refused', 'EJUMPHOST'],
   ])('%s is a ConnectionError with its kind', async (_name, extra, kind, code) => {
     const target = server.target(extra)

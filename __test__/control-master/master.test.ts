@@ -18,7 +18,7 @@ let directory: string
 let path: string
 let pool: SSHConnectionPool
 
-beforeAll(async () => { server = await OpenSSHServer.start({ config: ['Subsystem sftp internal-sftp'] }) })
+beforeAll(async () => { server = await OpenSSHServer.start({ sftp: 'internal-sftp' }) })
 afterAll(async () => { await server.stop() })
 
 beforeEach(() => {

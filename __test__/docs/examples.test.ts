@@ -33,6 +33,7 @@ const OUTPUT: Record<string, string[]> = {
   'metrics.mjs': ['created 127.0.0.1', '1 3 0.75', '4 true true', '0 3'],
   'adapter.mjs': ['connected to 127.0.0.1', 'one argument; not two', '7', '1'],
   'drop-in.mjs': ['quoted; as before', '3 false', 'true', 'execute 127.0.0.1 true'],
+  'sudo.mjs': ['root', '/root', 'input as usual', 'daemon', 'ESUDO authentication'],
   'patterns-warming.mjs': [`[ '127.0.0.1' ]`, 'true 2'],
   'patterns-balancing.mjs': [`[ 'job 1 done', 'job 2 done', 'job 3 done' ]`, 'true', '3 [ 0, 0, 0 ]'],
   'patterns-failover.mjs': [
@@ -102,9 +103,11 @@ describe('examples', () => {
   })
 
   it.each(Object.keys(OUTPUT))('%s', async (name) => {
+    // The one that sudo has a rule for.
+    const user = name === 'sudo.mjs' ? 'xecsudo' : TEST_USER
     const { code, stdout, stderr } = await runNode([join(root, 'examples', name)], {
-      SSH_TARGET: `${TEST_USER}@127.0.0.1:${server.port}`, SSH_KEY: server.userKey.path, SSH_KNOWN_HOSTS: server.knownHosts,
-      SSH_AUTH_SOCK: agent.socket, SSH_CODE: TEST_PASSWORD, ...certified,
+      SSH_TARGET: `${user}@127.0.0.1:${server.port}`, SSH_KEY: server.userKey.path, SSH_KNOWN_HOSTS: server.knownHosts,
+      SSH_AUTH_SOCK: agent.socket, SSH_CODE: TEST_PASSWORD, SUDO_PASSWORD: TEST_PASSWORD, ...certified,
     })
     expect({ code, lines: stdout.trimEnd().split('\n'), stderr }).toEqual({ code: 0, lines: OUTPUT[name], stderr: '' })
   })

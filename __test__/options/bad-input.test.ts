@@ -174,7 +174,7 @@ const commands: [option: string, command: unknown, options: Loose | undefined, s
 ]
 
 const unsupported: [option: string, target: Loose, options: Loose][] = [
-  ['sudo', { sudo: { enabled: true } }, {}],
+  ['pty', { sudo: { enabled: true } }, { pty: true }],
 ]
 
 const constructors: [option: string, options: unknown, says: RegExp][] = [
@@ -190,6 +190,7 @@ const constructors: [option: string, options: unknown, says: RegExp][] = [
 const adapterConfigs: [option: string, config: unknown, says: RegExp][] = [
   ['defaultTimeout', { defaultTimeout: -1 }, /milliseconds/],
   ['defaultConnectOptions.agent', { defaultConnectOptions: { agent: 5 } }, /true, false or the path/],
+  ['sudo.method', { sudo: { enabled: true, method: 'telepathy' } }, /one of/],
   ['encoding', { encoding: 'klingon' }, /encoding/],
   ['connectionPool.idleTimeout', { connectionPool: { idleTimeout: null } }, /milliseconds/],
   ['connectionPool.maxConnektions', { connectionPool: { maxConnektions: 1 } }, /did you mean 'maxConnections'/],

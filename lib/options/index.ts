@@ -3,6 +3,7 @@ export { type CheckedFleetOptions, checkDrainOptions, checkFleetOptions, checkTa
 export { type CheckedForward, checkDynamicForward, checkLocalForward, checkRemoteForward } from './forward'
 export { type HopAddress, MOST_HOPS } from './jump-host'
 export { type CheckedProxy } from './proxy'
+export { type CheckedSudo } from './sudo'
 export { type CheckedHop, type CheckedTarget, checkTarget } from './target'
 export { hostConfig } from './host-config'
 export { poolOptions } from './pool-options'

@@ -6,7 +6,7 @@ import { hostConfig } from './host-config'
 import { type HopAddress, MOST_HOPS, jumpHosts } from './jump-host'
 import { type CheckedProxy, proxy } from './proxy'
 import { type Check, describe, shape } from './schema'
-import { notYet } from './unsupported'
+import { type CheckedSudo, sudo } from './sudo'
 
 const agent: Check<boolean | string> = (value, option) => {
   if (typeof value === 'boolean') return value
@@ -66,7 +66,7 @@ export const targetFields = {
   sshConfigExec: boolean,
   jumpHost,
   proxy: noProxy,
-  sudo: notYet('put sudo into the command'),
+  sudo,
   /** What @xec-sh/core adds to the options of `$.ssh({...})`. */
   type: anything,
 }
@@ -79,7 +79,7 @@ export type CheckedTarget = Pick<SSHTarget,
   | 'hostKeyChecking' | 'knownHostsPath' | 'hostKeyVerifier' | 'poolConfig' | 'shell' | 'sshConfig' | 'sshConfigExec'
   | 'controlMaster' | 'controlPath'>
   & {
-    host: string, jumpHost?: CheckedHop[] | undefined, proxy?: CheckedProxy | undefined,
+    host: string, jumpHost?: CheckedHop[] | undefined, proxy?: CheckedProxy | undefined, sudo?: CheckedSudo | undefined,
     /** Milliseconds; 0 = for ever. */
     controlPersist?: number
   }

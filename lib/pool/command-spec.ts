@@ -1,5 +1,6 @@
 import type { CommandSpec } from '../binding'
-import type { CheckedExecOptions } from '../options'
+import type { CheckedExecOptions, CheckedSudo } from '../options'
+import { sudoSpec } from './sudo'
 import type { Shell } from './target-spec'
 
 export const DEFAULT_MAX_BUFFER = 10 * 1024 * 1024
@@ -7,6 +8,7 @@ export const DEFAULT_MAX_BUFFER = 10 * 1024 * 1024
 /** The command in the engine's words. `stdin` comes apart, because a stream has been read to its end by now. */
 export function commandSpec(
   command: string, options: CheckedExecOptions, stdin: string | Buffer | undefined, shell: Shell = 'login',
+  sudo?: CheckedSudo,
 ): CommandSpec {
   return {
     command,
@@ -21,5 +23,6 @@ export function commandSpec(
     collectAll: options.collectAll,
     priority: options.priority,
     pty: options.pty,
+    ...sudoSpec(sudo, options.pty),
   }
 }

@@ -24,6 +24,7 @@ import { poolSettings } from './settings'
 import { settle } from './settle'
 import { connectionInfo } from './stats'
 import { readStdin } from './stdin'
+import { sudoSpec, withoutSudo } from './sudo'
 import { type ResolvedTarget, resolveTarget } from './target-spec'
 import { Warmer } from './warm-up'
 
@@ -123,13 +124,14 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
     const checkedCommand = checkCommand(command)
     const checkedOptions = checkSpawnOptions(options)
     this.noticeSubscribers()
+    const sudo = sudoSpec(checkedTarget.sudo, checkedOptions.pty)
     const resolving = this.#resolve(checkedTarget)
     return spawnProcess({
       host: checkedTarget.host,
       start: async (spec, token) => {
         const resolved = resolving instanceof Promise ? await resolving : resolving
         this.#warmer.noteUse(resolved)
-        return this.#native.spawn(resolved.spec, spec, token)
+        return this.#native.spawn(resolved.spec, { ...spec, ...sudo }, token)
       },
       settled: (completed) => {
         if (completed) this.#meter.countCommand()
@@ -193,7 +195,7 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
   }
 
   async #session(target: CheckedTarget, options: SessionOptions | undefined): Promise<ShellSession> {
-    const resolved = await this.#resolve(target)
+    const resolved = await this.#resolve(withoutSudo(target, 'sessions run'))
     this.#warmer.noteUse(resolved)
     return openSession(this.#native, resolved.spec, options, {
       host: resolved.spec.host,
@@ -204,7 +206,7 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
 
   #sftp(target: CheckedTarget, options: SFTPOptions | undefined): Promise<SFTP> {
     return this.#perform(async () => {
-      const { spec } = await this.#resolve(target)
+      const { spec } = await this.#resolve(withoutSudo(target, 'files are transferred'))
       return openSFTP(this.#native, spec, options)
     })
   }
@@ -312,7 +314,7 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
         const checkedCommand = checkCommand(command)
         const checkedOptions = checkExecOptions(options)
         const outcome = await this.#execute(checkedOptions, (stdin, token) =>
-          lease.exec(commandSpec(checkedCommand, checkedOptions, stdin, shell), token))
+          lease.exec(commandSpec(checkedCommand, checkedOptions, stdin, shell, target.sudo), token))
         return settle(target, checkedCommand, checkedOptions, outcome)
       },
       spawn: (command, options) => this.#spawn(target, command, options),
@@ -341,7 +343,7 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
   #run(target: CheckedTarget, command: string, options: CheckedExecOptions): Promise<ExecOutcome> {
     return this.#execute(options, (stdin, token) => {
       const start = (resolved: ResolvedTarget): Promise<ExecOutcome> => {
-        const running = this.#native.exec(resolved.spec, commandSpec(command, options, stdin, resolved.shell), token)
+        const running = this.#native.exec(resolved.spec, commandSpec(command, options, stdin, resolved.shell, target.sudo), token)
         this.#warmer.noteUse(resolved)
         return running
       }

@@ -3,11 +3,14 @@ import type { HostPoolConfig } from './pool'
 /** How a server's host key is judged before anything secret is sent to it. */
 export type HostKeyChecking = 'accept-new' | 'strict' | 'off'
 
-/** Rights on the remote side. Accepted by the types today, refused with ENOTSUP while `enabled` is true. */
+/** Commands run as somebody else, by the server's sudo and in its `/bin/sh`. */
 export interface SudoOptions {
   enabled: boolean
+  /** The one sudo asks for, usually the login user's own. Without it, sudo must not need any. */
   password?: string
+  /** 'root' */
   user?: string
+  /** 'askpass', which `'secure'` and `'secure-askpass'` mean as well; `'echo'` means `'stdin'`. */
   passwordMethod?: 'stdin' | 'askpass' | 'echo' | 'secure' | 'secure-askpass'
 }
 
@@ -103,6 +106,6 @@ export interface SSHTarget {
   jumpHost?: SSHTarget | (SSHTarget | string)[] | string
   /** `'socks5://user:password@host:port'`, `'http://…'`, or a command whose input and output lead to the server. */
   proxy?: string | { command: string }
-  /** Refused with ENOTSUP today while `enabled` is true. */
+  /** Run commands as somebody else. */
   sudo?: SudoOptions
 }

@@ -6,7 +6,7 @@ import { step } from './terminal.mjs'
 
 /** package → a program that proves it is installed. */
 export const COMPILER = { gcc: 'gcc', 'libc6-dev': '/usr/include/stdlib.h' }
-export const SERVERS = { 'openssh-server': 'sshd', 'openssh-client': 'ssh-keygen', 'dropbear-bin': 'dropbear', zsh: 'zsh', 'busybox-static': 'busybox', tcsh: 'tcsh' }
+export const SERVERS = { 'openssh-server': 'sshd', 'openssh-client': 'ssh-keygen', 'dropbear-bin': 'dropbear', zsh: 'zsh', 'busybox-static': 'busybox', tcsh: 'tcsh', sudo: 'sudo' }
 
 const POLICY = '/usr/sbin/policy-rc.d'
 const SAVED_POLICY = `${POLICY}.before-xec-native`

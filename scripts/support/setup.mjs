@@ -5,6 +5,7 @@ import { WANTED_NODE, atLeast, rustVersion, wantedRust } from './programs.mjs'
 import { ensurePythonServers } from './python.mjs'
 import { bold, done, elapsed, step } from './terminal.mjs'
 import { ensureShellUsers } from './test-shells.mjs'
+import { ensureSudoUsers } from './test-sudo.mjs'
 import { ensureTestUser } from './test-user.mjs'
 
 /** Brings the clone into a state where it runs; with `servers`, also what the tests start; `extra`: name → further work. */
@@ -31,6 +32,7 @@ async function ensureServers() {
   await ensure(SERVERS)
   await ensureTestUser()
   await ensureShellUsers()
+  await ensureSudoUsers()
 }
 
 function checkNode() {

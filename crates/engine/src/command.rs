@@ -1,8 +1,10 @@
 //! A command, and what is known about how it ended. Shared by every transport.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
+use zeroize::Zeroizing;
 
 use crate::input::InputStream;
 
@@ -22,6 +24,8 @@ pub struct Command {
     pub stdin_stream: Option<InputStream>,
     /// A terminal to run under. stdout and stderr are one stream then, stdout.
     pub pty: Option<Pty>,
+    /// As somebody else, by sudo. Not together with a terminal.
+    pub sudo: Option<Sudo>,
     /// From the call to the last byte. On expiry the remote process is ended.
     pub timeout: Option<Duration>,
     /// The most bytes kept of each stream before the command is ended.
@@ -32,6 +36,29 @@ pub struct Command {
     pub retry_lost_connection: bool,
     /// Higher first; equal priorities are first come, first served.
     pub priority: i32,
+}
+
+/// As whom a command runs, and how sudo is persuaded.
+#[derive(Clone)]
+pub struct Sudo {
+    /// An account's name; it is not quoted.
+    pub user: String,
+    /// The login user's. One line.
+    pub password: Option<Zeroizing<String>>,
+    pub method: SudoMethod,
+}
+
+/// How sudo gets the password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SudoMethod {
+    Askpass,
+    Stdin,
+}
+
+impl fmt::Debug for Sudo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sudo").field("user", &self.user).field("method", &self.method).finish_non_exhaustive()
+    }
 }
 
 /// A terminal for a command.

@@ -273,6 +273,10 @@ pub enum Error {
     #[error("The remote login shell can carry no session: it must be sh, dash, bash, zsh or ash, and answer")]
     ShellUnsupported,
 
+    /// sudo did not run the command.
+    #[error("sudo failed: {problem}")]
+    Sudo { problem: String },
+
     #[error("The shell ended before the command did: how the command ended is unknown")]
     ShellEnded,
 
@@ -373,6 +377,7 @@ impl Error {
             Self::ExecRefused => "EEXEC",
             Self::PtyRefused => "EPTY",
             Self::ShellUnsupported => "ESHELL",
+            Self::Sudo { .. } => "ESUDO",
             Self::ShellEnded => "ESHELLENDED",
             Self::SessionClosed { .. } => "ESESSIONCLOSED",
             Self::NoExitStatus => "ENOSTATUS",
@@ -428,7 +433,8 @@ impl Error {
             Self::Prompter { .. }
             | Self::PassphraseWrong { .. }
             | Self::Authentication { .. }
-            | Self::NoCredentials { .. } => Kind::Authentication,
+            | Self::NoCredentials { .. }
+            | Self::Sudo { .. } => Kind::Authentication,
             Self::Resolve { .. } | Self::ChannelRefused { .. } => Kind::ConnectionRefused,
             Self::Dial { kind, .. } => *kind,
             Self::BreakerOpen { source, .. } => source.as_ref().map_or(Kind::ConnectionRefused, |error| error.kind()),
@@ -482,6 +488,7 @@ impl Error {
             | Self::SftpClosed => Phase::Transfer,
             Self::ExecRefused
             | Self::PtyRefused
+            | Self::Sudo { .. }
             | Self::NoExitStatus
             | Self::ShellEnded
             | Self::SessionClosed { .. }
@@ -503,6 +510,7 @@ impl Error {
             | Self::Aborted { reached, .. } => *reached,
             // The server answered the request, so it saw the command.
             Self::ExecRefused
+            | Self::Sudo { .. }
             | Self::NoExitStatus
             | Self::ShellEnded
             | Self::MaxBuffer { .. }

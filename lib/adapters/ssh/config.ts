@@ -1,8 +1,8 @@
-import { boolean, duration, environment, integer, nonEmptyText, positiveDuration, text } from '../../options/checks'
+import { anything, boolean, duration, environment, integer, nonEmptyText, positiveDuration, text } from '../../options/checks'
 import { hostConfig } from '../../options/host-config'
 import { type Check, shape } from '../../options/schema'
 import { targetFields } from '../../options/target'
-import { notYet } from '../../options/unsupported'
+import { passwordMethod, sudoFields } from '../../options/sudo'
 import { InvalidOptionError } from '../../errors'
 import { DEFAULT_MAX_BUFFER } from '../../pool/command-spec'
 import type { HostPoolConfig, SSHTarget, SudoOptions } from '../../types'
@@ -13,6 +13,16 @@ export type DefaultConnectOptions = Pick<SSHTarget,
   'port' | 'username' | 'password' | 'privateKey' | 'passphrase' | 'certificate' | 'agent' | 'identitiesOnly' | 'keyboardInteractive'
   | 'sshConfig' | 'sshConfigExec' | 'jumpHost' | 'proxy'>
   & { readyTimeout?: number; keepaliveInterval?: number; keepaliveCountMax?: number }
+
+/** What a target's own `sudo` does not say. */
+export interface AdapterSudo extends Partial<SudoOptions> {
+  /** As `passwordMethod`, which wins. */
+  method?: SudoOptions['passwordMethod']
+  /** Accepted without effect: nobody gets to see a prompt. */
+  prompt?: string
+  /** Accepted without effect: askpass needs no help. */
+  secureHandler?: unknown
+}
 
 export interface SSHAdapterConfig {
   /** 120_000 milliseconds per command; 0 = no limit */
@@ -41,8 +51,8 @@ export interface SSHAdapterConfig {
    * `controlPath` it has no effect: within the process connections are shared anyway.
    */
   multiplexing?: { enabled?: boolean; controlPath?: string; controlPersist?: string | number | boolean }
-  /** Refused with ENOTSUP today while `enabled` is true. */
-  sudo?: SudoOptions
+  /** For every command whose target does not say otherwise. File transfers are the login user's. */
+  sudo?: AdapterSudo
   /** `concurrency`: 5 files at a time in `uploadDirectory`. Not enabled, file transfers are refused. */
   sftp?: { enabled?: boolean; concurrency?: number }
 }
@@ -98,7 +108,7 @@ export const checkAdapterConfig: Check<SSHAdapterConfig> = shape({
   hostKeyChecking,
   knownHostsPath,
   multiplexing: shape({ enabled: boolean, controlPath, controlPersist: persistence }),
-  sudo: notYet('put sudo into the command'),
+  sudo: shape({ ...sudoFields, method: passwordMethod, prompt: text, secureHandler: anything }),
   sftp: shape({ enabled: boolean, concurrency: integer(1, 1_000) }),
 })
 
@@ -122,6 +132,7 @@ export function mergeConfig(current: ResolvedAdapterConfig, changes: SSHAdapterC
     sensitiveDataMasking: { ...current.sensitiveDataMasking, ...changes.sensitiveDataMasking },
     connectionPool: { ...current.connectionPool, ...changes.connectionPool },
     defaultConnectOptions: { ...current.defaultConnectOptions, ...changes.defaultConnectOptions },
+    sudo: { ...current.sudo, ...changes.sudo },
   }
 }
 
@@ -135,6 +146,7 @@ export function withDefaults(target: SSHTarget, config: ResolvedAdapterConfig): 
     ...given({ hostKeyChecking: config.hostKeyChecking, knownHostsPath: config.knownHostsPath }),
     ...sharing(config.multiplexing),
     ...given(target),
+    ...sudo(target.sudo, config.sudo),
     host: target.host,
     poolConfig: {
       ...given({ connectionTimeout: readyTimeout, keepAliveCountMax: keepaliveCountMax }),
@@ -149,6 +161,14 @@ function sharing(multiplexing: SSHAdapterConfig['multiplexing']): Partial<SSHTar
   const { enabled = true, controlPath: path, controlPersist: persist } = multiplexing ?? {}
   if (!enabled || path === undefined) return {}
   return given({ controlMaster: 'auto' as const, controlPath: path, controlPersist: persist })
+}
+
+function sudo(own: SudoOptions | undefined, defaults: AdapterSudo = {}): Pick<SSHTarget, 'sudo'> {
+  const { enabled = false, user, password, method, passwordMethod = method } = defaults
+  if (own === undefined && !enabled) return {}
+  // What is no object is left for the check of the target to refuse.
+  if (own !== undefined && (typeof own !== 'object' || (own as unknown) === null)) return {}
+  return { sudo: { enabled, ...given({ user, password, passwordMethod }), ...given(own ?? {}) } }
 }
 
 /** ssh2 switches keepalive off with an interval of 0. */

@@ -25,7 +25,7 @@ export async function transferFiles(
   }
   const { host } = options
   try {
-    await using sftp = await pool.sftp(withDefaults(options, config))
+    await using sftp = await pool.sftp({ ...withDefaults(options, config), sudo: undefined })
     await work(sftp)
   } catch (error) {
     throw contractError(error, { operation, command: `${operation} ${path}`, host, timeout: Infinity }, shapes)

@@ -2,6 +2,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::line::compose;
+use super::sudo::Elevated;
 use crate::command::{Command, Pty};
 use crate::error::Error;
 use crate::input::InputStream;
@@ -11,15 +12,21 @@ use crate::transport::ChannelWriter;
 pub(super) struct Feed {
     pty: Option<Pty>,
     line: Vec<u8>,
+    before: Option<Bytes>,
     stdin: Option<Bytes>,
     stream: Option<InputStream>,
 }
 
 impl Feed {
-    pub fn of(command: &Command) -> Self {
+    pub fn of(command: &Command, elevated: Option<&Elevated<'_>>) -> Self {
+        let line = compose(command);
         Self {
             pty: command.pty.clone(),
-            line: compose(command),
+            before: elevated.map(Elevated::before_stdin),
+            line: match elevated {
+                Some(elevated) => elevated.line(&line),
+                None => line,
+            },
             stdin: command.stdin.clone(),
             stream: command.stdin_stream.clone(),
         }
@@ -40,6 +47,9 @@ impl Feed {
         writer.exec(self.line).await?;
         // The reader may have ended; then nobody needs to know.
         let _ = sent.send(());
+        if let Some(data) = self.before {
+            writer.write(data).await?;
+        }
         if let Some(data) = self.stdin {
             writer.write(data).await?;
         }

@@ -10,6 +10,7 @@ use super::feed::Feed;
 use super::reply::{Failure, Reply};
 use super::sink::Sink;
 use super::stop::Why;
+use super::sudo::{Elevated, Gate};
 use super::tail;
 use crate::command::{Command, ExitStatus, Output, Timings};
 use crate::error::{Cause, Error, Phase, Reached, Stream};
@@ -35,6 +36,8 @@ pub(super) struct Running<T: Transport> {
     pty_asked: bool,
     /// Its stdin cannot be read a second time.
     streams: bool,
+    /// Until sudo has let the command begin.
+    gate: Option<Gate>,
 }
 
 /// How the reading loop ended.
@@ -63,6 +66,7 @@ impl<T: Transport> Running<T> {
             eof: false,
             pty_asked: command.pty.is_some(),
             streams: command.stdin_stream.is_some(),
+            gate: None,
         }
     }
 
@@ -82,7 +86,9 @@ impl<T: Transport> Running<T> {
     ) -> Ended {
         let writer = self.channel.writer();
         let (sent, mut was_sent) = oneshot::channel();
-        let feed = Feed::of(command).send(writer.clone(), sent);
+        let elevated = command.sudo.as_ref().map(Elevated::new);
+        self.gate = elevated.as_ref().map(Elevated::gate);
+        let feed = Feed::of(command, elevated.as_ref()).send(writer.clone(), sent);
         tokio::pin!(feed);
         let mut feeding = true;
         let linger = tokio::time::sleep(LINGER);
@@ -154,7 +160,13 @@ impl<T: Transport> Running<T> {
 
     fn push(&mut self, stream: Stream, data: Bytes) -> Result<(), Error> {
         self.reached = Reached::Yes;
-        self.sink.push(stream, data)
+        match (&mut self.gate, stream) {
+            (Some(gate), Stream::Stderr) => {
+                let own = gate.pass(data);
+                if own.is_empty() { Ok(()) } else { self.sink.push(stream, own) }
+            }
+            _ => self.sink.push(stream, data),
+        }
     }
 
     /// Once the request is handed over, nobody can tell whether it reached the server until the server answers.
@@ -177,7 +189,7 @@ impl<T: Transport> Running<T> {
     /// Answers the caller first, then sees the channel to its end.
     pub async fn finish(mut self, ended: Ended, timings: Timings, started: Instant, reply: &mut Reply) {
         let error = match &ended {
-            Ended::Closed | Ended::Lingering => None,
+            Ended::Closed | Ended::Lingering => self.gate.as_ref().and_then(Gate::refusal),
             Ended::Lost => Some(lost(&self.permit, self.reached).await),
             Ended::Stopped(why) => Some(why.error(Phase::Run, self.reached)),
             Ended::Overflow(error) => Some(error.clone()),

@@ -108,7 +108,10 @@ impl<T: Transport> Shells<T> {
     }
 
     fn holds(&self, key: &Key, command: &Command) -> bool {
-        let plain = command.stdin.is_none() && command.stdin_stream.is_none() && command.pty.is_none();
+        let plain = command.stdin.is_none()
+            && command.stdin_stream.is_none()
+            && command.pty.is_none()
+            && command.sudo.is_none();
         plain && self.0.unsuited.lock().get(key).is_none_or(|until| *until <= Instant::now())
     }
 }

@@ -1,0 +1,8 @@
+//! Running a command as somebody else, by sudo: the text, what goes before its stdin, and whether sudo let it begin.
+
+mod elevated;
+mod gate;
+mod script;
+
+pub(super) use elevated::Elevated;
+pub(super) use gate::Gate;

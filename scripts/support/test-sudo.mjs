@@ -1,0 +1,34 @@
+// Accounts for the tests of sudo, with the same password: one that is asked for it, one that is not, one that may not.
+import { chmodSync, writeFileSync } from 'node:fs'
+import { isRoot } from './debian.mjs'
+import { must, output } from './run.mjs'
+import { TEST_PASSWORD } from './test-user.mjs'
+
+/** What shells and printf have a meaning for. */
+export const ODD_PASSWORD = ` it's "q" \\n %s $HOME \`id\` * ü\\ `
+
+/** account → its rule */
+export const SUDO_USERS = {
+  xecsudo: 'xecsudo ALL=(ALL:ALL) ALL',
+  xecroot: 'xecroot ALL=(ALL:ALL) NOPASSWD: ALL',
+  xecnosudo: undefined,
+  // With a terminal of its own, as Debian's sudo runs commands, it does other things to signals and stdin.
+  xecodd: 'Defaults:xecodd !use_pty\nxecodd ALL=(ALL:ALL) ALL',
+}
+
+const RULES = '/etc/sudoers.d/xec-native'
+
+/** Creates the accounts that are missing, and their rules. */
+export async function ensureSudoUsers() {
+  for (const user of Object.keys(SUDO_USERS)) {
+    if ((await output('id', ['-u', user])) !== undefined) continue
+    if (!isRoot()) throw new Error(`Tests of sudo need the account "${user}". Run this once as root: it creates it.`)
+    await must('useradd', ['--create-home', '--shell', '/bin/sh', user], { capture: true })
+    await must('chpasswd', [], { input: `${user}:${user === 'xecodd' ? ODD_PASSWORD : TEST_PASSWORD}\n`, capture: true })
+  }
+  if (!isRoot()) return
+  const rules = Object.values(SUDO_USERS).filter((rule) => rule !== undefined)
+  writeFileSync(RULES, `${rules.join('\n')}\n`)
+  // sudo ignores a file that others may write.
+  chmodSync(RULES, 0o440)
+}
