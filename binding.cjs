@@ -849,5 +849,6 @@ module.exports.TransferToken = nativeBinding.TransferToken
 module.exports.answerHostKey = nativeBinding.answerHostKey
 module.exports.histogramBounds = nativeBinding.histogramBounds
 module.exports.nextHostKeyVerifier = nativeBinding.nextHostKeyVerifier
+module.exports.removeControlSockets = nativeBinding.removeControlSockets
 module.exports.resolveSshConfig = nativeBinding.resolveSshConfig
 module.exports.version = nativeBinding.version

@@ -578,6 +578,9 @@ export interface ReconnectSettings {
   first: boolean
 }
 
+/** Removes the files of this process's control sockets: for its end, when no connection is closed any more. */
+export declare function removeControlSockets(): void
+
 /** Reads the files, off the event loop. The promise resolves whatever happens. */
 export declare function resolveSshConfig(query: ConfigQuery): Promise<ConfigOutcome>
 
@@ -659,6 +662,10 @@ export interface TargetSpec {
   /** `accept-new`, `strict` or `off`. */
   hostKeyChecking: string
   knownHostsPath?: string
+  /** Where a ControlMaster is to be looked for; tokens not expanded. */
+  controlPath?: string
+  /** Where there is none, be it. */
+  controlServe: boolean
   /** Its key's name in known_hosts. */
   hostKeyAlias?: string
   /** What of ssh_config says more than one option could. */

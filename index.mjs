@@ -17,6 +17,7 @@ export const {
   executeSSHCommand,
   ExecutionError,
   Failover,
+  Forward,
   getGlobalPool,
   HostKeyMismatchError,
   installShutdownHandlers,

@@ -3,7 +3,7 @@
 //! - `ssh_pool`: `NativePool`, one delegating method per call
 //! - `lease`, `process`, `forward`: what it hands out, a borrowed connection, a command under way, an open forward
 //! - `session`: a shell that keeps what its commands do to it
-//! - `cancel`: `CancelToken`
+//! - `cancel`: `CancelToken`; `control`: control sockets at the process's end
 //! - `sftp`, `sftp_streams`, `transfer`: `NativeSftp` and what belongs to it; `sftp_records`: its records
 //! - `prompts`: what it asks back, the questions of a login
 //! - `host_key`: the caller's say about host keys
@@ -14,6 +14,7 @@
 #![allow(unsafe_code)]
 
 mod cancel;
+mod control;
 mod events;
 mod failure;
 mod forward;
@@ -36,6 +37,7 @@ mod transfer;
 
 use napi_derive::napi;
 
+pub use control::remove_control_sockets;
 pub use host_key::{answer_host_key, next_host_key_verifier};
 pub use ssh_config::resolve_ssh_config;
 pub use stats::histogram_bounds;

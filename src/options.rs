@@ -13,7 +13,9 @@ use napi_derive::napi;
 use xec_engine::command::{Command, Pty, Sudo, SudoMethod};
 use xec_engine::policy::{Backoff, Growth};
 use xec_engine::pool::{HealthConfig, HostConfig, PoolConfig, Reconnect, WhenExhausted};
-use xec_engine::transport::ssh::{Agent, HostKeyChecking, KeepAlive, KeySource, Route, Secret, SshTarget, Traffic};
+use xec_engine::transport::ssh::{
+    Agent, Control, HostKeyChecking, KeepAlive, KeySource, Route, Secret, SshTarget, Traffic,
+};
 use zeroize::Zeroizing;
 
 use crate::host_key::VerifierSpec;
@@ -94,6 +96,10 @@ pub struct TargetSpec {
     /// `accept-new`, `strict` or `off`.
     pub host_key_checking: String,
     pub known_hosts_path: Option<String>,
+    /// Where a ControlMaster is to be looked for; tokens not expanded.
+    pub control_path: Option<String>,
+    /// Where there is none, be it.
+    pub control_serve: bool,
     /// Its key's name in known_hosts.
     pub host_key_alias: Option<String>,
     /// What of ssh_config says more than one option could.
@@ -255,6 +261,7 @@ impl TargetSpec {
             host_key_verifier: self.host_key_verifier.map(|spec| spec.0),
             connect_timeout: connect.timeout,
             keep_alive: connect.keep_alive,
+            control: self.control_path.map(|path| Control { path, serve: self.control_serve }),
             ..SshTarget::new(self.host, port(self.port)?, self.username)
         })
     }

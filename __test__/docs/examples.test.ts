@@ -26,6 +26,7 @@ const OUTPUT: Record<string, string[]> = {
     'created 127.0.0.1 true', 'reused 127.0.0.1',
     '{ totalConnections: 1, idleConnections: 1, poolHits: 1, poolMisses: 1 }', 'closed 127.0.0.1 pool_removal',
   ],
+  'control-master.mjs': [`${TEST_USER} is here 3`, 'true', 'false', 'through ssh 4'],
   'limits.mjs': ['true true', '0'],
   'fleet.mjs': ['1 of 3', '2 of 3', '3 of 3', 'false 2 1 0', '0 completed up', '1 failed ECONNREFUSED', '2 completed up'],
   'lifecycle.mjs': ['false 2 4', '2 undefined', '0 ECONNREFUSED', 'finished true'],

@@ -3,6 +3,7 @@ import { SSHConnection, SSHConnectionPool, XecNativeError } from '../../index.mj
 import { failureOf } from '../support/failure'
 import { OpenSSHServer } from '../support/openssh'
 import { runNode } from '../support/run-script'
+import { exchange } from '../support/sockets'
 import { SilentProxy } from '../support/silent-proxy'
 import { until } from '../support/wait'
 
@@ -57,6 +58,30 @@ describe('getConnection', () => {
     const seen: string[] = []
     for await (const line of stream) seen.push(line)
     expect(seen).toEqual(['line'])
+  })
+
+  it('opens sessions, files and forwards of its host, until it is released', async () => {
+    const connection = await pool.getConnection(server.target())
+    await using session = await connection.session()
+    await session.execute('cd /tmp')
+    expect(await session.execute('pwd')).toMatchObject({ stdout: '/tmp\n' })
+    await using sftp = await connection.sftp()
+    expect((await sftp.stat('/tmp')).isDirectory()).toBe(true)
+    const destination = { remoteHost: '127.0.0.1', remotePort: server.port }
+    const local = await connection.forwardLocal(destination)
+    expect(await exchange(local.localPort, '')).toMatch(/^SSH-2\.0/)
+    const remote = await connection.forwardRemote({ remotePort: 0, localPort: server.port })
+    expect(await exchange(remote.remotePort, '')).toMatch(/^SSH-2\.0/)
+    const dynamic = await connection.forwardDynamic()
+    expect(dynamic.localPort).toBeGreaterThan(0)
+    await Promise.all([local, remote, dynamic].map((forward) => forward.close()))
+    connection.release()
+    const refused = [
+      connection.session(), connection.sftp(), connection.forwardLocal(destination),
+      connection.forwardRemote({ remotePort: 0, localPort: server.port }), connection.forwardDynamic(),
+    ]
+    expect(await Promise.all(refused.map(async (work) => (await failureOf(work)).code))).toEqual(Array(5).fill('ERELEASED'))
+    await expect(session.execute('pwd')).resolves.toMatchObject({ stdout: '/tmp\n' })
   })
 
   it('priority decides who is served first, an abort ends the waiting', async () => {

@@ -1,9 +1,15 @@
 import type { NativeLease } from '../binding'
 import { InvalidUsageError, errorFromFailure } from '../errors'
-import { checkHealthLimit, checkKeepAlive } from '../options'
+import {
+  type CheckedForward, checkDynamicForward, checkHealthLimit, checkKeepAlive, checkLocalForward, checkRemoteForward,
+} from '../options'
+import type { Forward } from '../forward'
 import type { RemoteProcess } from '../process'
+import type { ShellSession } from '../session'
 import type { SFTP } from '../sftp'
-import type { CommandResult, ExecOptions, SFTPOptions, SpawnOptions } from '../types'
+import type {
+  CommandResult, DynamicForwardOptions, ExecOptions, LocalForwardOptions, RemoteForwardOptions, SFTPOptions, SessionOptions, SpawnOptions,
+} from '../types'
 
 /** What a lease needs of its pool. */
 export interface Lender {
@@ -13,6 +19,8 @@ export interface Lender {
   exec: (lease: NativeLease, command: string, options: ExecOptions | undefined) => Promise<CommandResult<string | Buffer>>
   spawn: (command: string, options: SpawnOptions | undefined) => RemoteProcess
   sftp: (options: SFTPOptions | undefined) => Promise<SFTP>
+  session: (options: SessionOptions | undefined) => Promise<ShellSession>
+  forward: (checked: CheckedForward) => Promise<Forward>
   /** Lets the pool's events of the meantime out. */
   perform: <R>(work: () => Promise<R>) => Promise<R>
   /** Called once, when it is given back. */
@@ -69,6 +77,30 @@ export class SSHConnection implements AsyncDisposable {
   async sftp(options?: SFTPOptions): Promise<SFTP> {
     this.#held()
     return this.#lender.sftp(options)
+  }
+
+  /** As `pool.session`: a session takes a channel of its own from the pool. */
+  async session(options?: SessionOptions): Promise<ShellSession> {
+    this.#held()
+    return this.#lender.session(options)
+  }
+
+  /** As `pool.forwardLocal`, and as there a connection of its own carries it. */
+  async forwardLocal(options: LocalForwardOptions): Promise<Forward> {
+    this.#held()
+    return this.#lender.forward(checkLocalForward(options))
+  }
+
+  /** As `pool.forwardRemote`. */
+  async forwardRemote(options: RemoteForwardOptions): Promise<Forward> {
+    this.#held()
+    return this.#lender.forward(checkRemoteForward(options))
+  }
+
+  /** As `pool.forwardDynamic`. */
+  async forwardDynamic(options?: DynamicForwardOptions): Promise<Forward> {
+    this.#held()
+    return this.#lender.forward(checkDynamicForward(options))
   }
 
   /** Does the server answer within `timeout` (5_000) milliseconds? `false` when the connection was lost. */

@@ -1,19 +1,12 @@
 import { InvalidOptionError } from '../errors'
 import type { HostKeyVerifier, KeyboardInteractive, SSHTarget } from '../types'
 import { anything, boolean, hostName, integer, nonEmptyText, oneOf, text, textOrBytes } from './checks'
+import { controlMaster, controlPath, controlPersist } from './control'
 import { hostConfig } from './host-config'
 import { type HopAddress, MOST_HOPS, jumpHosts } from './jump-host'
 import { type CheckedProxy, proxy } from './proxy'
 import { type Check, describe, shape } from './schema'
 import { type CheckedSudo, sudo } from './sudo'
-
-const controlMaster: Check<boolean | 'auto'> = (value, option) =>
-  typeof value === 'string' ? oneOf('auto')(value, option) : boolean(value, option)
-
-const controlPersist: Check<string | number | boolean> = (value, option) => {
-  if (typeof value === 'string') return nonEmptyText(value, option)
-  return typeof value === 'number' ? integer(0, 2 ** 31 - 1)(value, option) : boolean(value, option)
-}
 
 const agent: Check<boolean | string> = (value, option) => {
   if (typeof value === 'boolean') return value
@@ -66,7 +59,7 @@ export const targetFields = {
   hostKeyVerifier,
   poolConfig: hostConfig,
   controlMaster,
-  controlPath: nonEmptyText,
+  controlPath,
   controlPersist,
   shell,
   sshConfig,
@@ -83,8 +76,13 @@ const fields = shape(targetFields)
 /** A target whose `host` is known to be there. */
 export type CheckedTarget = Pick<SSHTarget,
   'port' | 'username' | 'password' | 'privateKey' | 'passphrase' | 'certificate' | 'agent' | 'identitiesOnly' | 'keyboardInteractive'
-  | 'hostKeyChecking' | 'knownHostsPath' | 'hostKeyVerifier' | 'poolConfig' | 'shell' | 'sshConfig' | 'sshConfigExec'>
-  & { host: string, jumpHost?: CheckedHop[] | undefined, proxy?: CheckedProxy | undefined, sudo?: CheckedSudo | undefined }
+  | 'hostKeyChecking' | 'knownHostsPath' | 'hostKeyVerifier' | 'poolConfig' | 'shell' | 'sshConfig' | 'sshConfigExec'
+  | 'controlMaster' | 'controlPath'>
+  & {
+    host: string, jumpHost?: CheckedHop[] | undefined, proxy?: CheckedProxy | undefined, sudo?: CheckedSudo | undefined,
+    /** Milliseconds; 0 = for ever. */
+    controlPersist?: number
+  }
 
 /** A host on the way: a target of its own, or only its address. */
 export type CheckedHop = CheckedTarget | HopAddress

@@ -163,13 +163,7 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
 
   /** Opens a shell that keeps directory, variables and functions between commands. One channel in use until it is closed. */
   async session(target: SSHTarget, options?: SessionOptions): Promise<ShellSession> {
-    const resolved = await this.#resolve(withoutSudo(checkTarget(target), 'sessions run'))
-    this.#warmer.noteUse(resolved)
-    return openSession(this.#native, resolved.spec, options, {
-      host: resolved.spec.host,
-      perform: (work) => this.#perform(work),
-      completed: () => { this.#meter.countCommand() },
-    })
+    return this.#session(checkTarget(target), options)
   }
 
   /** Listens here; each connection goes through the server to a host and port, or a socket, that the server can reach. */
@@ -198,6 +192,16 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
    */
   async sftp(target: SSHTarget, options?: SFTPOptions): Promise<SFTP> {
     return this.#sftp(checkTarget(target), options)
+  }
+
+  async #session(target: CheckedTarget, options: SessionOptions | undefined): Promise<ShellSession> {
+    const resolved = await this.#resolve(withoutSudo(target, 'sessions run'))
+    this.#warmer.noteUse(resolved)
+    return openSession(this.#native, resolved.spec, options, {
+      host: resolved.spec.host,
+      perform: (work) => this.#perform(work),
+      completed: () => { this.#meter.countCommand() },
+    })
   }
 
   #sftp(target: CheckedTarget, options: SFTPOptions | undefined): Promise<SFTP> {
@@ -315,6 +319,8 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
       },
       spawn: (command, options) => this.#spawn(target, command, options),
       sftp: (options) => this.#sftp(target, options),
+      session: (options) => this.#session(target, options),
+      forward: (checked) => this.#forward(target, checked),
       perform: (work) => this.#perform(work),
       released: () => { unwatch() },
     })

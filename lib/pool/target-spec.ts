@@ -3,6 +3,7 @@ import type { ProxySpec, TargetSpec } from '../binding'
 import { InvalidOptionError } from '../errors'
 import type { CheckedTarget } from '../options'
 import type { HostPoolConfig } from '../types'
+import { removeSocketsAtExit } from './control-sockets'
 import type { HostRules } from './host-rules'
 import { prompterSpec } from './prompter'
 import { verifierSpec } from './host-key-verifier'
@@ -31,6 +32,7 @@ export function resolveTarget(target: CheckedTarget, rules: HostRules): Resolved
 function resolved(way: readonly ConfiguredTarget[], rules: HostRules): ResolvedTarget {
   const last = way.at(-1)
   if (last === undefined) throw new TypeError('a way without an end')
+  if (last.controlMaster) removeSocketsAtExit()
   const config = configOf(last, rules)
   const { warmUpConnections = 0, leakDetectionThreshold = 0, shell = 'login' } = config ?? rules.base
   const jumps = way.slice(0, -1).map((hop) => targetSpec(hop, configOf(hop, rules)))
@@ -44,7 +46,13 @@ function resolved(way: readonly ConfiguredTarget[], rules: HostRules): ResolvedT
 /** The pool's rules know a host by both of its names; the configuration wins over them, the target over everything. */
 function configOf(target: ConfiguredTarget, rules: HostRules): HostPoolConfig | undefined {
   const names = target.originalHost === undefined ? [target.host] : [target.originalHost, target.host]
-  return rules.configFor(names, configuredSettings(target.fromConfig), target.poolConfig)
+  return rules.configFor(names, configuredSettings(target.fromConfig), withPersistence(target))
+}
+
+/** A shared connection stays open for others as long as `controlPersist` says. */
+function withPersistence({ controlMaster, controlPath, controlPersist, poolConfig }: CheckedTarget): HostPoolConfig | undefined {
+  if (!controlMaster || controlPath === undefined || controlPersist === undefined) return poolConfig
+  return { ...poolConfig, idleTimeout: controlPersist }
 }
 
 /** The target in the engine's words, defaults filled in. `config` only where the pool's own settings do not apply. */
@@ -63,6 +71,8 @@ function targetSpec(target: ConfiguredTarget, config: HostPoolConfig | undefined
     keyboardInteractive: target.keyboardInteractive === undefined ? undefined : prompterSpec(target.keyboardInteractive),
     hostKeyChecking: target.hostKeyChecking ?? said?.hostKeyChecking ?? 'accept-new',
     knownHostsPath: target.knownHostsPath,
+    controlPath: target.controlPath === 'none' ? undefined : target.controlPath,
+    controlServe: Boolean(target.controlMaster),
     hostKeyVerifier: verifierSpec(target.hostKeyVerifier),
     settings: config === undefined ? undefined : hostSettings(config),
   }

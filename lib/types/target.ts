@@ -82,11 +82,20 @@ export interface SSHTarget {
   /** How commands run here, unless they say otherwise; see `ExecOptions.shell`. */
   shell?: 'login' | 'persistent'
 
-  /** Accepted without effect: pooled connections are shared anyway. */
+  /**
+   * true or 'auto': where nobody listens at `controlPath`, listen there and share our connection with other processes, `ssh`
+   * itself included. Not on Windows.
+   */
   controlMaster?: boolean | 'auto'
-  /** Accepted without effect, see controlMaster. */
+  /**
+   * A control socket, with the tokens of ssh (%h %p %r %u %n %l %L %C %d %i %%), `~` and `${VAR}`: where a ControlMaster
+   * listens there, commands go over its connection. 'none' = nowhere. Not on Windows.
+   */
   controlPath?: string
-  /** Accepted without effect, see controlMaster. */
+  /**
+   * With `controlMaster`: how long the connection stays open after its last use. A number is milliseconds, text as ssh takes
+   * it ('600' seconds, '10m', 'yes'), true = for ever; false = as long as `idleTimeout` says.
+   */
   controlPersist?: string | number | boolean
 
   /** true: what ~/.ssh/config and /etc/ssh/ssh_config say about `host`; a path: what only that file says. */

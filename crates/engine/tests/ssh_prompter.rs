@@ -14,7 +14,7 @@ use xec_engine::error::Error;
 use xec_engine::pool::Hops;
 use xec_engine::transport::Transport;
 use xec_engine::transport::ssh::{
-    Agent, HostKeyChecking, Prompt, Prompter, Questions, Secret, SshConnection, SshTarget, SshTransport,
+    Agent, HostKeyChecking, Prompt, Prompter, Questions, Secret, Link, SshTarget, SshTransport,
 };
 
 /// What the server asks, round by round, and the answers it takes.
@@ -61,7 +61,7 @@ async fn server(asks: Asks) -> u16 {
     port
 }
 
-async fn login(prompter: Option<Prompter>, password: Option<&str>) -> (Result<SshConnection, Error>, Vec<String>) {
+async fn login(prompter: Option<Prompter>, password: Option<&str>) -> (Result<Link, Error>, Vec<String>) {
     let asks = Asks::default();
     let target = SshTarget {
         password: password.map(|password| Secret::new(password.to_owned())),

@@ -46,8 +46,11 @@ export interface SSHAdapterConfig {
   /** 'accept-new' */
   hostKeyChecking?: SSHTarget['hostKeyChecking']
   knownHostsPath?: string
-  /** Accepted without effect: pooled connections are shared anyway. */
-  multiplexing?: { enabled?: boolean; controlPath?: string; controlPersist?: string | number }
+  /**
+   * Share connections with other processes: `controlMaster: 'auto'` for targets that do not say otherwise. Without a
+   * `controlPath` it has no effect: within the process connections are shared anyway.
+   */
+  multiplexing?: { enabled?: boolean; controlPath?: string; controlPersist?: string | number | boolean }
   /** For every command whose target does not say otherwise. File transfers are the login user's. */
   sudo?: AdapterSudo
   /** `concurrency`: 5 files at a time in `uploadDirectory`. Not enabled, file transfers are refused. */
@@ -69,7 +72,7 @@ const textOr = <T>(other: Check<T>): Check<string | T> => (value, option) =>
 
 const {
   port, username, password, privateKey, passphrase, certificate, agent, identitiesOnly, keyboardInteractive, hostKeyChecking,
-  knownHostsPath, sshConfig, sshConfigExec,
+  knownHostsPath, sshConfig, sshConfigExec, controlPath,
 } = targetFields
 
 /** Checked here, and passed on as it was given: the pool checks every target. */
@@ -81,6 +84,7 @@ function asGiven<T>(check: Check<unknown>): Check<T> {
   }
 }
 
+const persistence = asGiven<NonNullable<SSHTarget['controlPersist']>>(targetFields.controlPersist)
 const jumpHost = asGiven<NonNullable<SSHTarget['jumpHost']>>(targetFields.jumpHost)
 const proxy = asGiven<NonNullable<SSHTarget['proxy']>>(targetFields.proxy)
 
@@ -103,7 +107,7 @@ export const checkAdapterConfig: Check<SSHAdapterConfig> = shape({
   }),
   hostKeyChecking,
   knownHostsPath,
-  multiplexing: shape({ enabled: boolean, controlPath: nonEmptyText, controlPersist: textOr(integer(0, 2 ** 31 - 1)) }),
+  multiplexing: shape({ enabled: boolean, controlPath, controlPersist: persistence }),
   sudo: shape({ ...sudoFields, method: passwordMethod, prompt: text, secureHandler: anything }),
   sftp: shape({ enabled: boolean, concurrency: integer(1, 1_000) }),
 })
@@ -140,6 +144,7 @@ export function withDefaults(target: SSHTarget, config: ResolvedAdapterConfig): 
     ...connect,
     ...(hasOwnWay ? {} : given({ jumpHost: way, proxy: through })),
     ...given({ hostKeyChecking: config.hostKeyChecking, knownHostsPath: config.knownHostsPath }),
+    ...sharing(config.multiplexing),
     ...given(target),
     ...sudo(target.sudo, config.sudo),
     host: target.host,
@@ -150,6 +155,12 @@ export function withDefaults(target: SSHTarget, config: ResolvedAdapterConfig): 
       ...target.poolConfig,
     },
   }
+}
+
+function sharing(multiplexing: SSHAdapterConfig['multiplexing']): Partial<SSHTarget> {
+  const { enabled = true, controlPath: path, controlPersist: persist } = multiplexing ?? {}
+  if (!enabled || path === undefined) return {}
+  return given({ controlMaster: 'auto' as const, controlPath: path, controlPersist: persist })
 }
 
 function sudo(own: SudoOptions | undefined, defaults: AdapterSudo = {}): Pick<SSHTarget, 'sudo'> {

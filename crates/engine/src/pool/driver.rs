@@ -22,6 +22,7 @@ use super::core::{
 use super::hold::Hops;
 use super::key::Key;
 use super::lease::Home;
+use super::lender::Lender;
 use super::permit::Permit;
 use super::queue::Place;
 use crate::error::{Cause, Error, Phase, Reached};
@@ -125,19 +126,12 @@ impl<T: Transport> Pool<T> {
     /// Gives a permit whose channel the server refused back, and waits for the next one at the front of the queue.
     /// `None`: this server opens no channels at all.
     pub async fn acquire_again(&self, permit: Permit<T>, request: &Request<T>) -> Option<Result<Permit<T>, Error>> {
-        // Listening before the refusal is told, so that an answer given at once is not lost.
-        let waiting = Waiting::new(&self.inner, request, permit.place());
-        match permit.refused(request) {
-            Refusal::Requeued => Some(waiting.outcome(request.config.acquire_timeout).await),
-            Refusal::GiveUp => None,
-        }
+        self.inner.acquire_again(permit, request).await
     }
 
     /// As [`acquire_again`](Self::acquire_again), for a connection that turned out to be dead before the channel was open.
     pub async fn acquire_instead(&self, permit: Permit<T>, request: &Request<T>) -> Result<Permit<T>, Error> {
-        let waiting = Waiting::new(&self.inner, request, permit.place());
-        permit.replaced(request);
-        waiting.outcome(request.config.acquire_timeout).await
+        self.inner.acquire_instead(permit, request).await
     }
 
     /// What a caller that is still waiting for a permit of `key` is waiting for.
@@ -276,13 +270,51 @@ impl<T: Transport> Inner<T> {
         }
     }
 
+    /// See [`Pool::acquire_again`].
+    pub(super) async fn acquire_again(
+        self: &Arc<Self>,
+        permit: Permit<T>,
+        request: &Request<T>,
+    ) -> Option<Result<Permit<T>, Error>> {
+        // Listening before the refusal is told, so that an answer given at once is not lost.
+        let waiting = Waiting::new(self, request, permit.place());
+        match permit.refused(request) {
+            Refusal::Requeued => Some(waiting.outcome(request.config.acquire_timeout).await),
+            Refusal::GiveUp => None,
+        }
+    }
+
+    /// See [`Pool::acquire_instead`].
+    pub(super) async fn acquire_instead(
+        self: &Arc<Self>,
+        permit: Permit<T>,
+        request: &Request<T>,
+    ) -> Result<Permit<T>, Error> {
+        let waiting = Waiting::new(self, request, permit.place());
+        permit.replaced(request);
+        waiting.outcome(request.config.acquire_timeout).await
+    }
+
     pub(super) fn runtime(&self) -> &Handle {
         &self.runtime
+    }
+
+    /// Lets the transport use a connection for others.
+    fn offer(self: &Arc<Self>, key: &Key, target: &Arc<T::Target>, connection: &ConnectionOf<T>) {
+        let config = self.state.lock().core.config_of(key);
+        if let Some(config) = config {
+            let request = Request::new(key.clone(), Arc::clone(target), config);
+            self.transport.pooled(connection, Lender::new(self, request));
+        }
     }
 
     /// See [`Core::keeps`].
     pub(super) fn keeps(&self, key: &Key, id: ConnectionId) -> bool {
         self.state.lock().core.keeps(key, id)
+    }
+
+    pub(super) fn is_alone(&self, key: &Key, id: ConnectionId) -> bool {
+        self.state.lock().core.is_alone(key, id)
     }
 
     pub(super) fn remember_lease(&self, home: Weak<Home<T>>) {
@@ -502,13 +534,18 @@ async fn dial_task<T: Transport>(inner: Arc<Inner<T>>, dial: DialId, key: Key, t
         Err(error) => inner.update(|core, now| core.dial_failed(dial, error, now)),
         Ok(connection) => {
             let connection = Arc::new(connection);
-            let id = inner.update(|core, now| {
-                core.dial_succeeded(dial, Arc::clone(&connection), connection.most_channels(), now)
+            let (single, most) = (connection.is_single(), connection.most_channels());
+            let id = inner.update(|core, now| match core.note_single(dial, single, now) {
+                true => None,
+                false => core.dial_succeeded(dial, Arc::clone(&connection), most, now),
             });
             drop(unfinished);
             match id {
-                Some(id) => watch(&inner, key, id, connection),
-                // Abandoned in the very moment it succeeded.
+                Some(id) => {
+                    inner.offer(&key, &target, &connection);
+                    watch(&inner, key, id, connection);
+                }
+                // Needless, or abandoned in the very moment it succeeded.
                 None => connection.close().await,
             }
         }

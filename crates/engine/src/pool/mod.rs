@@ -5,6 +5,7 @@
 //! - [`hold`]: a permit for as long as another connection runs through this one
 //! - [`permit`]: the right to open one channel; gives itself back when dropped
 //! - [`lease`]: a permit that stays with its holder
+//! - [`lender`]: channels for a transport that serves others
 //! - [`key`], [`config`], [`queue`], [`slot`]: one noun each
 //!
 //! Nothing in here knows SSH: connections come from a [`Transport`](crate::transport::Transport).
@@ -15,6 +16,7 @@ mod driver;
 mod hold;
 mod key;
 mod lease;
+mod lender;
 mod permit;
 mod queue;
 mod slot;
@@ -25,5 +27,6 @@ pub use driver::{Pool, Request};
 pub use hold::{Hold, Hops};
 pub use key::{Endpoint, Key};
 pub use lease::{Home, Lease};
+pub use lender::Lender;
 pub use permit::Permit;
 pub use slot::CloseReason;

@@ -119,6 +119,16 @@ impl<T: Transport> Permit<T> {
         self.inner.update(|core, now| core.abandon(&self.key, self.id, now));
     }
 
+    /// Does nothing else run on its connection?
+    pub fn is_alone(&self) -> bool {
+        self.inner.is_alone(&self.key, self.id)
+    }
+
+    /// What runs here may hold up its siblings: nothing new comes to its connection.
+    pub fn set_aside(&self) {
+        self.inner.update(|core, now| core.set_aside(&self.key, self.id, now));
+    }
+
     /// Nobody wants its connection any more: it is closed when its last channel ends.
     pub(super) fn dismiss(mut self) {
         self.returned = true;

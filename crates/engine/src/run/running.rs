@@ -48,6 +48,8 @@ pub(super) enum Ended {
     Lost,
     Stopped(Why),
     Refused,
+    /// There was no channel for it after all.
+    NotOpened(String),
     /// The server gives no terminal; the command may run without one.
     NoTerminal,
     Overflow(Error),
@@ -150,6 +152,7 @@ impl<T: Transport> Running<T> {
             }
             ChannelEvent::ExecRefused if self.pty_asked => return Some(Ended::NoTerminal),
             ChannelEvent::ExecRefused => return Some(Ended::Refused),
+            ChannelEvent::NotOpened(reason) => return Some(Ended::NotOpened(reason)),
             ChannelEvent::Closed => return Some(Ended::Closed),
         };
         pushed.err().map(Ended::Overflow)
@@ -191,6 +194,7 @@ impl<T: Transport> Running<T> {
             Ended::Stopped(why) => Some(why.error(Phase::Run, self.reached)),
             Ended::Overflow(error) => Some(error.clone()),
             Ended::Refused => Some(Error::ExecRefused),
+            Ended::NotOpened(reason) => Some(Error::ChannelRefused { reason: reason.clone() }),
             Ended::NoTerminal => Some(Error::PtyRefused),
         };
         let captured = self.sink.end();
@@ -213,7 +217,7 @@ impl<T: Transport> Running<T> {
                 permit.suspect();
                 reply.send(outcome);
             }
-            Ended::Lingering | Ended::Refused => {
+            Ended::Lingering | Ended::Refused | Ended::NotOpened(_) => {
                 reply.send(outcome);
                 tail::close::<T>(channel, permit).await;
             }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use crate::command::{ExitStatus, Pty};
 use crate::error::Error;
-use crate::pool::Hops;
+use crate::pool::{Hops, Lender};
 
 /// Knows how to make connections.
 pub trait Transport: Send + Sync + 'static {
@@ -29,6 +29,14 @@ pub trait Transport: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Self::Connection, Error>> + Send
     where
         Self: Sized;
+
+    /// A pool has taken in a connection to the lender's target. For transports that share theirs with other processes: what
+    /// those run takes its turn in the pool, through `lender`. Must not block.
+    fn pooled(&self, _connection: &Arc<Self::Connection>, _lender: Lender<Self>)
+    where
+        Self: Sized,
+    {
+    }
 }
 
 /// One authenticated connection that carries many channels.
@@ -46,6 +54,11 @@ pub trait Connection: Send + Sync + 'static {
     fn check(&self, command: Option<&str>) -> impl Future<Output = Result<(), Error>> + Send;
 
     fn is_closed(&self) -> bool;
+
+    /// Would another one of its key reach the server no better? True of what goes through somebody else's connection.
+    fn is_single(&self) -> bool {
+        false
+    }
 
     /// The most channels at once that its server can stand, where that is known; `None`: as many as it allows.
     fn most_channels(&self) -> Option<usize> {
@@ -100,6 +113,11 @@ impl Signal {
         ("USR2", Self::Usr2),
     ];
 
+    /// Without `SIG`, as it travels.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, signal)| *signal == self).map_or("TERM", |(name, _)| name)
+    }
+
     /// By its name, with or without `SIG`.
     pub fn named(name: &str) -> Option<Self> {
         let short = name.strip_prefix("SIG").unwrap_or(name);
@@ -116,6 +134,8 @@ pub enum ChannelEvent {
     Stderr(Bytes),
     /// The server refused a request: the terminal if one was asked for and not yet answered, else the command.
     ExecRefused,
+    /// There was no channel after all, for this reason: nothing ran.
+    NotOpened(String),
     Exited(ExitStatus),
     Eof,
     /// The server's CLOSE: its slot for this channel is free.

@@ -133,6 +133,7 @@ impl<C: Clone, T: Clone> Core<C, T> {
             learned: None,
             dial_failures: 0,
             throttled: 0,
+            single: false,
             proven: false,
             lost: None,
             breaker: Breaker::default(),

@@ -63,6 +63,22 @@ impl<C: Clone, T: Clone> Core<C, T> {
         }
     }
 
+    /// What a dial has made is one of a kind, or not. Answers whether it is needless: there is one already, and the dial is
+    /// over.
+    pub fn note_single(&mut self, dial: DialId, single: bool, now: Instant) -> bool {
+        let Some(key) = self.dials.get(&dial).map(|dial| dial.key.clone()) else { return false };
+        let Some(entry) = self.entries.get_mut(&key) else { return false };
+        entry.single = single && entry.config.enabled;
+        if !entry.single || !entry.is_served() {
+            return false;
+        }
+        self.end_dial(dial);
+        self.give_back_room(&key);
+        self.feed_starved(now);
+        self.dispatch(&key, now);
+        true
+    }
+
     /// `most`: the channels its server can stand at once, where that is known.
     pub fn dial_succeeded(
         &mut self,
@@ -158,7 +174,7 @@ impl<C: Clone, T: Clone> Core<C, T> {
 
     /// Connections that the limits would still allow for this key, in the place of idle ones of other keys if need be.
     pub(super) fn room_left(&self, key: &Key) -> usize {
-        let Some(entry) = self.entries.get(key) else { return 0 };
+        let Some(entry) = self.entries.get(key).filter(|entry| !(entry.single && entry.is_served())) else { return 0 };
         if !entry.is_limited() {
             return 1;
         }
@@ -187,6 +203,9 @@ impl<C: Clone, T: Clone> Core<C, T> {
         let in_future = |at: Option<Instant>| at.is_some_and(|at| at > now);
         // The pause after a failed addition is not for a key that nothing serves any more.
         let has_some = entry.is_served() || entry.dials > 0;
+        if entry.single && has_some {
+            return false;
+        }
         if self.mode == Mode::Shut || in_future(entry.redial_at) || (has_some && in_future(entry.growth_paused_until)) {
             return false;
         }

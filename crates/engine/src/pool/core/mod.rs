@@ -112,6 +112,8 @@ struct Entry<C, T> {
     dial_failures: u32,
     /// How many of those were hung up on by a server that has enough newcomers.
     throttled: u32,
+    /// Its connections are one of a kind: a second one reaches the server no better.
+    single: bool,
     /// A connection has succeeded before: its server is there, as a rule.
     proven: bool,
     /// When the last connection ended by itself; `None` once another one has been made.
@@ -249,6 +251,11 @@ impl<C: Clone, T: Clone> Core<C, T> {
     /// Where durations are recorded.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
+    }
+
+    /// The limits that a key's last caller brought along.
+    pub fn config_of(&self, key: &Key) -> Option<Arc<HostConfig>> {
+        self.entries.get(key).map(|entry| Arc::clone(&entry.config))
     }
 
     /// Something is due at `at`. A sweep walks all keys, so the driver is told only when it would come too late.

@@ -102,6 +102,18 @@ impl<C: Clone, T: Clone> Core<C, T> {
         self.return_permit(key, id, now);
     }
 
+    /// A channel on this connection may hold up its siblings: it takes no new ones, and closes when the last one ends.
+    pub fn set_aside(&mut self, key: &Key, id: ConnectionId, now: Instant) {
+        self.retire(key, id, CloseReason::Quarantined, now);
+        self.dispatch(key, now);
+    }
+
+    /// Is at most one permit of this connection out?
+    pub fn is_alone(&self, key: &Key, id: ConnectionId) -> bool {
+        let slots = self.entries.get(key).map(|entry| entry.slots.as_slice()).unwrap_or_default();
+        slots.iter().all(|slot| slot.id != id || slot.active <= 1)
+    }
+
     /// May a permit stay with its lease? Not on a connection that is to be closed, nor while the pool empties itself.
     pub fn keeps(&self, key: &Key, id: ConnectionId) -> bool {
         let ready = |entry: &Entry<C, T>| entry.slots.iter().any(|slot| slot.id == id && slot.is_ready());

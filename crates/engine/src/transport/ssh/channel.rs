@@ -37,6 +37,11 @@ impl SshChannel {
 }
 
 impl SshWriter {
+    /// For requests that commands do without: environment, shells, subsystems, terminal modes.
+    pub(super) fn raw(&self) -> &ChannelWriteHalf<Msg> {
+        &self.0
+    }
+
     /// Asks for a subsystem; the answer comes as for a command.
     pub(super) async fn subsystem(&self, name: &str) -> Result<(), Error> {
         self.0.request_subsystem(true, name).await.map_err(lost)

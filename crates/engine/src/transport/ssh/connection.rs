@@ -12,22 +12,23 @@ use tokio::time::{Instant, timeout};
 use super::algorithms::preferred;
 use super::attempts::{NO_MORE, NOTHING};
 use super::auth::Login;
-use super::channel::{SshChannel, SshWriter};
+use super::channel::SshChannel;
 use super::forward::Routes;
 use super::greeting::Greeting;
 use super::handler::{End, Handler};
 use super::host_key_judge::HostKeyJudge;
 use super::host_key_rotation;
 use super::identity;
+use super::link::Link;
+use super::probe;
 use super::route::address;
 use super::spare::Spare;
 use super::target::SshTarget;
 use super::wire::{self, Carrier, Cut, Wire};
-use crate::command::ExitStatus;
 use crate::error::{Cause, Error, Phase, Reached};
 use crate::policy::most_channels;
-use crate::pool::Hops;
-use crate::transport::{Channel, ChannelEvent, ChannelWriter, Connection, OpenError, Signal, Transport};
+use crate::pool::{Hops, Lender};
+use crate::transport::{Channel, ChannelWriter, Connection, OpenError, Transport};
 
 /// Room for a command's output that the reader has not taken yet, per channel.
 const WINDOW: u32 = 2 * 1024 * 1024;
@@ -65,19 +66,28 @@ pub struct SshConnection {
 
 impl Transport for SshTransport {
     type Target = SshTarget;
-    type Connection = SshConnection;
+    type Connection = Link;
 
-    async fn connect(&self, target: &Arc<SshTarget>, hops: &Hops<Self>) -> Result<SshConnection, Error> {
+    async fn connect(&self, target: &Arc<SshTarget>, hops: &Hops<Self>) -> Result<Link, Error> {
+        #[cfg(unix)]
+        if let Some(link) = super::mux::join(target).await? {
+            return Ok(link);
+        }
         let phase = Mutex::new(Phase::Authenticate);
         let limit = target.connect_timeout;
         match timeout(limit, establish(target, hops, &phase)).await {
-            Ok(outcome) => outcome,
+            Ok(outcome) => outcome.map(|connection| Link::Direct(Arc::new(connection))),
             Err(_) => {
                 let phase = *phase.lock();
                 let source = target.route.suspect(phase);
                 Err(Error::Timeout { phase, limit, reached: Reached::No, source })
             }
         }
+    }
+
+    #[cfg(unix)]
+    fn pooled(&self, connection: &Arc<Link>, lender: Lender<Self>) {
+        super::mux::offer(connection, lender);
     }
 }
 
@@ -304,26 +314,6 @@ impl SshConnection {
     }
 }
 
-/// A health check's command, which is ended when nobody waits for it any more.
-struct Unfinished(Option<SshWriter>);
-
-impl Unfinished {
-    fn finished(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        let Some(writer) = self.0.take() else { return };
-        tokio::spawn(async move {
-            // A failing write means that the connection is gone, and the command with it.
-            let _ = writer.signal(Signal::Term).await;
-            let _ = writer.close().await;
-        });
-    }
-}
-
 impl Connection for SshConnection {
     type Channel = SshChannel;
 
@@ -367,25 +357,7 @@ impl Connection for SshConnection {
         let Some(command) = command else {
             return self.handle.send_ping().await.map_err(lost);
         };
-        let mut channel = match self.open().await {
-            Ok(channel) => channel,
-            Err(OpenError::Refused(reason)) => return Err(Error::ChannelRefused { reason }),
-            Err(OpenError::Lost(error)) => return Err(error),
-        };
-        let writer = channel.writer();
-        let unfinished = Unfinished(Some(writer.clone()));
-        writer.exec(command.into()).await?;
-        writer.eof().await?;
-        let mut healthy = false;
-        while let Some(event) = channel.next().await {
-            match event {
-                ChannelEvent::Exited(status) => healthy = status == ExitStatus::Code(0),
-                ChannelEvent::Closed => break,
-                _ => {}
-            }
-        }
-        unfinished.finished();
-        if healthy { Ok(()) } else { Err(Error::HealthCheckFailed) }
+        probe::run(self.open().await, command).await
     }
 
     fn is_closed(&self) -> bool {

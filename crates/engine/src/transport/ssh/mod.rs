@@ -18,8 +18,12 @@ mod host_key_verifier;
 mod identity;
 pub mod known_hosts;
 mod legacy_pem;
+mod link;
+#[cfg(unix)]
+pub mod mux;
 mod offers;
 mod paths;
+mod probe;
 mod prompter;
 mod proxy;
 mod quick_ack;
@@ -34,6 +38,9 @@ mod wire;
 pub use channel::{SshChannel, SshWriter};
 pub use connection::{SshConnection, SshTransport};
 pub use host_key_verifier::{HostKeyAnswer, HostKeyQuestion, HostKeyVerifier};
+pub use link::{Link, LinkChannel, LinkWriter};
+#[cfg(unix)]
+pub use mux::remove_all as remove_control_sockets;
 pub use prompter::{Answers, Prompt, Prompter, Questions};
 pub use route::{Jump, Proxy, ProxyKind, Route};
-pub use target::{Agent, HostKeyChecking, KeepAlive, KeySource, Secret, SshTarget, Traffic};
+pub use target::{Agent, Control, HostKeyChecking, KeepAlive, KeySource, Secret, SshTarget, Traffic};

@@ -70,6 +70,15 @@ pub enum Traffic {
     BulkHop,
 }
 
+/// A connection shared with other processes, by OpenSSH's ControlMaster protocol.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Control {
+    /// Where the control socket is: tokens, `~` and `${VAR}` not yet expanded.
+    pub path: String,
+    /// Where nobody serves there, serve others ourselves.
+    pub serve: bool,
+}
+
 impl Traffic {
     /// What a hop carries that this runs through.
     pub fn of_hop(self) -> Self {
@@ -117,6 +126,8 @@ pub struct SshTarget {
     pub connect_timeout: Duration,
     pub keep_alive: Option<KeepAlive>,
     pub traffic: Traffic,
+    /// UNIX only.
+    pub control: Option<Control>,
     pub route: Route,
     /// The name of the server's key in known_hosts; `None`: its host and port.
     pub host_key_alias: Option<String>,
@@ -144,6 +155,7 @@ impl SshTarget {
             connect_timeout: Duration::from_secs(30),
             keep_alive: None,
             traffic: Traffic::Commands,
+            control: None,
             route: Route::Direct,
             host_key_alias: None,
         }
@@ -187,6 +199,13 @@ impl SshTarget {
         field(&mut hash, "alias", self.host_key_alias.as_ref().map(|alias| alias.as_bytes()));
         self.route.hash_into(&mut hash);
         field(&mut hash, "traffic", Some(&[traffic as u8]));
+        // Whoever made a master decides who we are behind it.
+        field(&mut hash, "control", self.control.as_ref().map(|control| control.path.as_bytes()));
+        field(
+            &mut hash,
+            "serve",
+            self.control.as_ref().map(|control| [control.serve.into()]).as_ref().map(|on| &on[..]),
+        );
         paths(&mut hash, "known_hosts", &self.known_hosts);
         let verifier = self.host_key_verifier.as_ref().map(|verifier| verifier.id().to_le_bytes());
         field(&mut hash, "verifier", verifier.as_ref().map(<[u8; 8]>::as_slice));
@@ -287,6 +306,9 @@ mod tests {
             SshTarget { host_key_verifier: Some(verifier(2)), ..target() },
             SshTarget { username: "v".into(), ..target() },
             SshTarget { traffic: Traffic::Bulk, ..target() },
+            SshTarget { control: Some(Control { path: "a".into(), serve: false }), ..target() },
+            SshTarget { control: Some(Control { path: "a".into(), serve: true }), ..target() },
+            SshTarget { control: Some(Control { path: "b".into(), serve: true }), ..target() },
             SshTarget { traffic: Traffic::Forwards, ..target() },
             SshTarget { traffic: Traffic::Hop, ..target() },
             SshTarget { host_key_alias: Some("a".into()), ..target() },

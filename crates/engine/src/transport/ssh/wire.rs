@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::connection::{SshConnection, SshTransport};
+use super::connection::SshTransport;
 use super::dial::{Cutter, dial};
 use super::proxy::{self, ProxyCommand, Report};
 use super::quick_ack::QuickAck;
@@ -92,7 +92,10 @@ async fn through_hop(jump: &Jump, target: &SshTarget, hops: &Hops<SshTransport>)
     let mut dead = 0;
     loop {
         let hold = hops.borrow(&jump.request()).await.map_err(failed)?;
-        let handle = hold.connection().handle();
+        let Some(hop) = hold.connection().direct().cloned() else {
+            return Err(Error::Internal { what: "a hop that is shared with other processes" });
+        };
+        let handle = hop.handle();
         let (host, port) = (target.host.clone(), u32::from(target.port));
         // A task, because a channel that opens after we have left must still be closed: the stream does that when dropped.
         let opening = tokio::spawn(async move {
@@ -102,7 +105,7 @@ async fn through_hop(jump: &Jump, target: &SshTarget, hops: &Hops<SshTransport>)
             Ok(Ok(stream)) => return Ok(Wire::cuttable(stream, Carrier::Hop { name, hold })),
             Ok(Err(russh::Error::ChannelOpenFailure(reason))) => return Err(refused(name, target, reason)),
             Ok(Err(error)) => {
-                let error = hold.connection().lost(Phase::OpenChannel, Some(Arc::new(error)));
+                let error = hop.lost(Phase::OpenChannel, Some(Arc::new(error)));
                 hold.suspect();
                 dead += 1;
                 if dead >= MAX_DEAD_HOPS {
@@ -149,7 +152,7 @@ impl Carrier {
         match self {
             Self::Network => None,
             Self::Command(report) => report.epitaph().map(|text| Arc::new(Told(text)) as Cause),
-            Self::Hop { name, hold } => hop_fault(name, hold.connection()).map(|error| Arc::new(error) as Cause),
+            Self::Hop { name, hold } => hop_fault(name, hold).map(|error| Arc::new(error) as Cause),
             Self::Gone(fault) => fault.clone(),
         }
     }
@@ -175,7 +178,7 @@ impl Carrier {
                 kind: Kind::ConnectionLost,
                 source: None,
             }),
-            Self::Hop { name, hold } => hop_fault(name, hold.connection()).unwrap_or(error),
+            Self::Hop { name, hold } => hop_fault(name, hold).unwrap_or(error),
         }
     }
 
@@ -190,7 +193,10 @@ impl Carrier {
             }
             Self::Hop { hold, .. } => {
                 limit = HOP_HINDSIGHT;
-                Box::pin(hold.connection().until_ended())
+                match hold.connection().direct() {
+                    Some(hop) => Box::pin(hop.until_ended()),
+                    None => Box::pin(std::future::ready(())),
+                }
             }
         };
         async move {
@@ -207,7 +213,8 @@ impl Carrier {
     }
 }
 
-fn hop_fault(name: &str, hop: &SshConnection) -> Option<Error> {
+fn hop_fault(name: &str, hold: &Hold<SshTransport>) -> Option<Error> {
+    let hop = hold.connection().direct()?;
     hop.has_ended().then(|| Error::JumpHost {
         hop: name.to_owned(),
         source: Arc::new(Error::ConnectionLost { phase: Phase::Run, reached: Reached::No, source: hop.last_words() }),

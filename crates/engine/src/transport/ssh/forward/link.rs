@@ -33,7 +33,7 @@ impl Link {
     }
 
     pub fn connection(&self) -> Option<Arc<SshConnection>> {
-        self.permit.as_ref().map(Permit::connection_handle)
+        self.permit.as_ref().and_then(|permit| permit.connection().direct().cloned())
     }
 
     /// Resolves when the connection was lost, or with an error when the pool wants it back. Cancel-safe.

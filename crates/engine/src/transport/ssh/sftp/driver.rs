@@ -41,13 +41,20 @@ pub async fn drive<C: Channel>(
     packets: UnboundedReceiver<Bytes>,
     silence: Option<Duration>,
 ) -> Ended {
+    let writer = channel.writer();
     let sending = send_all(channel.writer(), Arc::clone(shared), packets);
     tokio::pin!(sending);
-    let mut sent_all = false;
+    let (mut sent_all, mut ended) = (false, false);
     let mut inbox = Inbox::default();
     let goodbye = tokio::time::sleep(GOODBYE);
     tokio::pin!(goodbye);
     loop {
+        // Only now: OpenSSH's sftp-server leaves at the end of its input, whatever answers it still has to write.
+        if sent_all && !ended && shared.is_answered() {
+            ended = true;
+            // A failing write means that the connection is gone; the reading side says so.
+            let _ = writer.eof().await;
+        }
         let event = tokio::select! {
             event = channel.next() => event,
             () = &mut sending, if !sent_all => {
@@ -55,7 +62,7 @@ pub async fn drive<C: Channel>(
                 goodbye.as_mut().reset(Instant::now() + GOODBYE);
                 continue;
             }
-            // Our own end is over: what is still to be answered must keep coming.
+            // Nothing more is asked: what is still to be answered must keep coming.
             () = &mut goodbye, if sent_all => return Ended::Unfinished,
             limit = too_silent(shared, silence) => {
                 shared.fail(Error::Timeout { phase: Phase::Transfer, limit, reached: Reached::Unknown, source: None });
@@ -89,8 +96,6 @@ async fn send_all<W: ChannelWriter>(writer: W, shared: Arc<Shared>, mut packets:
             shared.note_sent();
         }
     }
-    // As above.
-    let _ = writer.eof().await;
 }
 
 /// Small packets in a row become one piece; large ones are not copied.
@@ -141,7 +146,7 @@ impl Inbox {
                 self.last_words.extend(data.iter().take(room));
                 Ok(false)
             }
-            ChannelEvent::ExecRefused => Err(Error::NoSftp { source: None }),
+            ChannelEvent::ExecRefused | ChannelEvent::NotOpened(_) => Err(Error::NoSftp { source: None }),
             ChannelEvent::Closed => {
                 shared.fail(self.closed_early(shared));
                 Ok(true)

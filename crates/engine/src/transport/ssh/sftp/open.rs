@@ -15,7 +15,7 @@ use super::wire::VERSION;
 use crate::error::{Cause, Error, Phase, Reached};
 use crate::pool::{CloseReason, Permit, Pool, Request};
 use crate::run::{Cancel, tail};
-use crate::transport::ssh::channel::SshChannel;
+use crate::transport::ssh::LinkChannel;
 use crate::transport::ssh::connection::SshTransport;
 use crate::transport::{Channel, Connection, OpenError};
 
@@ -113,13 +113,16 @@ async fn live(
 /// Asks for the subsystem; the greeting follows at once, because an answer in between would cost a round trip. It is sent
 /// as what comes after it is: OpenSSH takes no byte before the subsystem runs, and one that never will must be heard of.
 async fn converse(
-    channel: &mut SshChannel,
+    channel: &mut LinkChannel,
     shared: &Arc<Shared>,
     packets: tokio::sync::mpsc::UnboundedReceiver<bytes::Bytes>,
     options: SessionOptions,
 ) -> Ended {
-    let writer = channel.writer();
-    if writer.subsystem("sftp").await.is_err() {
+    let Some(direct) = channel.direct() else {
+        shared.fail(Error::Internal { what: "files over a connection that is shared with other processes" });
+        return Ended::Unfinished;
+    };
+    if direct.writer().subsystem("sftp").await.is_err() {
         return Ended::Lost;
     }
     drive(channel, shared, packets, options.silence).await
@@ -151,7 +154,7 @@ async fn open_channel(
     request: &Request<SshTransport>,
     acquiring: Acquiring,
     reply: &mut oneshot::Sender<Opened>,
-) -> Option<Result<(SshPermit, SshChannel), Error>> {
+) -> Option<Result<(SshPermit, LinkChannel), Error>> {
     let mut dead = 0;
     let mut permit = tokio::select! {
         biased;

@@ -150,6 +150,12 @@ impl Shared {
         self.state.lock().heard = Instant::now();
     }
 
+    /// Nobody waits for an answer.
+    pub fn is_answered(&self) -> bool {
+        let state = self.state.lock();
+        state.waiting.is_empty() && state.greeting.is_none()
+    }
+
     /// How long nothing has been heard while somebody waits.
     pub fn silent_for(&self) -> Duration {
         let state = self.state.lock();

@@ -1,0 +1,73 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { SSHConnectionPool } from '../support/native'
+import { OpenSSHServer, TEST_USER } from '../support/openssh'
+import { Program } from '../support/program'
+import { until } from '../support/wait'
+
+const script = join(__dirname, '../fixtures/control-master/client.mjs')
+
+let server: OpenSSHServer
+let directory: string
+let path: string
+let pool: SSHConnectionPool
+
+beforeEach(async () => {
+  server = await OpenSSHServer.start()
+  directory = mkdtempSync(join(tmpdir(), 'xec-mux-'))
+  path = join(directory, 'control')
+  pool = new SSHConnectionPool()
+  await pool.exec(server.target({ controlMaster: true, controlPath: path, poolConfig: { maxConnections: 1 } }), 'true')
+  await until('the control socket is there', () => existsSync(path))
+})
+
+afterEach(async () => {
+  await pool.dispose()
+  await server.stop()
+  rmSync(directory, { recursive: true })
+})
+
+const client = (env: Record<string, string> = {}): Program =>
+  new Program(script, { SSH_PORT: String(server.port), SSH_USER: TEST_USER, CONTROL_PATH: path, ...env })
+
+describe('our client through our master, in two processes', () => {
+  it('everything works as over a connection of its own, and there is one', async () => {
+    const other = client()
+    expect(await other.end()).toEqual({ code: 0, signal: null, stderr: '' })
+    expect(JSON.parse(other.lines[0] ?? '')).toEqual({
+      plain: ['to stdin\n', 'problem\n', 7], killed: [137, 'SIGKILL'], many: true, big: true, late: ['ETIMEDOUT', true],
+    })
+    await server.runs('sleep', 0)
+    expect(server.count(/^Connection from /)).toBe(1)
+  })
+
+  it('the client is killed: its command ends', async () => {
+    const other = client({ THEN_SLEEP: '1' })
+    await other.says('sleeping')
+    await server.runs('sleep')
+    other.kill('SIGKILL')
+    await other.end()
+    await server.runs('sleep', 0)
+    await until('its channels are free', () => pool.getStats().activeChannels === 0)
+  })
+
+  it('a process that ends without closing its pool takes its socket along', async () => {
+    const own = join(directory, 'own')
+    const target = JSON.stringify(server.target({ controlMaster: true, controlPath: own }))
+    const leaving = new Program(join(__dirname, '../fixtures/control-master/leave.mjs'), { XEC_TEST_TARGET: target })
+    expect(await leaving.end()).toEqual({ code: 0, signal: null, stderr: '' })
+    expect(leaving.lines).toEqual(['true'])
+    expect(existsSync(own)).toBe(false)
+  })
+
+  it('the master closes its pool: connection-lost in the client, never an exit code', async () => {
+    const other = client({ THEN_SLEEP: '1' })
+    await other.says('sleeping')
+    await server.runs('sleep')
+    await pool.closeAll()
+    expect(await other.end()).toMatchObject({ code: 0, stderr: '' })
+    expect(JSON.parse(other.lines.at(-1) ?? '')).toEqual(['ECONNLOST', true, 'begun\n'])
+  })
+})

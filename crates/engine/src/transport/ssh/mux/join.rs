@@ -1,0 +1,56 @@
+use std::path::{Path, PathBuf};
+
+use super::client::{Found, find, remove_stale};
+use super::listener::is_served;
+use super::passenger::PassengerConnection;
+use super::path::Facts;
+use super::shared::SharedConnection;
+use crate::error::Error;
+use crate::transport::ssh::link::Link;
+use crate::transport::ssh::target::{SshTarget, Traffic};
+
+/// The longest path a UNIX socket can have, on Linux; elsewhere it is a little shorter, and the system says so.
+const MAX_PATH: usize = 107;
+
+/// Where the target's control socket is; `None` for one that shares nothing. What is read at a caller's pace has
+/// connections of its own: a master serves many, and must not be held up.
+pub fn control_path(target: &SshTarget) -> Result<Option<PathBuf>, Error> {
+    let Some(control) = target.control.as_ref().filter(|_| target.traffic == Traffic::Commands) else {
+        return Ok(None);
+    };
+    let invalid = |problem| Error::InvalidOption { option: "controlPath", problem };
+    let path = Facts::new(&target.host, target.port, &target.username).expand(&control.path).map_err(invalid)?;
+    if path.as_os_str().len() > MAX_PATH {
+        let problem = format!("{} is longer than {MAX_PATH} bytes, the most for a socket; %C is short", path.display());
+        return Err(invalid(problem));
+    }
+    Ok(Some(path))
+}
+
+/// A connection through the master behind the target's control path, if one is there and well. Whatever else is there never
+/// stands in the way of a connection of our own.
+pub async fn join(target: &SshTarget) -> Result<Option<Link>, Error> {
+    let Some(path) = control_path(target)?.filter(|path| !is_served(path)) else { return Ok(None) };
+    Ok(match find(&path).await {
+        Found::Ours(stream) => Some(Link::Shared(SharedConnection::new(path, stream, target.connect_timeout))),
+        Found::Theirs(stream) => Some(Link::Passenger(PassengerConnection::new(path, stream, target.connect_timeout))),
+        Found::Nothing => None,
+        Found::Stale => {
+            clear(&path, target).await;
+            None
+        }
+        Found::Unusable(error) => {
+            tracing::warn!(path = %path.display(), %error, "no ControlMaster to use: connecting directly");
+            None
+        }
+    })
+}
+
+/// Only for who wants to serve there: for others a dead socket is somebody else's affair.
+async fn clear(path: &Path, target: &SshTarget) {
+    if target.control.as_ref().is_some_and(|control| control.serve)
+        && let Err(error) = remove_stale(path).await
+    {
+        tracing::warn!(path = %path.display(), %error, "a dead control socket stays");
+    }
+}

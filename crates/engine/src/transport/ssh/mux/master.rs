@@ -1,0 +1,111 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tokio::sync::{Notify, Semaphore, watch};
+
+use super::join::control_path;
+use super::listener::{Listener, until_free};
+use super::visitor;
+use crate::pool::Lender;
+use crate::transport::Connection;
+use crate::transport::ssh::SshTransport;
+use crate::transport::ssh::link::Link;
+
+/// Control connections at once. Each session of a visitor has one.
+const MAX_VISITORS: usize = 1024;
+
+/// What the visitors of one control socket share.
+pub struct Master {
+    pub lender: Lender<SshTransport>,
+    next_session: AtomicU32,
+    /// Nobody new.
+    stop: Notify,
+    /// Who is here must go.
+    over: watch::Sender<bool>,
+}
+
+/// Shares a connection that the pool has taken in, if its target says so, for as long as it lives.
+pub fn offer(link: &Arc<Link>, lender: Lender<SshTransport>) {
+    let serves = lender.target().control.as_ref().is_some_and(|control| control.serve);
+    if !serves || link.direct().is_none() {
+        return;
+    }
+    // An expansion that fails has failed the connection before.
+    if let Ok(Some(path)) = control_path(lender.target()) {
+        tokio::spawn(serve(Arc::clone(link), lender, path));
+    }
+}
+
+async fn serve(link: Arc<Link>, lender: Lender<SshTransport>, path: PathBuf) {
+    let Some(listener) = listen(&link, &path).await else { return };
+    let (over, _) = watch::channel(false);
+    let master = Arc::new(Master { lender, next_session: AtomicU32::new(0), stop: Notify::new(), over });
+    let room = Arc::new(Semaphore::new(MAX_VISITORS));
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = link.closed() => return,
+            () = master.stop.notified() => return,
+        };
+        match accepted {
+            Ok(stream) => {
+                // Beyond the limit a visitor is hung up on: for ssh that is a master that does not work.
+                let Ok(place) = Arc::clone(&room).try_acquire_owned() else { continue };
+                let master = Arc::clone(&master);
+                tokio::spawn(async move {
+                    visitor::receive(stream, master).await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                // Too many open files, or a visitor that left at once.
+                tracing::warn!(path = %path.display(), %error, "a visitor could not be let in");
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+}
+
+/// Another connection of this process may serve there: then this one is its successor.
+async fn listen(link: &Link, path: &std::path::Path) -> Option<Listener> {
+    loop {
+        tokio::select! {
+            () = until_free(path) => {}
+            _ = link.closed() => return None,
+        }
+        match Listener::bind(path) {
+            Ok(listener) => return Some(listener),
+            // Another successor was faster.
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {}
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "cannot be a ControlMaster there: the connection is not shared");
+                return None;
+            }
+        }
+    }
+}
+
+impl Master {
+    pub fn new_session(&self) -> u32 {
+        self.next_session.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Takes the socket away; who is here may stay.
+    pub fn stop(&self) {
+        self.stop.notify_one();
+    }
+
+    /// As [`stop`](Self::stop), and what runs for others is ended. Our own commands go on.
+    pub fn terminate(&self) {
+        self.stop();
+        self.over.send_replace(true);
+    }
+
+    /// Resolves when who is here must go. Cancel-safe.
+    pub async fn over(&self) {
+        let mut over = self.over.subscribe();
+        // The sender lives as long as the master does.
+        let _ = over.wait_for(|over| *over).await;
+    }
+}

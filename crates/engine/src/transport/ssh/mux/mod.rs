@@ -1,0 +1,32 @@
+//! Connections shared with other processes, by OpenSSH's ControlMaster protocol: as a client of a master that is there, and
+//! as a master for others. See "Sharing connections with other processes" in docs/architecture.md.
+
+mod client;
+mod conductor;
+mod congestion;
+mod guest;
+mod guest_request;
+mod join;
+mod listener;
+mod master;
+pub mod packet;
+mod passenger;
+mod path;
+mod proxied;
+mod ride;
+mod session;
+mod shared;
+mod shared_channel;
+pub mod ssh_message;
+mod stdio;
+mod terminal;
+mod visitor;
+mod wire;
+
+pub use join::join;
+pub use listener::remove_all;
+pub use master::offer;
+pub use passenger::PassengerConnection;
+pub use ride::{Ride, RideWriter};
+pub use shared::SharedConnection;
+pub use shared_channel::{SharedChannel, SharedWriter};
