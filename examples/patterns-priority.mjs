@@ -13,8 +13,8 @@ const run = async (name, command, priority) => {
 await pool.warmUp([target])
 await Promise.all([
   run('begun before the others came', 'sleep 0.3', 0),
-  run('report', 'true', -10),
-  run('usual', 'true', 0),
-  run('urgent', 'true', 10),
+  run('report', 'sleep 0.2', -10),
+  run('usual', 'sleep 0.2', 0),
+  run('urgent', 'sleep 0.2', 10),
 ])
 // #endregion

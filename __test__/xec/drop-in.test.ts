@@ -84,7 +84,7 @@ describe('install', () => {
     const ssh = $.ssh({ ...target, poolConfig: { maxConnections: 1, channelsPerConnection: 1 } })
     const where = await Promise.all([1, 2, 3].map(() => ssh`echo $SSH_CONNECTION`.text()))
     expect(new Set(where).size).toBe(1)
-    await expect(direct($, 'true', {}, { sudo: { enabled: true } })).rejects.toMatchObject({ kind: 'invalid-usage' })
+    await expect(direct($, 'true', {}, { sudo: { enabled: true, user: 'no account' } })).rejects.toMatchObject({ kind: 'invalid-usage' })
   })
 
   it('goes where jumpHost, proxy and sshConfig of $.ssh lead', async () => {
