@@ -137,8 +137,8 @@ impl NativePool {
     /// of streams, files and forwards.
     #[napi]
     pub fn remove(&self, target: TargetSpec, bulk: bool) -> Result<u32> {
-        let kinds = if bulk { &BULK[..] } else { &COMMANDS[..] };
-        let (target, _) = self.resolve(target, kinds[0])?;
+        let (first, kinds) = if bulk { (Traffic::Bulk, &BULK[..]) } else { (Traffic::Commands, &COMMANDS[..]) };
+        let (target, _) = self.resolve(target, first)?;
         Ok(kinds.iter().map(|&kind| self.pool.remove(&target.key_for(kind)) as u32).sum())
     }
 

@@ -14,7 +14,7 @@ use xec_engine::error::Error;
 use xec_engine::pool::Hops;
 use xec_engine::transport::Transport;
 use xec_engine::transport::ssh::{
-    Agent, HostKeyChecking, Prompt, Prompter, Questions, Secret, Link, SshTarget, SshTransport,
+    Agent, HostKeyChecking, Link, Prompt, Prompter, Questions, Secret, SshTarget, SshTransport,
 };
 
 /// What the server asks, round by round, and the answers it takes.
