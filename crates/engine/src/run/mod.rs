@@ -1,5 +1,5 @@
-//! Running one command on a pooled connection, from asking for a permit to the exit status. [`exec`] collects its output,
-//! [`spawn`] hands it on as it comes; [`borrow`] is for who runs several on one connection.
+//! Running one command on a pooled connection, from asking for a permit to the exit status. [`exec()`] collects its output,
+//! [`spawn()`] hands it on as it comes; [`borrow()`] is for who runs several on one connection.
 
 mod borrow;
 mod capture;

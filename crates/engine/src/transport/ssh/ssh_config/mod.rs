@@ -1,10 +1,10 @@
 //! `ssh_config(5)`: what the files say about one host, by the rules of OpenSSH.
 //!
-//! - [`line`]: keyword and arguments of one line; [`parser`]: a file's lines
+//! - [`mod@line`]: keyword and arguments of one line; [`parser`]: a file's lines
 //! - [`files`]: reading files, once for as long as they do not change; [`glob`]: the names an `Include` stands for
 //! - [`pattern`], [`condition`]: `Host` and `Match`
 //! - [`settings`]: what was said first; [`value`]: numbers, times and words in it
-//! - [`resolve`]: one or two passes over the files; [`exec`]: commands of `Match exec`
+//! - [`mod@resolve`]: one or two passes over the files; [`exec`]: commands of `Match exec`
 //! - [`answer`]: what comes of it; [`tokens`]: `%h` and the like
 //! - [`local`]: this machine and who we are on it
 //!
