@@ -115,6 +115,21 @@ test('thousands of commands in any order, eight at once: each gets what is its o
   expect(wrong).toEqual([])
 }, 240_000)
 
+test('a child in the background that is just moving its streams is seen', async () => {
+  await using pool = new SSHConnectionPool({ shell: 'persistent' })
+  const wrong: string[] = []
+  const worker = async (name: number): Promise<void> => {
+    for (let turn = 0; turn < 50; turn += 1) {
+      const late = await pool.exec(server.target(), '(sh -c "sleep 0.05; echo late >&7" 7>&1 >/dev/null 2>&1 &); echo early')
+      wrong.push(...differences({ command: 'late', stdout: 'early\nlate\n' }, late))
+      const next = await pool.exec(server.target(), `sleep 0.02; echo ${name}`)
+      wrong.push(...differences({ command: 'next', stdout: `${name}\n` }, next))
+    }
+  }
+  await Promise.all(Array.from({ length: 8 }, (_, name) => worker(name)))
+  expect(wrong).toEqual([])
+}, 120_000)
+
 test('big and binary output arrives whole', async () => {
   await using pool = new SSHConnectionPool({ shell: 'persistent' })
   const size = 10 * 1024 * 1024

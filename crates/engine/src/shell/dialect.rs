@@ -65,9 +65,11 @@ case "$__xec_can" in P|S) while IFS= \read -r -d '' __xec; do \eval "$__xec"; do
 
 /// What a shell is to know before its first isolated command.
 ///
-/// `__xec_scan FIRST LAST`: is a process left that was made after FIRST and holds the shell's streams? It looks at every
+/// `__xec_scan FIRST LAST`: is a process left that was made after FIRST and may hold the shell's streams? It looks at every
 /// process id up to LAST, and goes on while new ones are made, because a process may end as soon as it has made another.
-/// Of a process whose descriptors it cannot read, the answer is yes if it is of this session, or an orphan.
+/// One of this session is the command's, and counts whatever it holds: it may be about to move a stream to a descriptor
+/// that was looked at before. Of others the descriptors count, looked at twice for the same reason, or that they are orphans
+/// where those cannot be read.
 pub fn prepare(dialect: Dialect) -> Vec<u8> {
     dialect.finish(SCAN.to_owned())
 }
@@ -79,16 +81,16 @@ if [ "$2" -lt "$1" ] || [ $(($2-$1)) -gt 5000 ]; then __xec_e=d; return 0; fi
 __xec_p=$1
 while [ "$__xec_p" -lt "$2" ]; do
 __xec_p=$((__xec_p+1))
-[ -d /proc/$__xec_p ] || continue
-if [ -r /proc/$__xec_p/fd ]; then
-for __xec_f in /proc/$__xec_p/fd/*; do
-if [ "$__xec_f" -ef /proc/$$/fd/8 ] || [ "$__xec_f" -ef /proc/$$/fd/9 ]; then __xec_e=d; return 0; fi
-done
-else
 \read -r __xec_f </proc/$__xec_p/stat || continue
 __xec_f=${__xec_f##*\) }; __xec_f=${__xec_f#* }; __xec_s=${__xec_f#* }; __xec_s=${__xec_s#* }
-if [ "${__xec_f%% *}" -le 1 ] || [ "${__xec_s%% *}" = "$__xec_sid" ]; then __xec_e=d; return 0; fi
-fi
+if [ "${__xec_s%% *}" = "$__xec_sid" ]; then __xec_e=d; return 0; fi
+if [ -r /proc/$__xec_p/fd ]; then
+for __xec_n in 1 2; do
+for __xec_s in /proc/$__xec_p/fd/*; do
+if [ "$__xec_s" -ef /proc/$$/fd/8 ] || [ "$__xec_s" -ef /proc/$$/fd/9 ]; then __xec_e=d; return 0; fi
+done
+done
+elif [ "${__xec_f%% *}" -le 1 ]; then __xec_e=d; return 0; fi
 done
 \read -r __xec_a __xec_a __xec_a __xec_a __xec_f </proc/loadavg || { __xec_e=d; return 0; }
 [ "$__xec_f" = "$2" ] && return 0
