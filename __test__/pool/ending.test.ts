@@ -83,6 +83,7 @@ describe('abort', () => {
   })
 
   it('a signal that has fired already touches nothing', async () => {
+    await until('earlier commands have left', () => pool.getStats().activeChannels === 0)
     const before = pool.getStats()
     const error = await failureOf(pool.exec(server.target({ host: 'no-such-host.invalid' }), 'true', { signal: AbortSignal.abort('no') }))
     expect(error).toMatchObject({ name: 'AbortError', code: 'ABORT_ERR', reached: false, cause: 'no' })
