@@ -32,11 +32,12 @@ describe('onSpawn', () => {
   })
 
   it('kill() reaches the command, and a caller that reads nothing holds up nothing', async () => {
-    const result = await run('head -c 3000000 /dev/zero; kill -STOP $$', {
+    const result = await run('head -c 3000000 /dev/zero; exec sleep 300', {
       nothrow: true, maxBuffer: 4_000_000,
       onSpawn: ({ kill, stdin }) => {
         expect(stdin).toBeNull()
-        void server.runs('sh').catch(() => undefined).then(() => kill('SIGKILL'))
+        // Not before it has written everything: until then what runs is its shell, or none yet.
+        void server.runs('sleep').catch(() => undefined).then(() => kill('SIGKILL'))
       },
     })
     expect(result).toMatchObject({ signal: 'SIGKILL', exitCode: 137, ok: false })
