@@ -64,6 +64,26 @@ describe('spawn', () => {
     expect(unread[0]?.kill()).toBe(false)
   })
 
+  it('a stdin stream that is destroyed without an error ends the command, too', async () => {
+    const source = new PassThrough()
+    const process = pool.spawn(server.target(), 'cat', { stdin: source })
+    source.write('half')
+    await once(process.stdout, 'readable')
+    source.destroy()
+    expect(await failureOf(process.done)).toMatchObject({ code: 'ESTDIN', kind: 'invalid-usage', reached: true })
+    const early = new PassThrough().destroy()
+    expect(await failureOf(pool.spawn(server.target(), 'cat', { stdin: early }).done)).toMatchObject({ code: 'ESTDIN' })
+  })
+
+  it('a signal right after the start is not lost while sshd makes the process', async () => {
+    for (let round = 0; round < 5; round += 1) {
+      const processes = Array.from({ length: 16 }, () => pool.spawn(server.target(), 'sleep 300'))
+      for (const process of processes) expect(process.kill('SIGKILL')).toBe(true)
+      const ends = await Promise.all(processes.map(({ done }) => done))
+      expect(ends.map(({ signal }) => signal)).toEqual(ends.map(() => 'SIGKILL'))
+    }
+  })
+
   it('memory for an unread stream is bounded', async () => {
     const process = pool.spawn(server.target(), 'cat /dev/zero')
     await once(process.stdout, 'readable')

@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream'
+import { finished } from 'node:stream'
 import { CancelToken, type NativeProcess, type CommandSpec } from '../binding'
 import { InvalidUsageError, errorFromFailure } from '../errors'
 import type { CheckedSpawnOptions } from '../options'
@@ -21,13 +21,15 @@ export function spawnProcess(spawner: Spawner, command: string, options: Checked
   if (signal?.aborted === true) cancel()
   signal?.addEventListener('abort', cancel, { once: true })
   const native = spawner.start(spawnSpec(command, options), token)
-  const source = stdin instanceof Readable || isStream(stdin) ? stdin : undefined
+  const source = typeof stdin === 'object' && !Buffer.isBuffer(stdin) ? stdin : undefined
   const broken: { cause?: unknown } = {}
   const done = ending({ command, host, native }, { signal, broken }, spawner.settled)
     .finally(() => { signal?.removeEventListener('abort', cancel) })
   const process = new RemoteProcess({ command, host, native, done, token, encoding })
   if (source !== undefined) {
-    source.once('error', (cause) => {
+    // Destroyed without an error it would otherwise never end, and the command wait for ever.
+    finished(source, { writable: false }, (cause) => {
+      if (cause == null) return
       broken.cause = cause
       cancel()
     })
@@ -37,8 +39,6 @@ export function spawnProcess(spawner: Spawner, command: string, options: Checked
   }
   return process
 }
-
-const isStream = (value: unknown): value is Readable => typeof value === 'object' && value !== null && 'pipe' in value
 
 function spawnSpec(command: string, { cwd, env, timeout, priority, pty, stdin }: CheckedSpawnOptions): CommandSpec {
   return {

@@ -41,7 +41,7 @@ pub struct Command {
 /// As whom a command runs, and how sudo is persuaded.
 #[derive(Clone)]
 pub struct Sudo {
-    /// An account's name; it is not quoted.
+    /// An account's name.
     pub user: String,
     /// The login user's. One line.
     pub password: Option<Zeroizing<String>>,

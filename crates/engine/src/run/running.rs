@@ -21,6 +21,9 @@ pub(crate) type ChannelOf<T> = <<T as Transport>::Connection as Connection>::Cha
 
 /// How long the server may take to close a channel after exit status and EOF before the caller gets its answer anyway.
 const LINGER: Duration = Duration::from_millis(250);
+/// sshd says that a command has started before the process has a group of its own, and loses signals until it has. What the
+/// caller has to say waits for output, or for this long.
+const SETTLE: Duration = Duration::from_millis(100);
 /// How long to wait for a lost connection to say why.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -30,6 +33,8 @@ pub(super) struct Running<T: Transport> {
     permit: Permit<T>,
     sink: Sink,
     reached: Reached,
+    /// Something came from it: its process is up.
+    heard: bool,
     status: Option<ExitStatus>,
     eof: bool,
     /// A terminal was asked for, and the server has not answered.
@@ -62,6 +67,7 @@ impl<T: Transport> Running<T> {
             permit,
             sink,
             reached: Reached::No,
+            heard: false,
             status: None,
             eof: false,
             pty_asked: command.pty.is_some(),
@@ -95,6 +101,9 @@ impl<T: Transport> Running<T> {
         tokio::pin!(linger);
         let mut lingering = false;
         let mut saying = Saying::default();
+        let settle = tokio::time::sleep(SETTLE);
+        tokio::pin!(settle);
+        let (mut settling, mut settled) = (false, false);
         loop {
             // Whoever has something to say must be heard although nobody reads: so what arrives meanwhile is taken.
             let full = self.sink.is_full() && !saying.is_under_way();
@@ -108,7 +117,8 @@ impl<T: Transport> Running<T> {
                     feeding = false;
                     self.note_sent(&mut was_sent);
                 }
-                control = controls.next(), if self.reached == Reached::Yes && !saying.is_under_way() => {
+                () = &mut settle, if settling && !settled => settled = true,
+                control = controls.next(), if settled && !saying.is_under_way() => {
                     saying.begin(control, writer.clone());
                 }
                 () = saying.done(), if saying.is_under_way() => {}
@@ -122,6 +132,11 @@ impl<T: Transport> Running<T> {
                     if let Some(ended) = self.take(event) {
                         return ended;
                     }
+                    if self.reached == Reached::Yes && !settling {
+                        settling = true;
+                        settle.as_mut().reset(Instant::now() + SETTLE);
+                    }
+                    settled |= self.heard;
                     if self.eof && self.status.is_some() && !lingering {
                         lingering = true;
                         linger.as_mut().reset(Instant::now() + LINGER);
@@ -160,6 +175,7 @@ impl<T: Transport> Running<T> {
 
     fn push(&mut self, stream: Stream, data: Bytes) -> Result<(), Error> {
         self.reached = Reached::Yes;
+        self.heard = true;
         match (&mut self.gate, stream) {
             (Some(gate), Stream::Stderr) => {
                 let own = gate.pass(data);
