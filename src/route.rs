@@ -1,6 +1,6 @@
 use napi::{Error, Result, Status};
 use napi_derive::napi;
-use xec_engine::transport::ssh::ssh_config::{Local, Tokens};
+use xec_engine::transport::ssh::ssh_config::{Known, Local, Tokens};
 use xec_engine::transport::ssh::{Proxy, ProxyKind, Route};
 use zeroize::Zeroizing;
 
@@ -52,7 +52,8 @@ impl ProxySpec {
             jump: "",
         };
         // The tokens of commands need nothing of this machine.
-        let expanded = tokens.expand_command(&command, &Local::default()).map_err(|problem| invalid(&problem))?;
+        let expanded =
+            tokens.expand_command(&command, Known::Route, &Local::default()).map_err(|problem| invalid(&problem))?;
         Ok(Route::Command(Zeroizing::new(expanded)))
     }
 }

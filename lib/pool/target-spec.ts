@@ -82,7 +82,7 @@ function targetSpec(target: ConfiguredTarget, config: HostPoolConfig | undefined
 function extras(target: ConfiguredTarget, { host, username }: TargetSpec): Partial<TargetSpec> {
   const { fromConfig: said, originalHost = host } = target
   const proxy = proxySpec(target)
-  if (proxy?.kind === 'command' && proxy.expanded !== true) [host, originalHost, username].forEach(refuseShellText)
+  if (proxy?.kind === 'command' && proxy.expanded !== true) [host, originalHost, said?.hostKeyAlias ?? host, username].forEach(refuseShellText)
   return {
     ...(said === undefined ? {} : { fromConfig: said.login, hostKeyAlias: said.hostKeyAlias, originalHost }),
     ...(proxy === undefined ? {} : { proxy }),
@@ -98,7 +98,7 @@ function proxySpec({ proxy, jumpHost, fromConfig }: ConfiguredTarget): ProxySpec
 /** The engine would refuse them as well, but not by the option's name. */
 function refuseShellText(name: string): void {
   if (/^-|[\s\p{Cc}'`"$\\;&<>|(){}*?!#~^]/u.test(name)) {
-    throw new InvalidOptionError('proxy.command', 'host or username has characters that a shell would act on')
+    throw new InvalidOptionError('proxy.command', 'host, its HostKeyAlias or username has characters that a shell would act on')
   }
 }
 

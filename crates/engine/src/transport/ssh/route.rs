@@ -97,7 +97,9 @@ impl Route {
         };
         let text = match phase {
             Phase::Dial => format!("{waited} has not connected us yet"),
-            _ => format!("{waited} has connected us, but the server does not answer"),
+            Phase::Handshake => format!("{waited} has connected us, but the server does not answer"),
+            // Before it nothing was asked of it, and after it others may be who is waited for.
+            _ => return None,
         };
         Some(Arc::new(Waited(text)))
     }

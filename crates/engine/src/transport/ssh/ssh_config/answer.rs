@@ -100,8 +100,9 @@ impl Reading<'_> {
         let Some(command) = command.as_deref().filter(|command| !command.eq_ignore_ascii_case("none")) else {
             return Ok(None);
         };
-        let command =
-            tokens.expand_command(command, self.local).map_err(|problem| format!("ProxyCommand: {problem}"))?;
+        let command = tokens
+            .expand_command(command, Known::Route, self.local)
+            .map_err(|problem| format!("ProxyCommand: {problem}"))?;
         Ok(Some(Via::Command(command)))
     }
 

@@ -33,11 +33,14 @@ impl ConfigFiles {
     /// The file's lines; `None` when there is no such file. With `private`, only if nobody else could have written them.
     pub(super) fn read(&self, path: &Path, private: bool, local: &Local) -> Result<Option<Arc<ParsedFile>>, Error> {
         let unreadable = |error: io::Error| about_file(path, "the file cannot be read", Some(error));
-        let mut file = match File::open(path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(unreadable(error)),
-        };
+        // Opening a FIFO would wait for somebody to write into it.
+        let mut file =
+            match std::fs::metadata(path).and_then(|facts| facts.is_file().then(|| File::open(path)).transpose()) {
+                Ok(Some(file)) => file,
+                Ok(None) => return Err(about_file(path, "it is not a file", None)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                Err(error) => return Err(unreadable(error)),
+            };
         let facts = file.metadata().map_err(unreadable)?;
         if private && !is_private(&facts, local) {
             return Err(about_file(path, "others may write to the file, or it belongs to somebody else", None));

@@ -34,4 +34,4 @@ pub use hop::HopAddress;
 pub use local::Local;
 pub use resolve::{Query, Which, resolve};
 pub use resolved::{AgentChoice, Resolved, Via};
-pub use tokens::{Tokens, shell_safe};
+pub use tokens::{Known, Tokens, shell_safe};

@@ -165,7 +165,7 @@ impl Reading<'_> {
             return Ok(None);
         }
         let tokens = Tokens { host, user, ..self.tokens("") };
-        succeeds(&tokens.expand(command, Known::All, self.local, false)?).map(Some)
+        succeeds(&tokens.expand_command(command, Known::All, self.local)?).map(Some)
     }
 
     fn include(&mut self, file: &ParsedFile, line: &Line, place: Place) -> Result<(), Error> {

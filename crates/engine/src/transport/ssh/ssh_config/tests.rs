@@ -195,8 +195,11 @@ fn commands_get_no_names_that_a_shell_would_act_on() {
     let text = "ProxyCommand nc %h %p\n";
     assert_eq!(folder.resolve(text, "plain").expect("plain").via, Some(Via::Command("nc plain 22".into())));
     for host in ["a;b", "$(x)", "-oProxyCommand", "a|b", "a`b`"] {
-        let error = folder.resolve(text, host).expect_err(host);
-        assert!(error.to_string().contains("shell"), "{error}");
+        for text in [text, "HostName 127.0.0.1\nProxyCommand nc %k %p\n", "HostName 127.0.0.1\nProxyCommand nc %n %p\n"]
+        {
+            let error = folder.resolve(text, host).expect_err(host);
+            assert!(error.to_string().contains("shell"), "{error}");
+        }
     }
 }
 

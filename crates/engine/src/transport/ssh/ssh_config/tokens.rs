@@ -55,8 +55,8 @@ impl Tokens<'_> {
     }
 
     /// As [`expand`](Self::expand), for a line that a shell will read: what is filled in must not mean anything to it.
-    pub fn expand_command(&self, text: &str, local: &Local) -> Result<String, Problem> {
-        let alias = self.key_alias.unwrap_or_default();
+    pub fn expand_command(&self, text: &str, known: Known, local: &Local) -> Result<String, Problem> {
+        let alias = self.key_alias.unwrap_or(self.original);
         let names = [
             ("%h", "host", self.host),
             ("%n", "host", self.original),
@@ -68,7 +68,7 @@ impl Tokens<'_> {
                 return Err(format!("the {name} has characters that a shell would act on"));
             }
         }
-        self.expand(text, Known::Route, local, false)
+        self.expand(text, known, local, false)
     }
 
     fn token(&self, token: char, known: Known, local: &Local) -> Option<String> {
