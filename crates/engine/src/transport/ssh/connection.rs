@@ -206,8 +206,8 @@ async fn cut_off(error: Error, end: &watch::Receiver<End>) -> Error {
     }
     let refused = last_words(end).is_some_and(|words| is_refusal(&words));
     match error {
-        Error::Authentication { accepted, .. } if accepted == NOTHING && !refused => {
-            Error::ConnectionLost { phase: Phase::Authenticate, reached: Reached::No, source: None }
+        Error::Authentication { accepted, source, .. } if accepted == NOTHING && !refused => {
+            Error::ConnectionLost { phase: Phase::Authenticate, reached: Reached::No, source }
         }
         error => error,
     }

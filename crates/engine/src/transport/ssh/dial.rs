@@ -88,8 +88,11 @@ impl Cutter {
     /// that out: while a write waits, russh sends none.
     #[cfg_attr(not(target_os = "linux"), expect(unused_variables, reason = "TCP_USER_TIMEOUT is Linux's"))]
     pub fn give_up_after(&self, silence: Duration) -> io::Result<()> {
+        // More than this the kernel takes for a negative number, and refuses.
         #[cfg(target_os = "linux")]
-        socket2::SockRef::from(&self.0).set_tcp_user_timeout(Some(silence))?;
+        let most = Duration::from_millis(i32::MAX.unsigned_abs().into());
+        #[cfg(target_os = "linux")]
+        socket2::SockRef::from(&self.0).set_tcp_user_timeout(Some(silence.min(most)))?;
         Ok(())
     }
 }

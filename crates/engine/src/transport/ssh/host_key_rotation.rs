@@ -29,7 +29,12 @@ pub async fn follow(handle: Weak<Handle<Handler>>, judge: HostKeyJudge, announce
     let Ok(Announcement { trusted, keys }) = announced.await else { return };
     let is_new = |key: &PublicKey| key.key_data() != trusted.key_data() && judge.is_news(key);
     let mut new: Vec<PublicKey> = keys.into_iter().filter(is_new).collect();
-    new.dedup_by(|a, b| a.key_data() == b.key_data());
+    let mut seen = Vec::new();
+    new.retain(|key| {
+        let is_first = !seen.contains(key.key_data());
+        seen.push(key.key_data().clone());
+        is_first
+    });
     if new.is_empty() || new.len() > MOST {
         return;
     }

@@ -183,7 +183,13 @@ fn unreadable(path: &Path, error: std::io::Error) -> Error {
 /// Any PEM format: OpenSSH, PKCS#8, PKCS#1, SEC1; encrypted or not.
 pub fn decode(text: &str, passphrase: Option<&str>) -> Result<PrivateKey, Error> {
     // Line ends and indentation as editors and environment variables leave them.
-    let text: Zeroizing<String> = Zeroizing::new(text.lines().map(|line| format!("{}\n", line.trim())).collect());
+    // Never more than that, so no copy is left behind by growing.
+    let mut plain = Zeroizing::new(String::with_capacity(text.len() + 1));
+    for line in text.lines() {
+        plain.push_str(line.trim());
+        plain.push('\n');
+    }
+    let text = plain;
     if text.contains("BEGIN OPENSSH PRIVATE KEY") {
         return decode_openssh(&text, passphrase);
     }

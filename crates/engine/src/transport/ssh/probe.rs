@@ -17,6 +17,7 @@ pub async fn run<C: Channel>(opened: Result<C, OpenError>, command: &str) -> Res
     while let Some(event) = channel.next().await {
         match event {
             ChannelEvent::Exited(status) => healthy = status == ExitStatus::Code(0),
+            ChannelEvent::ExecRefused => return Err(Error::ExecRefused),
             ChannelEvent::Closed => break,
             _ => {}
         }

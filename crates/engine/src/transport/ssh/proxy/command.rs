@@ -107,7 +107,8 @@ async fn look_after(mut child: Child, stderr: ChildStderr, report: Arc<Report>, 
             }
             // Nobody holds its stderr any more: it has ended, or is about to.
             _ = &mut listener, if !listener.is_finished() => look = LOOK_SOON,
-            () = tokio::time::sleep(look) => {}
+            // Not quickly for ever: a program may close its stderr and live on.
+            () = tokio::time::sleep(look) => look = (look * 2).min(LOOK),
         }
         let Some(ended) = child.try_wait().transpose() else { continue };
         if !listener.is_finished() {

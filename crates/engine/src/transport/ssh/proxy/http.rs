@@ -20,6 +20,8 @@ pub async fn connect(stream: &mut TcpStream, proxy: &Proxy, host: &str, port: u1
         let password = proxy.password.as_ref().map(|secret| secret.as_str()).unwrap_or_default();
         let login = Zeroizing::new(format!("{username}:{password}"));
         let encoded = Zeroizing::new(STANDARD.encode(login.as_bytes()));
+        // Growing with the password in it would leave a copy behind.
+        request.reserve(encoded.len() + 64);
         request.push_str("Proxy-Authorization: Basic ");
         request.push_str(&encoded);
         request.push_str("\r\n");
