@@ -32,7 +32,7 @@ pub struct Shared {
     pub counters: Counters,
     pub outlet: Outlet,
     /// Where it listens, with the port that was chosen.
-    bound: Mutex<Address>,
+    pub bound: Mutex<Address>,
     closing: watch::Sender<bool>,
     closed: watch::Sender<bool>,
 }

@@ -46,7 +46,7 @@ impl Clients {
                     tokio::spawn(self.clone().serve(client));
                 }
                 Err(error) => {
-                    let address = self.to.clone().unwrap_or_else(|| Address::tcp("socks", 0));
+                    let address = self.shared.bound.lock().clone();
                     self.shared.outlet.tell(News::Failed(ForwardError::listen(&address, error)));
                     tokio::time::sleep(BREATH).await;
                 }

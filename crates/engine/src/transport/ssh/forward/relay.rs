@@ -31,10 +31,10 @@ pub async fn relay(socket: Socket, channel: Channel<Msg>, counters: &Counters, c
         () = closing => {}
         () = both_ways(socket, &mut reader, &writer, counters) => {}
     }
-    // A failing write means that the connection is gone, and the channel with it.
-    let _ = writer.close().await;
-    // What still comes must be taken, or it would hold up the channel's siblings.
-    let _ = tokio::time::timeout(CLOSE_GRACE, until_closed(&mut reader)).await;
+    // A failing write means that the connection is gone, and the channel with it. What still comes must be taken meanwhile, or
+    // it would hold up the channel's siblings, and our own word with them.
+    let ending = async { tokio::join!(writer.close(), until_closed(&mut reader)) };
+    let _ = tokio::time::timeout(CLOSE_GRACE, ending).await;
 }
 
 async fn both_ways(socket: Socket, reader: &mut ChannelReadHalf, writer: &ChannelWriteHalf<Msg>, counters: &Counters) {

@@ -57,7 +57,7 @@ impl ServerListener {
     }
 
     pub async fn close(&self, connection: &SshConnection) {
-        connection.unlisten(&self.bound).await;
+        connection.unlisten(&self.bound, &self.inbound).await;
     }
 }
 

@@ -32,8 +32,9 @@ impl Routes {
         self.routes.lock().push(Route { listen, to });
     }
 
-    pub fn remove(&self, listen: &Address) {
-        self.routes.lock().retain(|route| route.listen != *listen);
+    /// Of one forward: another one may have asked for the same address, and have it.
+    pub fn remove(&self, listen: &Address, to: &mpsc::Sender<Inbound>) {
+        self.routes.lock().retain(|route| route.listen != *listen || !route.to.same_channel(to));
     }
 
     /// The server has chosen `port` for the route that asked for any.
@@ -129,7 +130,10 @@ mod tests {
         routes.chosen(&any, 4711);
         assert_eq!(goes_to(&routes, &receivers, &any.with_port(4711)), Some(0));
         assert_eq!(goes_to(&routes, &receivers, &any.with_port(4712)), None);
-        routes.remove(&any.with_port(4711));
+        let to = routes.find(&any.with_port(4711)).unwrap();
+        routes.remove(&any.with_port(4711), &mpsc::channel(1).0);
+        assert_eq!(goes_to(&routes, &receivers, &any.with_port(4711)), Some(0), "another forward's end is not its own");
+        routes.remove(&any.with_port(4711), &to);
         assert_eq!(goes_to(&routes, &receivers, &any.with_port(4711)), None);
     }
 }

@@ -66,7 +66,7 @@ impl SshConnection {
     pub(super) async fn listen(&self, listen: &Address, inbound: mpsc::Sender<Inbound>) -> Result<Address, Error> {
         let routes = self.routes();
         let _choosing = if listen.port() == 0 { Some(routes.choosing.lock().await) } else { None };
-        routes.add(listen.clone(), inbound);
+        routes.add(listen.clone(), inbound.clone());
         let limit = self.open_timeout();
         let answered = timeout(limit, self.request_listener(listen)).await;
         match answered {
@@ -77,7 +77,7 @@ impl SshConnection {
                 Ok(bound)
             }
             refused => {
-                routes.remove(listen);
+                routes.remove(listen, &inbound);
                 Err(match refused {
                     Ok(Err(russh::Error::RequestDenied)) => {
                         Error::Forward(ForwardError::ListenDenied { listen: listen.to_string() })
@@ -100,8 +100,8 @@ impl SshConnection {
     }
 
     /// Has the server listen no more; bounded.
-    pub(super) async fn unlisten(&self, listen: &Address) {
-        self.routes().remove(listen);
+    pub(super) async fn unlisten(&self, listen: &Address, inbound: &mpsc::Sender<Inbound>) {
+        self.routes().remove(listen, inbound);
         let asked = async {
             match listen {
                 Address::Tcp { host, port } => self.handle().cancel_tcpip_forward(host, u32::from(*port)).await,
