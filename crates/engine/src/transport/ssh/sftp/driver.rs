@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::assembler::Assembler;
 use super::reply::understand;
@@ -52,8 +52,9 @@ pub async fn drive<C: Channel>(
         // Only now: OpenSSH's sftp-server leaves at the end of its input, whatever answers it still has to write.
         if sent_all && !ended && shared.is_answered() {
             ended = true;
+            goodbye.as_mut().reset(Instant::now() + GOODBYE);
             // A failing write means that the connection is gone; the reading side says so.
-            let _ = writer.eof().await;
+            let _ = timeout(GOODBYE, writer.eof()).await;
         }
         let event = tokio::select! {
             event = channel.next() => event,
@@ -70,7 +71,8 @@ pub async fn drive<C: Channel>(
             }
         };
         let Some(event) = event else { return Ended::Lost };
-        if sent_all {
+        // After our own end nothing that it says gains it time.
+        if sent_all && !ended {
             goodbye.as_mut().reset(Instant::now() + GOODBYE);
         }
         match inbox.take(event, shared) {

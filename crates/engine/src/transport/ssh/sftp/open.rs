@@ -94,6 +94,7 @@ async fn live(
     };
     let (shared, packets, greeting) = Shared::greeting(hello(VERSION));
     let shared = Arc::new(shared);
+    let over = Over(Arc::clone(&shared));
     if let Err(Ok((sftp, _))) = reply.send(Ok((Sftp::new(Arc::clone(&shared)), greeting))) {
         drop(sftp);
     }
@@ -107,7 +108,18 @@ async fn live(
         Ended::Lost => permit.suspect(),
         Ended::Unfinished => tail::close::<SshTransport>(channel, permit).await,
     }
-    shared.end();
+    drop(over);
+}
+
+/// Tells everybody that the session is over when dropped, as a panic drops it too: who waits must not wait for ever.
+struct Over(Arc<Shared>);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        // The first error counts: after an orderly end this one is nobody's.
+        self.0.fail(Error::Internal { what: "an SFTP session" });
+        self.0.end();
+    }
 }
 
 /// Asks for the subsystem; the greeting follows at once, because an answer in between would cost a round trip. It is sent

@@ -2,7 +2,7 @@
 
 use super::attributes::{Attributes, FileType};
 use super::packet::Packet;
-use super::path::ancestry;
+use super::path::{ancestry, is_plain_name, join};
 use super::reply::{Name, Reply};
 use super::session::{About, Sftp, about};
 use super::shared::Pending;
@@ -13,6 +13,8 @@ use crate::error::Error;
 /// Questions for the next part of a directory that are on the way together, where the server answers one after the other.
 /// One that answers several at a time may mix up which is the last.
 const LISTINGS: usize = 2;
+/// Far beyond what any system can have.
+const LONGEST_PATH: usize = 64 * 1024;
 
 impl Sftp {
     /// What is known of a file; of the target, where it is a symbolic link.
@@ -148,11 +150,28 @@ impl Sftp {
         if self.lstat(path).await?.file_type() != FileType::Directory {
             return self.remove(path).await;
         }
-        for entry in self.list(path).await? {
-            let inner = super::path::join(path, &entry.name);
-            Box::pin(self.remove_all(&inner)).await?;
+        // No recursion: a server can nest directories deeper than a stack is.
+        let mut directories = vec![(path.to_vec(), false)];
+        while let Some((directory, is_empty)) = directories.pop() {
+            if is_empty {
+                self.remove_directory(&directory).await?;
+                continue;
+            }
+            let entries = self.list(&directory).await?;
+            directories.push((directory.clone(), true));
+            for entry in entries {
+                let inner = join(&directory, &entry.name);
+                if !is_plain_name(&entry.name) || inner.len() > LONGEST_PATH {
+                    return Err(Error::SftpProtocol { problem: "a directory has an entry with an impossible name" });
+                }
+                if self.lstat(&inner).await?.file_type() == FileType::Directory {
+                    directories.push((inner, false));
+                } else {
+                    self.remove(&inner).await?;
+                }
+            }
         }
-        self.remove_directory(path).await
+        Ok(())
     }
 }
 

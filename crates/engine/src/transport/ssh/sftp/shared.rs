@@ -52,7 +52,7 @@ pub struct Pending(oneshot::Receiver<Answered>);
 impl Pending {
     /// Cancel-safe: asking again goes on waiting.
     pub async fn answer(&mut self) -> Answered {
-        // The driver answers everybody before it ends; only its panic drops an answer.
+        // The driver answers everybody before it ends, however it ends.
         (&mut self.0).await.unwrap_or(Err(Error::Internal { what: "an SFTP session" }))
     }
 }

@@ -46,12 +46,11 @@ impl ReadStream {
         }
         let Some((offset, length, pending)) = self.asked.front_mut() else { return Ok(None) };
         let (offset, length) = (*offset, *length);
-        let data = pending.data(about("read", &self.file.path)).await?;
+        let data = pending.data(about("read", &self.file.path)).await;
         self.asked.pop_front();
-        let Some(pieces) = data else {
-            self.done = true;
-            return Ok(None);
-        };
+        // After an error nothing more comes: there would be a gap in it.
+        self.done = !matches!(data, Ok(Some(_)));
+        let Some(pieces) = data? else { return Ok(None) };
         let bytes = whole(pieces);
         match u32::try_from(bytes.len()).ok().and_then(|got| length.checked_sub(got)) {
             Some(missing) if !bytes.is_empty() => self.ask_rest(offset + bytes.len() as u64, missing),
@@ -130,6 +129,8 @@ pub struct WriteStream {
     size: usize,
     next: u64,
     sent: VecDeque<Pending>,
+    /// There is a gap in what was written.
+    failed: Option<Error>,
 }
 
 impl WriteStream {
@@ -144,7 +145,7 @@ impl WriteStream {
         let file = RemoteFile::open(sftp, path, mode.flags(), &attributes).await?;
         // A server that does not know how to append gets the right place.
         let next = if mode == WriteMode::Append { file.attributes().await?.size.unwrap_or(0) } else { start };
-        Ok(Self { file, size: sftp.features().write_size as usize, next, sent: VecDeque::new() })
+        Ok(Self { file, size: sftp.features().write_size as usize, next, sent: VecDeque::new(), failed: None })
     }
 
     /// Takes the bytes, and waits only while too many are not confirmed yet. An error may be that of an earlier call.
@@ -164,14 +165,20 @@ impl WriteStream {
         while !self.sent.is_empty() {
             self.confirm().await?;
         }
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
         self.file.close().await
     }
 
     async fn confirm(&mut self) -> Result<(), Error> {
         if let Some(oldest) = self.sent.front_mut() {
-            oldest.done(about("write", &self.file.path)).await?;
+            let outcome = oldest.done(about("write", &self.file.path)).await;
             self.sent.pop_front();
+            if let Err(error) = outcome {
+                self.failed.get_or_insert(error);
+            }
         }
-        Ok(())
+        self.failed.clone().map_or(Ok(()), Err)
     }
 }

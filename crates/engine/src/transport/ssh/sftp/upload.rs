@@ -68,14 +68,12 @@ impl Sftp {
             }
         };
         let certain = AtomicU64::new(if options.resume { UNTOUCHED } else { 0 });
-        let sending = async {
-            let sent = send(&mut file, Arc::new(source), first, options, watch, &certain).await?;
-            if options.atomic {
-                self.replace(&target, remote).await?;
-            }
-            Ok(sent)
+        let sending = send(&mut file, Arc::new(source), first, options, watch, &certain);
+        let outcome = match watch.unless_cancelled(sending).await {
+            // Not to be cut short: between its steps there may be neither the old file nor the new one.
+            Ok(sent) if options.atomic => self.replace(&target, remote).await.map(|()| sent),
+            outcome => outcome,
         };
-        let outcome = watch.unless_cancelled(sending).await;
         if outcome.is_err() {
             file.give_up(remains(options, certain.load(Ordering::Relaxed))).await;
         }

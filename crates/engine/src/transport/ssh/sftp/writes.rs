@@ -20,6 +20,8 @@ const FIRST: usize = 8;
 const MOST: usize = 4 * 1024 * 1024;
 /// Bytes read from the disk at a time.
 const READ_AHEAD: usize = 1024 * 1024;
+/// In pieces, for servers that take only tiny ones.
+const MOST_AHEAD: usize = 1024;
 
 /// The bytes of a file on their way to the server: read ahead, sent in order, confirmed in order.
 pub struct Writes<'a> {
@@ -93,7 +95,7 @@ impl<'a> Writes<'a> {
     }
 
     fn read_ahead(&mut self) {
-        let count = READ_AHEAD.div_ceil(self.size);
+        let count = READ_AHEAD.div_ceil(self.size).min(MOST_AHEAD);
         if self.at_end || self.reading.is_some() || self.ready.len() >= count {
             return;
         }
