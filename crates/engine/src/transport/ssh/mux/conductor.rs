@@ -117,7 +117,9 @@ impl Conductor {
         for descriptor in descriptors {
             send_descriptor(stream, descriptor).await?;
         }
-        let packet = read_packet(stream).await?.ok_or(io::ErrorKind::UnexpectedEof)?;
+        // A master that is stopped says nothing for ever.
+        let packet = timeout(self.patience, read_packet(stream)).await.map_err(|_| io::ErrorKind::TimedOut)??;
+        let packet = packet.ok_or(io::ErrorKind::UnexpectedEof)?;
         match Reply::decode(packet).ok_or_else(|| malformed("an unknown message"))? {
             Reply::SessionOpened { id: 0, .. } => Ok(Answer::Opened),
             // The words are OpenSSH's: it has only one code for everything that fails.

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore, watch};
 
@@ -14,6 +15,9 @@ use crate::transport::ssh::link::Link;
 
 /// Control connections at once. Each session of a visitor has one.
 const MAX_VISITORS: usize = 1024;
+
+/// After a visitor could not be let in: too many open files do not go away by asking at once again.
+const BREATH: Duration = Duration::from_millis(100);
 
 /// What the visitors of one control socket share.
 pub struct Master {
@@ -61,7 +65,7 @@ async fn serve(link: Arc<Link>, lender: Lender<SshTransport>, path: PathBuf) {
             Err(error) => {
                 // Too many open files, or a visitor that left at once.
                 tracing::warn!(path = %path.display(), %error, "a visitor could not be let in");
-                tokio::task::yield_now().await;
+                tokio::time::sleep(BREATH).await;
             }
         }
     }

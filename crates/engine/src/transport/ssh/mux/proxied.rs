@@ -6,15 +6,15 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::io::{AsyncWriteExt, BufReader};
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::io::BufReader;
+use tokio::net::unix::OwnedReadHalf;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::guest::Guest;
 use super::master::Master;
 use super::ssh_message::SshMessage;
 use super::visitor::Visitor;
-use super::wire::{malformed, read_packet};
+use super::wire::{malformed, read_packet, write_queue};
 
 /// Channels of one visitor, open or waiting for their turn.
 const MAX_CHANNELS: usize = 4096;
@@ -27,16 +27,9 @@ pub async fn run(visitor: Visitor) -> io::Result<()> {
     let (outgoing, queue) = unbounded_channel();
     tokio::select! {
         outcome = read(reader, &master, &outgoing) => outcome,
-        outcome = write(writer, queue) => outcome,
+        outcome = write_queue(writer, queue) => outcome,
         () = master.over() => Ok(()),
     }
-}
-
-async fn write(mut writer: OwnedWriteHalf, mut queue: UnboundedReceiver<Bytes>) -> io::Result<()> {
-    while let Some(message) = queue.recv().await {
-        writer.write_all(&message).await?;
-    }
-    Ok(())
 }
 
 async fn read(reader: OwnedReadHalf, master: &Arc<Master>, outgoing: &UnboundedSender<Bytes>) -> io::Result<()> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::net::UnixStream;
-use tokio::net::unix::pipe::{Sender, pipe};
+use tokio::net::unix::pipe::{Receiver, Sender, pipe};
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::conductor::{Conductor, Descriptors};
@@ -64,6 +64,15 @@ impl Ride {
     }
 }
 
+/// Our ends of stdin, stdout and stderr, and those that the master gets.
+fn streams() -> io::Result<(Sender, (Receiver, Receiver), Descriptors)> {
+    let (stdin, theirs_in) = pipe()?;
+    let (theirs_out, stdout) = pipe()?;
+    let (theirs_err, stderr) = pipe()?;
+    let theirs = [theirs_in.into_blocking_fd()?, theirs_out.into_blocking_fd()?, theirs_err.into_blocking_fd()?];
+    Ok((stdin, (stdout, stderr), theirs))
+}
+
 impl Drop for Ride {
     fn drop(&mut self) {
         self.writer.0.leave();
@@ -90,11 +99,14 @@ impl Shared {
             let _ = ticket.events.try_send(ChannelEvent::ExecRefused);
             return Ok(());
         }
-        let (stdin, theirs_in) = pipe()?;
-        let (theirs_out, stdout) = pipe()?;
-        let (theirs_err, stderr) = pipe()?;
-        let descriptors: Descriptors =
-            [theirs_in.into_blocking_fd()?, theirs_out.into_blocking_fd()?, theirs_err.into_blocking_fd()?];
+        let (stdin, outputs, descriptors) = match streams() {
+            Ok(streams) => streams,
+            Err(error) => {
+                // It is we who have run out of something, and nothing has begun. The queue is empty.
+                let _ = ticket.events.try_send(ChannelEvent::NotOpened(error.to_string()));
+                return Ok(());
+            }
+        };
         state.stdin = Some(Arc::new(stdin));
         let terminal = state.tty.take();
         let session = Session {
@@ -105,7 +117,7 @@ impl Shared {
             ..Session::default()
         };
         let Ticket { path, stream, patience, events, over } = ticket;
-        let conductor = Conductor { path, patience, session, events, outputs: (stdout, stderr) };
+        let conductor = Conductor { path, patience, session, events, outputs };
         tokio::spawn(conductor.run(stream, descriptors, Arc::clone(&self.hang_up), over));
         Ok(())
     }

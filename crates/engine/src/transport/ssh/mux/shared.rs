@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use tokio::io::{AsyncWriteExt, BufReader};
+use tokio::io::BufReader;
 use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::unix::OwnedReadHalf;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use super::client;
 use super::shared_channel::{Arrival, Half, SharedChannel, WINDOW};
 use super::ssh_message::SshMessage;
-use super::wire::{malformed, read_packet};
+use super::wire::{malformed, read_packet, write_queue};
 use crate::error::{Cause, Error, Phase, Reached};
 use crate::transport::{Connection, OpenError};
 
@@ -171,7 +171,7 @@ async fn carry(
     let (reader, writer) = stream.into_split();
     let outcome = tokio::select! {
         outcome = read(reader, &line) => outcome,
-        outcome = write(writer, queue) => outcome,
+        outcome = write_queue(writer, queue) => outcome,
         // Also when the connection was dropped.
         _ = hung_up => Ok(()),
     };
@@ -184,13 +184,6 @@ async fn read(reader: OwnedReadHalf, line: &Arc<Line>) -> io::Result<()> {
     let mut reader = BufReader::with_capacity(READ_BUFFER, reader);
     while let Some(packet) = read_packet(&mut reader).await? {
         line.take(SshMessage::decode(packet).ok_or_else(|| malformed("a message that is cut short"))?)?;
-    }
-    Ok(())
-}
-
-async fn write(mut writer: OwnedWriteHalf, mut queue: UnboundedReceiver<Bytes>) -> io::Result<()> {
-    while let Some(message) = queue.recv().await {
-        writer.write_all(&message).await?;
     }
     Ok(())
 }

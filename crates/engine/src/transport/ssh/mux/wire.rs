@@ -4,10 +4,20 @@
 use std::io;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::net::unix::OwnedWriteHalf;
+use tokio::sync::mpsc::UnboundedReceiver;
 
 /// The largest packet either side accepts, as OpenSSH has it.
 pub const MAX_PACKET: usize = 256 * 1024;
+
+/// Writes what is queued, until nobody can queue anything more.
+pub async fn write_queue(mut writer: OwnedWriteHalf, mut queue: UnboundedReceiver<Bytes>) -> io::Result<()> {
+    while let Some(message) = queue.recv().await {
+        writer.write_all(&message).await?;
+    }
+    Ok(())
+}
 
 /// Reads fields from the front of a packet. Every method is `None` when the packet is too short for it.
 pub struct Fields(Bytes);
