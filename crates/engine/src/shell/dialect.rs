@@ -56,7 +56,7 @@ pub fn start(nonce: &Nonce) -> Vec<u8> {
     format!(
         r#"case "${{SHELL##*/}}" in sh|dash|ash) __xec_can=s;; bash|zsh) __xec_can=S;; *) exit 97;; esac
 exec 8>&1 9>&2 2>/dev/null
-if \read -r __xec_a __xec_a __xec_a __xec_a __xec_b </proc/loadavg && [ "$__xec_b" -gt 0 ] && [ -d /proc/1 ] && [ -r /proc/$$/fd ] && [ /proc/$$/fd/8 -ef /proc/self/fd/8 ]; then case "$__xec_can" in s) __xec_can=p;; S) __xec_can=P;; esac; fi
+if \read -r __xec_a __xec_a __xec_a __xec_a __xec_b </proc/loadavg && [ "$__xec_b" -gt 0 ] && [ -r /proc/1/stat ] && case $- in *[ef]*) false;; esac && [ -r /proc/$$/fd ] && [ /proc/$$/fd/8 -ef /proc/self/fd/8 ]; then case "$__xec_can" in s) __xec_can=p;; S) __xec_can=P;; esac; fi
 {hello}
 case "$__xec_can" in P|S) while IFS= \read -r -d '' __xec; do \eval "$__xec"; done;; *) exec "$SHELL" -s;; esac"#
     )
@@ -69,23 +69,27 @@ case "$__xec_can" in P|S) while IFS= \read -r -d '' __xec; do \eval "$__xec"; do
 /// process id up to LAST, and goes on while new ones are made, because a process may end as soon as it has made another.
 /// One of this session is the command's, and counts whatever it holds: it may be about to move a stream to a descriptor
 /// that was looked at before. Of others the descriptors count, looked at twice for the same reason, or that they are orphans
-/// where those cannot be read.
+/// where those cannot be read: what `root` points to takes the same right as what a descriptor points to. It gives up, and
+/// says yes, where the machine makes processes faster than it can look.
 pub fn prepare(dialect: Dialect) -> Vec<u8> {
     dialect.finish(SCAN.to_owned())
 }
 
 const SCAN: &str = r#"__xec_scan() {
 [ -n "${ZSH_VERSION-}" ] && \emulate -L sh
+__xec_n=0
 while :; do
-if [ "$2" -lt "$1" ] || [ $(($2-$1)) -gt 5000 ]; then __xec_e=d; return 0; fi
+__xec_n=$((__xec_n+1))
+if [ "$2" -lt "$1" ] || [ $(($2-$1)) -gt 5000 ] || [ "$__xec_n" -gt 100 ]; then __xec_e=d; return 0; fi
 __xec_p=$1
 while [ "$__xec_p" -lt "$2" ]; do
 __xec_p=$((__xec_p+1))
 \read -r __xec_f </proc/$__xec_p/stat || continue
-__xec_f=${__xec_f##*\) }; __xec_f=${__xec_f#* }; __xec_s=${__xec_f#* }; __xec_s=${__xec_s#* }
+__xec_f=${__xec_f##*\) }; case $__xec_f in Z*) continue;; esac
+__xec_f=${__xec_f#* }; __xec_s=${__xec_f#* }; __xec_s=${__xec_s#* }
 if [ "${__xec_s%% *}" = "$__xec_sid" ]; then __xec_e=d; return 0; fi
-if [ -r /proc/$__xec_p/fd ]; then
-for __xec_n in 1 2; do
+if [ -r /proc/$__xec_p/fd ] && [ -e /proc/$__xec_p/root ]; then
+for __xec_l in 1 2; do
 for __xec_s in /proc/$__xec_p/fd/*; do
 if [ "$__xec_s" -ef /proc/$$/fd/8 ] || [ "$__xec_s" -ef /proc/$$/fd/9 ]; then __xec_e=d; return 0; fi
 done
@@ -106,7 +110,7 @@ pub fn isolated(dialect: Dialect, line: &str, nonce: &Nonce) -> Vec<u8> {
     let mark = print_mark(nonce, "$__xec_c", "$__xec_e");
     dialect.finish(format!(
         r#"{{ \read -r __xec_a __xec_a __xec_a __xec_a __xec_b </proc/loadavg
-(\unset __xec __xec_a __xec_b __xec_c __xec_d __xec_e;\eval {command}) </dev/null >&8 2>&9 8>&- 9>&-;__xec_c=$?;__xec_e=c
+(\unset __xec __xec_a __xec_b __xec_c __xec_d __xec_e __xec_f __xec_l __xec_n __xec_p __xec_s __xec_sid __xec_can;\eval {command}) </dev/null >&8 2>&9 8>&- 9>&-;__xec_c=$?;__xec_e=c
 \read -r __xec_a __xec_a __xec_a __xec_a __xec_d </proc/loadavg;[ "$((__xec_d-__xec_b))" = 1 ] || __xec_scan "$__xec_b" "$__xec_d"
 {mark};}}"#
     ))

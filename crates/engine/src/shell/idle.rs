@@ -13,6 +13,8 @@ use crate::transport::{Channel, ChannelWriter};
 const KEPT: usize = 2;
 const KEPT_FOR: Duration = Duration::from_secs(10);
 const BURST: Duration = Duration::from_secs(1);
+/// For saying goodbye to one.
+const GOODBYE: Duration = Duration::from_secs(1);
 /// Between two looks at them.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -110,7 +112,11 @@ async fn watch<C: Channel>(idle: Weak<Idle<C>>) {
 /// A shell that has nothing more to do ends by itself, and its channel with it.
 pub async fn dismiss<C: Channel>(shell: Warm<C>) {
     let writer = shell.into_channel().writer();
-    // Failing writes mean that the connection is gone, and the shell with it.
-    let _ = writer.eof().await;
-    let _ = writer.close().await;
+    let ending = async {
+        // Failing writes mean that the connection is gone, and the shell with it.
+        let _ = writer.eof().await;
+        let _ = writer.close().await;
+    };
+    // On a line that is stuck they wait; the connection's own end is the shell's then.
+    let _ = tokio::time::timeout(GOODBYE, ending).await;
 }

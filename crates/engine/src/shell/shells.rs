@@ -83,19 +83,24 @@ impl<T: Transport> Shells<T> {
         command: Command,
         cancel: Cancel,
     ) -> impl Future<Output = Outcome> + Send + use<T> {
-        let in_the_way = (self.idle() > 0).then(|| (Arc::clone(&self.0), request.clone(), command.clone()));
+        // What was read of a stream cannot be read again.
+        let in_the_way = (self.idle() > 0 && command.stdin_stream.is_none())
+            .then(|| (Arc::clone(&self.0), request.clone(), command.clone()));
+        let started = Instant::now();
         let first = exec(Arc::clone(&pool), request, command, cancel.clone());
         async move {
             let outcome = first.await;
             let refused = matches!(&outcome, Err(failure) if matches!(failure.error, Error::ChannelRefused { .. }));
             match in_the_way {
                 // A refused channel proves that the command never ran.
-                Some((shells, request, command)) if refused => {
+                Some((shells, request, mut command)) if refused => {
                     shells.is_unsuited(&request.key);
                     for shell in shells.idle.take_all() {
                         dismiss(shell).await;
                     }
-                    exec(pool, request, command, cancel).await
+                    let limit = command.timeout;
+                    command.timeout = limit.map(|limit| limit.saturating_sub(started.elapsed()));
+                    exec(pool, request, command, cancel).await.map_err(|failure| within(failure, limit))
                 }
                 _ => outcome,
             }
