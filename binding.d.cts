@@ -44,6 +44,7 @@ export declare class NativeLease {
   release(): void
 }
 
+/** A pool of SSH connections. When it is garbage-collected its idle connections close, and busy ones when they are done. */
 export declare class NativePool {
   /** Opens a forward. The promise resolves whatever happens; a failure is in the record. */
   forward(target: TargetSpec, settings: ForwardSettings, cancel?: CancelToken | undefined | null): Promise<ForwardOutcome>

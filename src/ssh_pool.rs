@@ -20,11 +20,12 @@ use crate::process::NativeProcess;
 use crate::runtime;
 use crate::stats::{ConnectionSnapshot, MetricsSnapshot, StatsSnapshot};
 
-/// A pool of SSH connections. When it is garbage-collected its idle connections close, and busy ones when they are done.
 /// The connections of commands, and of those behind a hop.
 const COMMANDS: [Traffic; 2] = [Traffic::Commands, Traffic::Hop];
+/// Those of streams, files and forwards.
 const BULK: [Traffic; 3] = [Traffic::Bulk, Traffic::BulkHop, Traffic::Forwards];
 
+/// A pool of SSH connections. When it is garbage-collected its idle connections close, and busy ones when they are done.
 #[napi]
 pub struct NativePool {
     pub(crate) pool: Arc<Pool<SshTransport>>,

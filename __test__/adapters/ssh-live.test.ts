@@ -46,6 +46,9 @@ describe('onSpawn', () => {
   it('maxBuffer, timeout and abort hold here too', async () => {
     const onSpawn = (): void => undefined
     expect(await rejection(run('yes', { onSpawn, maxBuffer: 1000 }))).toMatchObject({ name: 'AdapterError', cause: { code: 'EMAXBUFFER', stdout: expect.objectContaining({ length: 1000 }) as Buffer } })
+    expect(await rejection(run('head -c 5000 /dev/zero', { onSpawn, maxBuffer: 1000 }))).toMatchObject({ name: 'AdapterError', cause: { code: 'EMAXBUFFER' } })
+    expect(await rejection(run('sleep 100', { onSpawn: () => { throw new Error('no streams, please') } }))).toMatchObject({ cause: { message: 'no streams, please' } })
+    await server.runs('sleep', 0)
     expect(await rejection(run('sleep 100', { onSpawn, timeout: 200 }))).toBeInstanceOf(TimeoutError)
     const result = await run('echo before; sleep 100', { onSpawn, nothrow: true, signal: AbortSignal.timeout(300) })
     expect(result).toMatchObject({ exitCode: 143, ok: false, stdout: 'before\n' })

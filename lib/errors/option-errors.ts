@@ -8,10 +8,10 @@ export class InvalidOptionError extends InvalidUsageError {
   }
 }
 
-/** The option is right, but this version cannot do it yet, and ignoring it would run something else. */
+/** The option is right, but cannot be honoured here, and ignoring it would run something else. */
 export class UnsupportedOptionError extends InvalidUsageError {
   constructor(readonly option: string, hint: string) {
-    super({ code: 'ENOTSUP', kind: 'invalid-usage', reached: false, message: `Option '${option}' is not supported yet: ${hint}` })
+    super({ code: 'ENOTSUP', kind: 'invalid-usage', reached: false, message: `Option '${option}' is not supported here: ${hint}` })
   }
 }
 

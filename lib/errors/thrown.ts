@@ -1,5 +1,5 @@
 /**
- * What callbacks threw. The engine carries a number through its own errors, so that the Error that comes out in the end has
+ * What callbacks that answer a login's questions threw. The engine carries a number through its own errors, so that the Error that comes out in the end has
  * the very object as its cause, its class, code and stack with it.
  */
 const kept = new Map<number, unknown>()

@@ -9,7 +9,7 @@ export async function openForward(
   { settings, signal }: CheckedForward,
   start: (settings: ForwardSettings, token: CancelToken | undefined) => Promise<ForwardOutcome>,
 ): Promise<Forward> {
-  const link = linkAbort(signal)
+  const link = linkAbort(signal, 'The forward was aborted before it was asked for')
   try {
     const { forward, failure } = await start(settings, link.token)
     if (failure !== undefined) throw errorFromFailure(failure, { reason: signal?.reason })

@@ -1,2 +1,2 @@
 export { SSHConnection, type Lender } from './connection'
-export { LeakWatch } from './leaks'
+export { type Borrowed, LeakWatch } from './leaks'

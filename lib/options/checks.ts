@@ -95,13 +95,3 @@ export const environment: Check<Record<string, string>> = (value, option) => {
 
 /** For values that are only passed on or refused elsewhere. */
 export const anything: Check<unknown> = (value) => value
-
-export function either<A, B>(expected: string, first: (value: unknown) => value is A, second: Check<B>): Check<A | B> {
-  return (value, option) => {
-    if (first(value)) return value
-    if (typeof value === 'string' || typeof value === 'object') return second(value, option)
-    throw fail(option, expected, value)
-  }
-}
-
-export const isBoolean = (value: unknown): value is boolean => typeof value === 'boolean'

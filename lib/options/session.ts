@@ -2,7 +2,7 @@ import type { ExecuteOptions, SessionOptions } from '../types'
 import { boolean, duration, environment, integer, nonEmptyText } from './checks'
 import { encoding, signal } from './exec'
 import { shape } from './schema'
-import { notYet } from './unsupported'
+import { refused } from './unsupported'
 
 const sessionFields = shape({
   cwd: nonEmptyText, env: environment, timeout: duration, signal, priority: integer(-1_000_000, 1_000_000),
@@ -16,9 +16,9 @@ const executeFields = shape({
   throwOnNonZeroExit: boolean,
   collectAll: boolean,
   // The shell reads its own orders where a command would read its input.
-  stdin: notYet('put a here-document into the command, or use pool.exec', () => false),
-  cwd: notYet('put cd into the command: it lasts', () => false),
-  env: notYet('put export into the command: it lasts', () => false),
+  stdin: refused('put a here-document into the command, or use pool.exec'),
+  cwd: refused('put cd into the command: it lasts'),
+  env: refused('put export into the command: it lasts'),
 })
 
 export function checkSessionOptions(value: unknown): SessionOptions {

@@ -1,6 +1,7 @@
 import { type HostKeyRecord, type TargetSpec, answerHostKey, nextHostKeyVerifier } from '../binding'
 import { describe } from '../options/schema'
 import type { HostKeyVerifier } from '../types'
+import { messageOf } from './message-of'
 
 type VerifierSpec = NonNullable<TargetSpec['hostKeyVerifier']>
 
@@ -27,11 +28,6 @@ async function answer(ticket: number, verifier: HostKeyVerifier, record: HostKey
     // Something truthy by mistake must not count as trust.
     else answerHostKey(ticket, false, `hostKeyVerifier must answer true or false, and answered ${describe(trusted)}`)
   } catch (error) {
-    answerHostKey(ticket, false, messageOf(error))
+    answerHostKey(ticket, false, messageOf(error, 'hostKeyVerifier'))
   }
-}
-
-function messageOf(error: unknown): string {
-  if (error instanceof Error) return error.message === '' ? error.name : error.message
-  return typeof error === 'string' ? error : `hostKeyVerifier threw ${describe(error)}`
 }

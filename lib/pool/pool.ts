@@ -2,10 +2,11 @@ import { type CancelToken, type ExecOutcome, type NativeLease, NativePool } from
 import { type XecNativeError, errorFromFailure } from '../errors'
 import { type EventSource, PoolEventHub } from '../events'
 import { type Forward, openForward } from '../forward'
-import { LeakWatch, SSHConnection } from '../lease'
+import { type Borrowed, LeakWatch, SSHConnection } from '../lease'
 import {
-  type CheckedExecOptions, type CheckedForward, type CheckedTarget, checkCommand, checkDrainOptions, checkExecOptions, checkFleetOptions,
-  checkDynamicForward, checkLeaseOptions, checkLocalForward, checkRemoteForward, checkSpawnOptions, checkTarget, checkTargets, checkWarmUpOptions, hostConfig, poolOptions,
+  type CheckedExecOptions, type CheckedForward, type CheckedTarget, checkCommand, checkDrainOptions, checkDynamicForward,
+  checkExecOptions, checkFleetOptions, checkLeaseOptions, checkLocalForward, checkRemoteForward, checkSFTPOptions, checkSessionOptions,
+  checkSpawnOptions, checkTarget, checkTargets, checkWarmUpOptions, hostConfig, poolOptions,
 } from '../options'
 import { type RemoteProcess, spawnProcess } from '../process'
 import { type ShellSession, openSession } from '../session'
@@ -61,9 +62,9 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
     this.#warmer = new Warmer(this.#native)
     // Weak: a lease that is watched must not keep its pool.
     const self = new WeakRef(this)
-    this.#leaks = new LeakWatch((host, port, error) => {
+    this.#leaks = new LeakWatch((of, error) => {
       const pool = self.deref()
-      if (pool !== undefined) pool.#reportLeak(host, port, error)
+      if (pool !== undefined) pool.#reportLeak(of, error)
     })
   }
 
@@ -130,8 +131,9 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
       host: checkedTarget.host,
       start: async (spec, token) => {
         const resolved = resolving instanceof Promise ? await resolving : resolving
+        const spawning = this.#native.spawn(resolved.spec, { ...spec, ...sudo }, token)
         this.#warmer.noteUse(resolved)
-        return this.#native.spawn(resolved.spec, { ...spec, ...sudo }, token)
+        return spawning
       },
       settled: (completed) => {
         if (completed) this.#meter.countCommand()
@@ -147,12 +149,15 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
   async getConnection(target: SSHTarget, options?: LeaseOptions): Promise<SSHConnection> {
     const checked = checkTarget(target)
     const { priority = 0, timeout = 0, signal } = checkLeaseOptions(options)
-    const link = linkAbort(signal)
+    const link = linkAbort(signal, 'The connection was no longer wanted before it was asked for')
     try {
       const resolving = this.#resolve(checked)
       const resolved = resolving instanceof Promise ? await resolving : resolving
-      const { lease, failure } = await this.#perform(() =>
-        this.#native.lease(resolved.spec, priority, link.token, timeout === 0 ? undefined : timeout))
+      const { lease, failure } = await this.#perform(() => {
+        const leasing = this.#native.lease(resolved.spec, priority, link.token, timeout === 0 ? undefined : timeout)
+        this.#warmer.noteUse(resolved)
+        return leasing
+      })
       if (failure !== undefined) throw errorFromFailure(failure, { reason: signal?.reason })
       if (lease === undefined) throw new TypeError('the engine answered with neither lease nor failure')
       return this.#lend(lease, checked, resolved)
@@ -195,9 +200,10 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
   }
 
   async #session(target: CheckedTarget, options: SessionOptions | undefined): Promise<ShellSession> {
+    const checkedOptions = checkSessionOptions(options)
     const resolved = await this.#resolve(withoutSudo(target, 'sessions run'))
     this.#warmer.noteUse(resolved)
-    return openSession(this.#native, resolved.spec, options, {
+    return openSession(this.#native, resolved.spec, checkedOptions, {
       host: resolved.spec.host,
       perform: (work) => this.#perform(work),
       completed: () => { this.#meter.countCommand() },
@@ -206,8 +212,9 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
 
   #sftp(target: CheckedTarget, options: SFTPOptions | undefined): Promise<SFTP> {
     return this.#perform(async () => {
+      const checkedOptions = checkSFTPOptions(options)
       const { spec } = await this.#resolve(withoutSudo(target, 'files are transferred'))
-      return openSFTP(this.#native, spec, options)
+      return openSFTP(this.#native, spec, checkedOptions)
     })
   }
 
@@ -324,7 +331,7 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
       perform: (work) => this.#perform(work),
       released: () => { unwatch() },
     })
-    unwatch = this.#leaks.watch(connection, host, port, leakDetectionThreshold)
+    unwatch = this.#leaks.watch(connection, { host, port, username }, leakDetectionThreshold)
     return connection
   }
 
@@ -335,9 +342,9 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
     })
   }
 
-  #reportLeak(host: string, port: number, error: XecNativeError): void {
+  #reportLeak({ host, port, username }: Borrowed, error: XecNativeError): void {
     if (this.listenerCount('connection:leaked') === 0) process.emitWarning(error.message, { code: error.code, type: 'XecNativeWarning' })
-    this.announce('connection:leaked', host, error, { host, port, username: '', connection: 0, at: new Date() })
+    this.announce('connection:leaked', host, error, { host, port, username, connection: 0, at: new Date() })
   }
 
   #run(target: CheckedTarget, command: string, options: CheckedExecOptions): Promise<ExecOutcome> {

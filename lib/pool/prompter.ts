@@ -2,6 +2,7 @@ import type { NativeQuestions, PrompterSpec } from '../binding'
 import { keepThrown } from '../errors'
 import { describe } from '../options/schema'
 import type { KeyboardInteractive } from '../types'
+import { messageOf } from './message-of'
 
 /** Two functions may give different answers, so a connection made with those of one is not lent to the other. */
 const numbers = new WeakMap<KeyboardInteractive, number>()
@@ -25,7 +26,7 @@ async function answer(callback: KeyboardInteractive, questions: NativeQuestions)
     const { name, instructions, prompts } = questions
     questions.answer(texts(await callback(prompts, { name, instructions })))
   } catch (error) {
-    questions.fail(error instanceof Error ? error.message : String(error), keepThrown(error))
+    questions.fail(messageOf(error, 'keyboardInteractive'), keepThrown(error))
   }
 }
 

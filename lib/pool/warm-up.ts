@@ -32,9 +32,9 @@ export class Warmer {
   /** A target is being used: `warmUpConnections` counts from the first time. Failures show as events only. */
   noteUse({ spec, warmUpConnections }: ResolvedTarget): void {
     if (warmUpConnections === 0 || !this.#used.add(spec)) return
-    void this.#warmHost(spec, warmUpConnections, undefined).then(({ error }) => {
+    this.#warmHost(spec, warmUpConnections, undefined).then(({ error }) => {
       if (error !== undefined) this.#used.delete(spec)
-    })
+    }, () => { this.#used.delete(spec) })
   }
 
   /** The target's connections are gone on purpose, so its next use is a first one. */

@@ -1,13 +1,12 @@
 import type { NativePool, TargetSpec } from '../binding'
 import { errorFromFailure } from '../errors'
-import { checkSFTPOptions } from '../options'
 import { linkAbort } from '../pool/abort'
 import type { SFTPOptions } from '../types'
 import { SFTP } from './sftp'
 
-/** A session for a target that is checked already. */
-export async function openSFTP(native: NativePool, spec: TargetSpec, options?: SFTPOptions): Promise<SFTP> {
-  const { priority = 0, signal, timeout = 60_000 } = checkSFTPOptions(options)
+/** A session for a target and options that are checked already. */
+export async function openSFTP(native: NativePool, spec: TargetSpec, options: SFTPOptions): Promise<SFTP> {
+  const { priority = 0, signal, timeout = 60_000 } = options
   const link = linkAbort(signal, 'The SFTP session was aborted before it was opened')
   try {
     const { session, failure } = await native.sftp(spec, priority, timeout, link.token)

@@ -88,7 +88,7 @@ export interface SSHTarget {
    */
   controlMaster?: boolean | 'auto'
   /**
-   * A control socket, with the tokens of ssh (%h %p %r %u %n %l %L %C %d %i %%), `~` and `${VAR}`: where a ControlMaster
+   * A control socket, with the tokens of ssh (%h %n %k %p %r %u %d %i %l %L %C %j %%), `~` and `${VAR}`: where a ControlMaster
    * listens there, commands go over its connection. 'none' = nowhere. Not on Windows.
    */
   controlPath?: string

@@ -168,7 +168,7 @@ export class SSHAdapter extends EventHub<SSHAdapterEvents> implements AsyncDispo
       const ended = onSpawn === undefined
         ? await this.#pool.exec(call.target, call.line, execOptions(call))
         : await runLive(this.#pool, call, onSpawn)
-      this.#targets.note(call.line, call.target)
+      this.#targets.note(call.line, call.target, ended.ok)
       return await endedFields(call, ended)
     } catch (error) {
       const cutShort = cutShortFields(call, error)

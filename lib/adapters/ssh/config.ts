@@ -7,6 +7,7 @@ import { InvalidOptionError } from '../../errors'
 import { DEFAULT_MAX_BUFFER } from '../../pool/command-spec'
 import type { HostPoolConfig, SSHTarget, SudoOptions } from '../../types'
 import type { MaskingConfig } from '../../masking'
+import { given } from './given'
 
 /** Options of ssh2 that mean the same here. */
 export type DefaultConnectOptions = Pick<SSHTarget,
@@ -175,9 +176,4 @@ function sudo(own: SudoOptions | undefined, defaults: AdapterSudo = {}): Pick<SS
 function keepAlive(interval: number | undefined): HostPoolConfig {
   if (interval === undefined) return {}
   return interval === 0 ? { keepAlive: false } : { keepAliveInterval: interval }
-}
-
-/** Without the entries that are undefined, which would hide a default when spread over it. */
-function given<T extends object>(values: T): Partial<T> {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>
 }

@@ -1,6 +1,7 @@
 import { PassThrough, type Readable, type Writable } from 'node:stream'
 import { MaxBufferError, XecNativeError } from '../../errors'
 import type { SSHConnectionPool } from '../../pool'
+import type { RemoteProcess } from '../../process'
 import type { CommandResult } from '../../types'
 import { type Call, execOptions } from './call'
 
@@ -24,6 +25,34 @@ export async function runLive(pool: SSHConnectionPool, call: Call, onSpawn: (han
     cwd, env, timeout, stdin: stdin ?? '',
     signal: signal === undefined ? overflow.signal : AbortSignal.any([signal, overflow.signal]),
   })
+  const { collected, output } = collect(process, maxBuffer, overflow)
+  try {
+    onSpawn({ stdin: null, ...collected, kill: (name) => process.kill(name) })
+  } catch (error) {
+    // Nobody else could end it.
+    overflow.abort(error)
+    throw error
+  }
+  try {
+    const ended = { ...await process.done, ...await output() }
+    // A short command may have ended before it could be cut short.
+    overflow.signal.throwIfAborted()
+    return ended
+  } catch (cause) {
+    const error: unknown = overflow.signal.aborted ? overflow.signal.reason : cause
+    if (error instanceof XecNativeError) keepOutput(error, await output())
+    throw error
+  }
+}
+
+interface Collecting {
+  /** Copies of the command's streams. */
+  collected: { stdout: PassThrough; stderr: PassThrough }
+  /** All that came, once the streams have ended. */
+  output: () => Promise<Pick<CommandResult<Buffer>, 'stdout' | 'stderr' | 'stdall'>>
+}
+
+function collect(process: RemoteProcess, maxBuffer: number, overflow: AbortController): Collecting {
   const all: Buffer[] = []
   const collected = { stdout: new PassThrough(), stderr: new PassThrough() }
   const parts = { stdout: [] as Buffer[], stderr: [] as Buffer[] }
@@ -39,18 +68,13 @@ export async function runLive(pool: SSHConnectionPool, call: Call, onSpawn: (han
     })
     process[name].on('end', () => { collected[name].end() })
   }
-  onSpawn({ stdin: null, ...collected, kill: (name) => process.kill(name) })
-  const output = async (): Promise<Pick<CommandResult<Buffer>, 'stdout' | 'stderr' | 'stdall'>> => {
-    // It has ended; what it printed may still be on its way to us.
-    await Promise.all([closed(process.stdout), closed(process.stderr)])
-    return { stdout: Buffer.concat(parts.stdout), stderr: Buffer.concat(parts.stderr), stdall: Buffer.concat(all) }
-  }
-  try {
-    return { ...await process.done, ...await output() }
-  } catch (cause) {
-    const error: unknown = overflow.signal.aborted ? overflow.signal.reason : cause
-    if (error instanceof XecNativeError) keepOutput(error, await output())
-    throw error
+  return {
+    collected,
+    output: async () => {
+      // It has ended; what it printed may still be on its way to us.
+      await Promise.all([closed(process.stdout), closed(process.stderr)])
+      return { stdout: Buffer.concat(parts.stdout), stderr: Buffer.concat(parts.stderr), stdall: Buffer.concat(all) }
+    },
   }
 }
 

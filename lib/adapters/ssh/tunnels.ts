@@ -1,8 +1,8 @@
 import { type Forward } from '../../forward'
 import type { SSHConnectionPool } from '../../pool'
 import type { SSHTarget } from '../../types'
-import type { AdapterEmitter } from './events'
-import { stamp } from './events'
+import { type AdapterEmitter, stamp } from './events'
+import { given } from './given'
 
 export interface TunnelOptions {
   /** 0: the system chooses */
@@ -44,9 +44,10 @@ export class TunnelTargets {
   /** Prepared, and not asked for yet. Core asks in the order in which its preparations end. */
   readonly #prepared: SSHTarget[] = []
 
-  note(command: string, target: SSHTarget): void {
+  note(command: string, target: SSHTarget, ok: boolean): void {
     this.#last = target
-    if (PREPARATION.test(command)) this.#prepared.push(target)
+    // After one that failed, core asks for no tunnel.
+    if (ok && PREPARATION.test(command)) this.#prepared.push(target)
   }
 
   take(): SSHTarget | undefined {
@@ -58,7 +59,7 @@ export class TunnelTargets {
 export function announceTunnel(forward: Forward, active: Map<string, Tunnel>, emitter: Pick<AdapterEmitter, 'announce'>): Tunnel {
   const { localPort, localHost, remoteHost, remotePort } = forward
   const where = { localPort, remoteHost, remotePort }
-  const id = `${forward.type}:${localPort}-${remoteHost}:${remotePort}`
+  const id = freeId(active, `${forward.type}:${localPort}-${remoteHost}:${remotePort}`)
   const tunnel: Tunnel = {
     localPort, localHost, remoteHost, remotePort,
     get isOpen() { return forward.isOpen },
@@ -67,12 +68,19 @@ export function announceTunnel(forward: Forward, active: Map<string, Tunnel>, em
   }
   active.set(id, tunnel)
   forward.once('close', () => {
-    if (active.get(id) === tunnel) active.delete(id)
+    active.delete(id)
     emitter.announce('ssh:tunnel-closed', { ...stamp(), ...where })
   })
   emitter.announce('ssh:tunnel-created', { ...stamp(), ...where })
   emitter.announce('tunnel:created', { ...stamp(), ...where, type: 'ssh' })
   return tunnel
+}
+
+/** Two servers may both have the same ports. */
+function freeId(active: ReadonlyMap<string, Tunnel>, wanted: string): string {
+  let id = wanted
+  for (let number = 2; active.has(id); number += 1) id = `${wanted}#${number}`
+  return id
 }
 
 export function openTunnel(pool: SSHConnectionPool, target: SSHTarget, options: TunnelOptions): Promise<Forward> {
@@ -83,9 +91,4 @@ export function openTunnel(pool: SSHConnectionPool, target: SSHTarget, options: 
 export function openReverseTunnel(pool: SSHConnectionPool, target: SSHTarget, options: ReverseTunnelOptions): Promise<Forward> {
   const { remotePort, remoteHost, localHost = 'localhost', localPort } = options
   return pool.forwardRemote(target, given({ remotePort, remoteHost, localHost, localPort }))
-}
-
-/** Options that are undefined count as absent. */
-function given<T extends object>(options: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as { [K in keyof T]: Exclude<T[K], undefined> }
 }
