@@ -91,9 +91,9 @@ describe('through a running ssh -M', () => {
     expect(error).toMatchObject({ code: 'EMAXBUFFER', phase: 'run', reached: true })
     await server.runs('yes', 0)
     const began = performance.now()
-    expect(await failureOf(pool.exec(shared(), 'sleep 1; echo late', { timeout: 200 }))).toMatchObject({ code: 'ETIMEDOUT', reached: true })
+    expect(await failureOf(pool.exec(shared(), 'sleep 5; echo late', { timeout: 200 }))).toMatchObject({ code: 'ETIMEDOUT', reached: true })
     await until('its channel is free', () => pool.getStats().activeChannels === 0)
-    expect(performance.now() - began).toBeLessThan(900)
+    expect(performance.now() - began).toBeLessThan(4_500)
   })
 
   it('a command line that fits into no packet is refused, and the connection lives on', async () => {
@@ -110,12 +110,14 @@ describe('through a running ssh -M', () => {
     expect(pool.getStats()).toMatchObject({ totalConnections: 1 })
     const report = await pool.warmUp([shared()], { connections: 3 })
     expect(pool.getStats()).toMatchObject({ totalConnections: 1 })
-    expect(report).toBeDefined()
+    expect(report).toMatchObject({ requested: 3 })
   })
 
   it('the master dies in the middle of a command: connection-lost, never an exit code', async () => {
     const lost = failureOf(pool.exec(shared(), 'echo begun; sleep 300'))
     await server.runs('sleep')
+    // Its answer comes behind what the other one has written.
+    await pool.exec(shared(), 'true')
     await master.kill()
     expect(await lost).toMatchObject({ code: 'ECONNLOST', kind: 'connection-lost', phase: 'run', reached: true, stdout: 'begun\n' })
     server.killConnections()
@@ -134,6 +136,8 @@ describe('through a running ssh -M', () => {
     const healthy = once(pool, 'connection:healthy')
     await pool.exec(target, 'true')
     expect((await healthy)[0]).toBe('127.0.0.1')
+    await master.kill()
+    await until('the dead one is found', () => pool.getStats().totalConnections === 0)
   })
 })
 

@@ -41,7 +41,7 @@ describe('health checks', () => {
   })
 
   it('a check that takes too long is ended, on the server too', async () => {
-    const healthCheck = { interval: 40, timeout: 100, failureThreshold: 100, command: 'exec sleep 1000' }
+    const healthCheck = { interval: 400, timeout: 100, failureThreshold: 100, command: 'exec sleep 1000' }
     await using pool = new SSHConnectionPool({ healthCheck })
     await pool.exec(server.target(), 'true')
     await until('two checks have failed', () => pool.getStats().healthCheckFailures >= 2)

@@ -79,6 +79,8 @@ describe.each(SUITED)('login shell %s', (shell) => {
 
   test('a timeout ends the command and nothing else', async () => {
     await using pool = new SSHConnectionPool({ shell: 'persistent' })
+    // Both are warm: the limit is for the command, not for the login.
+    await Promise.all([pool.exec(at(shell), 'sleep 0.1'), pool.exec(at(shell), 'sleep 0.1')])
     const [ended, other] = await Promise.all([
       failureOf(pool.exec(at(shell), 'echo begun; sleep 77', { timeout: 500 })),
       pool.exec(at(shell), 'sleep 1; echo unharmed'),

@@ -99,6 +99,7 @@ test('an abort while it waits costs nothing, and while it runs the session', asy
   late.abort()
   expect(await running).toMatchObject({ code: 'ABORT_ERR', phase: 'run' })
   expect(await failureOf(session.execute('echo never'))).toMatchObject({ code: 'ESESSIONCLOSED' })
+  await server.runs('sleep', 0)
 })
 
 test('exec replaces the shell, and its program\'s status is the command\'s', async () => {

@@ -1,31 +1,12 @@
 import { execFileSync } from 'node:child_process'
 import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, readlinkSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { Folders } from '../support/files'
+import { describe, expect, it } from 'vitest'
 import { failureOf } from '../support/failure'
-import { type SFTP, SSHConnectionPool, type TransferProgress } from '../support/native'
-import { OpenSSHServer } from '../support/openssh'
+import type { TransferProgress } from '../support/native'
+import { folders, sftp, withSFTP } from '../support/sftp'
 
-let server: OpenSSHServer
-let pool: SSHConnectionPool
-let sftp: SFTP
-let folders: Folders
-
-beforeAll(async () => {
-  server = await OpenSSHServer.start()
-  pool = new SSHConnectionPool()
-  sftp = await pool.sftp(server.target())
-})
-
-afterAll(async () => {
-  await sftp.close()
-  await pool.dispose()
-  await server.stop()
-})
-
-beforeEach(() => { folders = new Folders() })
-afterEach(() => { folders.remove() })
+withSFTP()
 
 /** Not readdir's own recursion, which goes through links. */
 function within(root: string, prefix = ''): string[] {

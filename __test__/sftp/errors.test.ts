@@ -1,32 +1,13 @@
 import { execFileSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { Folders } from '../support/files'
+import { describe, expect, it } from 'vitest'
 import { failureOf } from '../support/failure'
-import { type SFTP, SSHConnectionPool } from '../support/native'
 import { OpenSSHServer } from '../support/openssh'
 import { DoorKeeper } from '../support/ports'
 import { until } from '../support/wait'
+import { folders, pool, sftp, withSFTP } from '../support/sftp'
 
-let server: OpenSSHServer
-let pool: SSHConnectionPool
-let sftp: SFTP
-let folders: Folders
-
-beforeAll(async () => {
-  server = await OpenSSHServer.start()
-  pool = new SSHConnectionPool()
-  sftp = await pool.sftp(server.target())
-})
-
-afterAll(async () => {
-  await sftp.close()
-  await pool.dispose()
-  await server.stop()
-})
-
-beforeEach(() => { folders = new Folders() })
-afterEach(() => { folders.remove() })
+withSFTP()
 
 describe('a file operation that fails', () => {
   it('says which file, and why', async () => {

@@ -3,33 +3,13 @@ import { readFileSync, readdirSync, readlinkSync, statSync } from 'node:fs'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { Folders } from '../support/files'
+import { describe, expect, it } from 'vitest'
 import { failureOf } from '../support/failure'
-import { type SFTP, SSHConnectionPool } from '../support/native'
-import { OpenSSHServer } from '../support/openssh'
 import { descendants, programOf } from '../support/processes'
 import { until } from '../support/wait'
+import { folders, pool, server, sftp, withSFTP } from '../support/sftp'
 
-let server: OpenSSHServer
-let pool: SSHConnectionPool
-let sftp: SFTP
-let folders: Folders
-
-beforeAll(async () => {
-  server = await OpenSSHServer.start()
-  pool = new SSHConnectionPool()
-  sftp = await pool.sftp(server.target())
-})
-
-afterAll(async () => {
-  await sftp.close()
-  await pool.dispose()
-  await server.stop()
-})
-
-beforeEach(() => { folders = new Folders() })
-afterEach(() => { folders.remove() })
+withSFTP()
 
 /** Files in our folder that the server's sftp processes have open. */
 function open(): string[] {

@@ -98,18 +98,21 @@ describe.each(WAYS)('sudo by %s', (_way, username, options) => {
 
 describe('ending', () => {
   it('a timeout ends a command that ignores TERM', async () => {
+    await pool.exec(asked(server), 'true')
     const error = await failureOf(pool.exec(asked(server), `trap '' TERM; sleep ${nap}; sleep ${nap}`, { timeout: 1_500 }))
     expect(error).toMatchObject({ code: 'ETIMEDOUT', phase: 'run', limit: 1_500 })
     await until('no process is left', () => mentions(nap).length === 0)
   })
 
   it.each([[ASKED, TEST_PASSWORD], [ODD, ODD_PASSWORD]])('as another user, too, for %s', async (username, password) => {
+    await pool.exec(as(server, username, { password, user: 'xectest' }), 'true')
     const error = await failureOf(pool.exec(as(server, username, { password, user: 'xectest' }), `sleep ${nap} & sleep ${nap}`, { timeout: 1_500 }))
     expect(error).toMatchObject({ code: 'ETIMEDOUT', phase: 'run' })
     await until('no process is left', () => mentions(nap).length === 0)
   })
 
   it('while sudo is still thinking', async () => {
+    await pool.exec(asked(server), 'true')
     for (const timeout of [40, 60, 80, 100, 130]) {
       expect(await failureOf(pool.exec(asked(server), `sleep ${nap}`, { timeout }))).toMatchObject({ code: 'ETIMEDOUT' })
     }

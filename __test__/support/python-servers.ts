@@ -66,7 +66,7 @@ export class PythonServer {
   async stop(): Promise<void> {
     // It ends with its stdin.
     this.#process.stdin?.end()
-    if (this.#process.exitCode === null) await once(this.#process, 'exit')
+    if (this.#process.exitCode === null && this.#process.signalCode === null) await once(this.#process, 'exit')
     rmSync(this.directory, { recursive: true, force: true })
   }
 }
