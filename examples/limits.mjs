@@ -4,7 +4,7 @@ import { target } from './support/target.mjs'
 
 // #region limits
 const pool = new SSHConnectionPool({
-  maxConnections: 4,            // per host and login
+  maxConnections: 4,            // per host and port, over all logins
   maxTotalConnections: 50,      // over all hosts
   idleTimeout: 60_000,
   hosts: { 'db-*': { maxConnections: 1 } },
