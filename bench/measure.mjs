@@ -10,7 +10,7 @@ const WARM_UP = 0.3
 export const RACES = {
   'one by one': { task: 'commands', details: { atOnce: 1 }, clients: ['ours', 'ours-persistent', 'ssh2', 'core', 'openssh', 'engine'] },
   '8 at once': { task: 'commands', details: { atOnce: 8 }, clients: ['ours', 'ours-persistent', 'ssh2', 'ssh2-two', 'openssh', 'engine', 'core'] },
-  '8 handshakes at once': { task: 'handshakes', details: { count: 8 }, clients: ['ours', 'ssh2'] },
+  '8 handshakes at once': { task: 'handshakes', details: { count: 8 }, clients: ['ours', 'ssh2', 'engine'] },
 }
 
 /** Runs one race; resolves with `{ name: { label, rate, rates, cpu, loopDelay, p50, p99, failed, out? } }`. */

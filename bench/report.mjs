@@ -6,7 +6,7 @@ const COLUMNS = [
   ['p50 ms', ({ p50 }) => fixed(p50, 2)],
   ['p99 ms', ({ p99 }) => fixed(p99, 2)],
   ['CPU ms each', ({ cpu }) => fixed(cpu, 2)],
-  ['loop p99 ms', ({ loopDelay }, name) => (name === 'engine' ? '' : fixed(loopDelay, 2))],
+  ['loop p99 ms', ({ loopDelay }) => fixed(loopDelay, 2)],
   ['failed', ({ failed }) => String(failed)],
 ]
 
@@ -15,8 +15,8 @@ const fixed = (value, digits) => (Number.isFinite(value) ? value.toFixed(digits)
 export function printRace(name, results) {
   say()
   say(`  ${bold(name.padEnd(28))}${dim(COLUMNS.map(([title]) => title.padStart(13)).join(''))}`)
-  for (const [client, result] of Object.entries(results)) {
-    say(`  ${result.label.padEnd(28)}${COLUMNS.map(([, value]) => value(result, client).padStart(13)).join('')}`)
+  for (const result of Object.values(results)) {
+    say(`  ${result.label.padEnd(28)}${COLUMNS.map(([, value]) => value(result).padStart(13)).join('')}`)
     if (result.out !== undefined) say(`    ${yellow(`out: ${result.out}`)}`)
     for (const [reason, times] of Object.entries(result.reasons)) if (times > 0) say(`    ${yellow(reason)}`)
   }
@@ -30,6 +30,8 @@ export function printRoundTrips({ roundTrip, ...clients }) {
 
 export function printVerdicts(verdicts) {
   say()
-  for (const { what, target, value, met } of verdicts) say(`  ${met ? green('✔') : red('✘')} ${what.padEnd(58)}${bold(value.padStart(8))}  ${dim(target)}`)
+  for (const { what, target, value, met, bound } of verdicts) {
+    say(`  ${met ? green('✔') : red('✘')} ${what.padEnd(58)}${bold(value.padStart(8))}  ${dim(target)}${bound === undefined ? '' : dim(` (${bound})`)}`)
+  }
   say()
 }

@@ -16,10 +16,11 @@ const tasks = {
   },
   /** Commands for `seconds`, `atOnce` at a time. */
   async commands({ atOnce, seconds, command }) {
-    return measured(async () => (client.measure === undefined ? repeat(atOnce, seconds, command) : client.measure(atOnce, seconds, command)))
+    return measured(async () => (client.measure === undefined ? repeat(atOnce, seconds, command) : client.measure('commands', atOnce, seconds, command)))
   },
   /** `count` new connections at once, for `seconds`; the latencies are those of all `count` together. */
   async handshakes({ count, seconds, command }) {
+    if (client.measure !== undefined) return measured(() => client.measure('handshakes', count, seconds, command))
     if (client.handshakes === undefined) return undefined
     const batches = await measured(() => repeat(1, seconds, command, (line) => client.handshakes(count, line)))
     return { ...batches, commands: batches.commands * count }

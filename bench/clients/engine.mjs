@@ -13,9 +13,9 @@ export function open({ host, port, username, privateKey, knownHostsPath }) {
   const child = spawn(program, [host, String(port), username, privateKey, knownHostsPath], { stdio: ['pipe', 'pipe', 'inherit'] })
   const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   return {
-    /** Runs the whole measurement on the other side: `{ commands, seconds, failed, latencies }`. */
-    async measure(atOnce, seconds, command) {
-      child.stdin.write(`${atOnce} ${seconds} ${command}\n`)
+    /** Runs the whole measurement (`commands` or `handshakes`) on the other side: `{ commands, seconds, failed, latencies }`. */
+    async measure(kind, atOnce, seconds, command) {
+      child.stdin.write(`${kind} ${atOnce} ${seconds} ${command}\n`)
       const { value, done } = await answers.next()
       if (done) throw new Error('the engine ended early')
       return JSON.parse(value)
