@@ -11,8 +11,12 @@ export interface Ended {
 }
 
 /** Runs a Node.js program to its end. One that does not end by itself is killed, and then `signal` says so. */
-export async function runNode(args: string[], env: Record<string, string>, limit = 30_000): Promise<Ended> {
-  const child = spawn(process.execPath, args, {
+export const runNode = (args: string[], env: Record<string, string>, limit = 30_000): Promise<Ended> =>
+  runProgram(process.execPath, args, env, limit)
+
+/** The same for another runtime. */
+export async function runProgram(program: string, args: string[], env: Record<string, string>, limit = 30_000): Promise<Ended> {
+  const child = spawn(program, args, {
     env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'], timeout: limit, killSignal: 'SIGKILL',
   })
   let lastOutput = performance.now()

