@@ -1,6 +1,6 @@
 import * as core from '@xec-sh/core'
 import { randomBytes } from 'node:crypto'
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -45,6 +45,8 @@ const rejection = (promise: Promise<unknown>): Promise<unknown> =>
 /** `$.ssh({...})` on a server. */
 const core$ = (host: OpenSSHServer): { tunnel: (options: object) => Promise<{ localPort: number; isOpen: boolean; close: () => Promise<void> }> } =>
   engine.ssh({ ...options, port: host.port, privateKey: host.userKey.privateKey, knownHostsPath: host.knownHosts }) as never
+
+const hostKey = (host: OpenSSHServer, type: string): string => readFileSync(join(host.directory, `host_${type}.pub`), 'utf8').trim()
 
 const banner = (port: number): Promise<string> => exchange(port, '')
 
@@ -157,6 +159,42 @@ describe('defects of core\'s SSH adapter that are gone', () => {
     await SSHConnectionPool.getInstance().closeIdleConnections()
     expect(await banner(tunnel.localPort)).toMatch(/^SSH-2\.0/)
     await tunnel.close()
+  })
+
+  it('12: a connection past its maxLifetime is replaced', async () => {
+    options = { ...options, poolConfig: { maxLifetime: 200 } }
+    const where = 'sleep 0.5; echo $SSH_CONNECTION'
+    const [first, second] = [await run(where), await run(where)]
+    expect(second.stdout).not.toBe(first.stdout)
+  })
+
+  it('13: a strict target is strict when it connects again, and writes nothing', async () => {
+    const hosts = join(server.directory, 'strict_hosts')
+    writeFileSync(hosts, `[127.0.0.1]:${server.port} ${hostKey(server, 'ed25519')}\n`)
+    options = { ...options, knownHostsPath: hosts, hostKeyChecking: 'strict' }
+    await run('true')
+    writeFileSync(hosts, '')
+    server.killConnections()
+    expect(await rejection(run('true'))).toMatchObject({ kind: 'host-key-mismatch', originalError: { code: 'EHOSTKEY' } })
+    expect(readFileSync(hosts, 'utf8')).toBe('')
+  })
+
+  it('14: a server of which only the RSA key is known is asked for that one', async () => {
+    const many = await OpenSSHServer.start({ hostKeys: ['ed25519', 'rsa'] })
+    const hosts = join(many.directory, 'rsa_hosts')
+    writeFileSync(hosts, `[127.0.0.1]:${many.port} ${hostKey(many, 'rsa')}\n`)
+    options = { ...options, port: many.port, privateKey: many.userKey.privateKey, knownHostsPath: hosts, hostKeyChecking: 'strict' }
+    expect(await run('echo known')).toMatchObject({ stdout: 'known\n' })
+    await many.stop()
+  })
+
+  it('18: keepalive opens no channel', async () => {
+    const quiet = await OpenSSHServer.start({ logLevel: 'DEBUG1' })
+    options = { ...options, port: quiet.port, privateKey: quiet.userKey.privateKey, knownHostsPath: quiet.knownHosts, poolConfig: { keepAliveInterval: 50 } }
+    await run('true')
+    await until('it was kept alive', () => quiet.count(/global_request: rtype keepalive@openssh.com|rtype keepalive/) >= 3)
+    expect(quiet.count(/Starting session: command/)).toBe(1)
+    await quiet.stop()
   })
 
   it('0.9.0: twenty at once on a stock server all succeed', async () => {
