@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 
@@ -21,6 +21,11 @@ describe('docs/features.md', () => {
     expect(rows.flatMap(({ tests }) => tests).filter((file) => !existsSync(join(__dirname, '..', file)))).toEqual([])
     const unproven = rows.filter(({ state, tests }) => (state === 'later') === (tests.length > 0))
     expect(unproven.map(({ id }) => id)).toEqual([])
+  })
+
+  it('names every test', () => {
+    const files = readdirSync(join(__dirname, '..'), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.test.ts') && !file.startsWith('fixtures/'))
+    expect(files.filter((file) => !text.includes(`\`${file}\``))).toEqual([])
   })
 
   it('says what is missing where only a part is done', () => {
