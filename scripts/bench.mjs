@@ -9,6 +9,7 @@ import { printRace, printRoundTrips, printVerdicts } from '../bench/report.mjs'
 import { roundTrips } from '../bench/round-trips.mjs'
 import { startSshd } from '../bench/sshd.mjs'
 import { judge } from '../bench/targets.mjs'
+import { engineBuild } from './support/cargo.mjs'
 import { main } from './support/main.mjs'
 import { inRoot, root } from './support/paths.mjs'
 import { rustVersion } from './support/programs.mjs'
@@ -21,7 +22,7 @@ const THOROUGH = { rounds: 15, seconds: 1 }
 const QUICK = { rounds: 3, seconds: 0.5 }
 
 const buildEngineBench = () =>
-  must('cargo', ['build', '--locked', '--workspace', '--features', 'xec-engine/testing', '--profile', 'fast', '--example', 'bench_exec'], { cwd: root })
+  must('cargo', ['build', ...engineBuild(), '--example', 'bench_exec'], { cwd: root })
 
 await main(async () => {
   const { values } = parseArgs({ options: { quick: { type: 'boolean' } } })

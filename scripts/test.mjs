@@ -1,5 +1,6 @@
 // npm test: sets everything up, servers included, runs every test runner to its end, and says how each came out.
 import { mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { engineBuild } from './support/cargo.mjs'
 import { inRoot, root } from './support/paths.mjs'
 import { main } from './support/main.mjs'
 import { tryNpx } from './support/npm.mjs'
@@ -37,7 +38,7 @@ function testFiles(folder) {
 }
 
 async function cargoTest() {
-  const args = ['test', '--locked', '--workspace', '--features', 'xec-engine/testing', '--profile', 'fast', '--no-fail-fast']
+  const args = ['test', ...engineBuild(), '--no-fail-fast']
   const { code, stdout } = await tee('cargo', args, { cwd: root })
   return { ok: code === 0, ...countCargo(stdout) }
 }

@@ -1,15 +1,14 @@
 // The engine without JavaScript: a Rust program that measures itself, told what to do line by line.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import path from 'node:path'
 import { createInterface } from 'node:readline'
-import { inRoot } from '../../scripts/support/paths.mjs'
+import { built } from '../../scripts/support/cargo.mjs'
 import { cpuOf } from '../cpu.mjs'
 
 export const label = 'the engine, no JavaScript'
 
 export function open({ host, port, username, privateKey, knownHostsPath }) {
-  const program = path.join(process.env.CARGO_TARGET_DIR ?? inRoot('target'), 'fast', 'examples', 'bench_exec')
+  const program = built('examples', 'bench_exec')
   const child = spawn(program, [host, String(port), username, privateKey, knownHostsPath], { stdio: ['pipe', 'pipe', 'inherit'] })
   const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   return {

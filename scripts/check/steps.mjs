@@ -1,5 +1,6 @@
 // The steps of `npm run check`, cheap ones first. Each throws when it finds something.
 import { existsSync } from 'node:fs'
+import { engineBuild } from '../support/cargo.mjs'
 import { cargoTool } from '../support/cargo-tools.mjs'
 import { npmScript } from '../support/npm.mjs'
 import { inRoot, root } from '../support/paths.mjs'
@@ -9,9 +10,6 @@ import { brokenLinks } from './links.mjs'
 import { offences } from './tree.mjs'
 
 const cargo = (...args) => must('cargo', args, { cwd: root })
-
-// The profile of `npm test` and `npm run demo`: build scripts and the C code in them are compiled once for all.
-const ENGINE = ['--locked', '--workspace', '--features', 'xec-engine/testing', '--profile', 'fast']
 
 const GENERATED = ['binding.cjs', 'binding.d.cts']
 
@@ -59,9 +57,9 @@ export const STEPS = {
   'cargo fmt': () => cargo('fmt', '--all', '--check'),
   'TypeScript': () => npmScript('typecheck'),
   'eslint': () => npmScript('lint'),
-  'clippy': () => cargo('clippy', ...ENGINE, '--all-targets', '--', '-D', 'warnings'),
+  'clippy': () => cargo('clippy', ...engineBuild(), '--all-targets', '--', '-D', 'warnings'),
   // Private items too: the engine's readers are its developers.
-  'cargo doc': () => must('cargo', ['doc', ...ENGINE, '--no-deps', '--document-private-items'], { cwd: root, env: { RUSTDOCFLAGS: '-D warnings -A rustdoc::private_intra_doc_links' } }),
+  'cargo doc': () => must('cargo', ['doc', ...engineBuild(), '--no-deps', '--document-private-items'], { cwd: root, env: { RUSTDOCFLAGS: '-D warnings -A rustdoc::private_intra_doc_links' } }),
   'unused dependencies': unusedDependencies,
   'licenses, bans, sources': licensesAndBans,
   'advisories': advisories,

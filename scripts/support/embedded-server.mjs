@@ -3,19 +3,18 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
-import { inRoot, root } from './paths.mjs'
+import { built, engineBuild } from './cargo.mjs'
+import { root } from './paths.mjs'
 import { must } from './run.mjs'
 
 const BINARY = 'embedded-sshd'
 
-/** `--workspace` keeps the features of shared dependencies as they are, so that nothing is compiled twice. */
 export const buildEmbeddedServer = () =>
-  must('cargo', ['build', '--locked', '--workspace', '--features', 'xec-engine/testing', '--profile', 'fast', '--bin', BINARY], { cwd: root })
+  must('cargo', ['build', ...engineBuild(), '--bin', BINARY], { cwd: root })
 
 /** Starts the server; resolves with `{ target, stop }`, where `target` is what `exec` wants. */
 export async function startEmbeddedServer() {
-  const folder = process.env.CARGO_TARGET_DIR ?? inRoot('target')
-  const child = spawn(path.join(folder, 'fast', BINARY), [], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const child = spawn(built(BINARY), [], { stdio: ['pipe', 'pipe', 'inherit'] })
   const { host, port, username, privateKeyPath } = JSON.parse(await firstLine(child))
   const target = { host, port, username, privateKey: privateKeyPath, knownHostsPath: path.join(path.dirname(privateKeyPath), 'known_hosts') }
   return { target, stop: () => stop(child) }
