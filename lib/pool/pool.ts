@@ -338,6 +338,8 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
   #forward(target: CheckedTarget, checked: CheckedForward): Promise<Forward> {
     return this.#perform(async () => {
       const { spec } = await this.#resolve(target)
+      // A ControlMaster reaches no sockets behind the server, which a connection of our own does.
+      if (checked.settings.kind === 'local' && checked.settings.to?.path !== undefined) delete spec.controlPath
       return openForward(checked, (settings, token) => this.#native.forward(spec, settings, token))
     })
   }

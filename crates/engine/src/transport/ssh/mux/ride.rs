@@ -91,7 +91,7 @@ impl Shared {
         self.hang_up.notify_one();
     }
 
-    fn begin(&self, line: Vec<u8>) -> io::Result<()> {
+    fn begin(&self, line: Vec<u8>, subsystem: bool) -> io::Result<()> {
         let mut state = self.state.lock();
         let ticket = state.ticket.take().ok_or(io::ErrorKind::NotConnected)?;
         if line.len() > MAX_LINE {
@@ -114,12 +114,20 @@ impl Shared {
             escape: NO_ESCAPE,
             term: terminal.unwrap_or_default(),
             command: line.into(),
+            subsystem,
             ..Session::default()
         };
         let Ticket { path, stream, patience, events, over } = ticket;
         let conductor = Conductor { path, patience, session, events, outputs };
         tokio::spawn(conductor.run(stream, descriptors, Arc::clone(&self.hang_up), over));
         Ok(())
+    }
+}
+
+impl RideWriter {
+    /// In place of a command. What comes of it shows in what it says.
+    pub fn subsystem(&self, name: &str) -> Result<(), Error> {
+        self.0.begin(name.as_bytes().to_vec(), true).map_err(gone)
     }
 }
 
@@ -143,7 +151,7 @@ impl ChannelWriter for RideWriter {
     }
 
     async fn exec(&self, line: Vec<u8>) -> Result<(), Error> {
-        self.0.begin(line).map_err(gone)
+        self.0.begin(line, false).map_err(gone)
     }
 
     async fn resize(&self, _columns: u32, _rows: u32) -> Result<(), Error> {

@@ -130,12 +130,13 @@ async fn converse(
     packets: tokio::sync::mpsc::UnboundedReceiver<bytes::Bytes>,
     options: SessionOptions,
 ) -> Ended {
-    let Some(direct) = channel.direct() else {
-        shared.fail(Error::Internal { what: "files over a connection that is shared with other processes" });
-        return Ended::Unfinished;
-    };
-    if direct.writer().subsystem("sftp").await.is_err() {
-        return Ended::Lost;
+    match channel.writer().subsystem("sftp").await {
+        Ok(()) => {}
+        Err(Error::ConnectionLost { .. }) => return Ended::Lost,
+        Err(error) => {
+            shared.fail(error);
+            return Ended::Unfinished;
+        }
     }
     drive(channel, shared, packets, options.silence).await
 }
