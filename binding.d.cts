@@ -242,6 +242,8 @@ export interface ConfigQuery {
   file?: string
   /** `Match exec` may run its commands. */
   exec: boolean
+  /** What the target says itself, tokens not expanded. */
+  controlPath?: string
 }
 
 /** What the files say. Milliseconds; what is absent is not said. */
@@ -258,6 +260,11 @@ export interface ConfigRecord {
   aliveInterval?: number
   aliveCountMax?: number
   connectTimeout?: number
+  controlMaster?: boolean
+  /** Tokens expanded, unless it is `none`. */
+  controlPath?: string
+  /** 0: for ever; -1: not at all. */
+  controlPersist?: number
 }
 
 /** What ssh_config says about the login and the host key. */
@@ -268,6 +275,7 @@ export interface ConfigSpec {
   /** `none`, `SSH_AUTH_SOCK` or a path. */
   identityAgent?: string
   knownHostsFiles?: Array<string>
+  globalKnownHostsFiles?: Array<string>
 }
 
 /** One connection at one moment. Times are milliseconds, `created` and `last_used` since 1970. */
@@ -663,8 +671,10 @@ export interface TargetSpec {
   /** `accept-new`, `strict` or `off`. */
   hostKeyChecking: string
   knownHostsPath?: string
-  /** Where a ControlMaster is to be looked for; tokens not expanded. */
+  /** Where a ControlMaster is to be looked for. */
   controlPath?: string
+  /** Its tokens have been replaced already. */
+  controlPathExpanded?: boolean
   /** Where there is none, be it. */
   controlServe: boolean
   /** Its key's name in known_hosts. */

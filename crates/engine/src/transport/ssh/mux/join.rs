@@ -19,7 +19,11 @@ pub fn control_path(target: &SshTarget) -> Result<Option<PathBuf>, Error> {
         return Ok(None);
     };
     let invalid = |problem| Error::InvalidOption { option: "controlPath", problem };
-    let path = Facts::new(&target.host, target.port, &target.username).expand(&control.path).map_err(invalid)?;
+    let path = if control.expanded {
+        control.path.clone().into()
+    } else {
+        Facts::new(&target.host, target.port, &target.username).expand(&control.path).map_err(invalid)?
+    };
     if path.as_os_str().len() > MAX_PATH {
         let problem = format!("{} is longer than {MAX_PATH} bytes, the most for a socket; %C is short", path.display());
         return Err(invalid(problem));
