@@ -50,8 +50,11 @@ export declare class NativePool {
   forward(target: TargetSpec, settings: ForwardSettings, cancel?: CancelToken | undefined | null): Promise<ForwardOutcome>
   /** Opens a session in `first`'s directory and with its variables. The promise resolves whatever happens. */
   session(target: TargetSpec, first: CommandSpec, cancel?: CancelToken | undefined | null): Promise<SessionOutcome>
-  /** Opens an SFTP session on a connection for files and streams. `silence`: milliseconds, 0 = no limit. */
-  sftp(target: TargetSpec, priority: number, silence: number, cancel?: CancelToken | undefined | null): Promise<SftpOutcome>
+  /**
+   * Opens an SFTP session on a connection for files and streams. `silence`: milliseconds, 0 = no limit. `sudo`:
+   * whose files, if not the login user's.
+   */
+  sftp(target: TargetSpec, priority: number, silence: number, sudo?: SudoSpec | undefined | null, cancel?: CancelToken | undefined | null): Promise<SftpOutcome>
   constructor(settings: PoolSettings)
   /** Runs a command. The promise resolves whatever happens; a failure is in the record. */
   exec(target: TargetSpec, command: CommandSpec, cancel?: CancelToken | undefined | null): Promise<ExecOutcome>

@@ -287,7 +287,7 @@ impl CommandSpec {
             line: self.command,
             cwd: self.cwd,
             env: sorted(self.env.unwrap_or_default()),
-            pty: self.pty.map(|PtySpec { term, columns, rows }| Pty { term, columns, rows }),
+            pty: self.pty.map(|PtySpec { term, columns, rows }| Pty { term, columns, rows, quiet: false }),
             sudo: self.sudo.map(SudoSpec::into_sudo).transpose()?,
             stdin_stream: None,
             stdin: self.stdin.map(|stdin| match stdin {
@@ -304,7 +304,7 @@ impl CommandSpec {
 }
 
 impl SudoSpec {
-    fn into_sudo(self) -> Result<Sudo> {
+    pub fn into_sudo(self) -> Result<Sudo> {
         let method = match self.method.as_str() {
             "askpass" => SudoMethod::Askpass,
             "stdin" => SudoMethod::Stdin,

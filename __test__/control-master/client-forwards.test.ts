@@ -40,7 +40,7 @@ beforeEach(async () => {
   path = join(directory, 'control')
   pool = new SSHConnectionPool({ reconnect: { initialDelay: 50 } })
   master = await OpenSSHMaster.start(server, path)
-  before = connections()
+  before = await connections()
 })
 
 afterEach(async () => {
@@ -55,12 +55,12 @@ const shared = (extra: Partial<SSHTarget> = {}): SSHTarget => {
   return { host, port, username, controlPath: path, ...extra }
 }
 
-const connections = (): number => server.count(/^Connection from /)
+const connections = (): Promise<number> => server.counted(/^Connection from /)
 
 /** The master has borne it, and nobody has gone round it. */
 async function unharmed(): Promise<void> {
   expect((await sshThrough(path, ['-O', 'check', 'host'])).code).toBe(0)
-  expect(connections()).toBe(before)
+  expect(await connections()).toBe(before)
 }
 
 describe('local forwards through ssh -M', () => {
@@ -119,7 +119,10 @@ describe('local forwards through ssh -M', () => {
   it('clients that leave while their connection is made harm neither master nor neighbours', async () => {
     await using forward = await pool.forwardLocal(shared(), { remotePort: echoPort })
     await Promise.all(Array.from({ length: 50 }, async (_, i) => {
-      if (i % 2 === 0) return expect(await exchange(forward.localPort, `${i}`)).toBe(`${i}`)
+      if (i % 2 === 0) {
+        expect(await exchange(forward.localPort, `${i}`)).toBe(`${i}`)
+        return
+      }
       const leaving = connect({ port: forward.localPort, host: '127.0.0.1' })
       await once(leaving, 'connect')
       leaving.resetAndDestroy()
@@ -148,14 +151,14 @@ describe('local forwards through ssh -M', () => {
     held.on('error', () => undefined)
     held.write('x')
     await once(held, 'data')
-    expect(connections()).toBe(before)
+    expect(await connections()).toBe(before)
     const [reconnecting, reconnected] = [once(forward, 'reconnecting'), once(forward, 'reconnected')]
     await master.kill()
     await Promise.all([once(held, 'close'), reconnecting])
     expect(await exchange(localPort, 'meanwhile')).toBe('meanwhile')
     await reconnected
     expect(forward.stats()).toMatchObject({ connections: 2, failed: 0, reconnects: 1 })
-    expect(connections()).toBe(before + 1)
+    expect(await connections()).toBe(before + 1)
   })
 
   it('ends with its error when there is no other way', async () => {
@@ -174,7 +177,7 @@ describe('local forwards through ssh -M', () => {
     chmodSync(there, 0o777)
     await using forward = await pool.forwardLocal(server.target({ controlPath: path }), { remoteSocket: there })
     expect(await exchange(forward.localPort, '')).toBe('by socket')
-    expect(connections()).toBe(before + 1)
+    expect(await connections()).toBe(before + 1)
     inn.server.close()
   })
 })
@@ -263,6 +266,6 @@ describe('remote forwards through ssh -M', () => {
     expect(forward.remotePort).toBe(remotePort)
     expect(await exchange(remotePort, 'after')).toBe('after')
     expect(forward.stats()).toMatchObject({ connections: 2, failed: 0, reconnects: 1 })
-    expect(connections()).toBe(before + 1)
+    expect(await connections()).toBe(before + 1)
   })
 })

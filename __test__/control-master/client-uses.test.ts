@@ -37,16 +37,16 @@ afterEach(async () => {
   await pool.dispose()
   // The master has borne it, and nobody has gone round it.
   expect((await sshThrough(path, ['-O', 'check', 'host'])).code).toBe(0)
-  expect(connections()).toBe(before)
+  expect(await connections()).toBe(before)
   await master.stop()
   rmSync(directory, { recursive: true })
 })
 
-const connections = (): number => server.count(/^Connection from /)
+const connections = (): Promise<number> => server.counted(/^Connection from /)
 
 async function start(user = TEST_USER): Promise<void> {
   master = await OpenSSHMaster.start(server, path, user)
-  before = connections()
+  before = await connections()
 }
 
 /** Nothing to log in with. */
@@ -106,12 +106,12 @@ describe('shells that stay', () => {
   })
 
   it('persistent commands share a shell', async () => {
-    const sessions = (): number => server.count(/^Starting session/)
-    const earlier = sessions()
+    const sessions = (): Promise<number> => server.counted(/^Starting session/)
+    const earlier = await sessions()
     for (let i = 0; i < 20; i++) {
       expect(await pool.exec(shared(), `echo ${i}; exit ${i}`, { shell: 'persistent' })).toMatchObject({ stdout: `${i}\n`, exitCode: i })
     }
-    expect(sessions() - earlier).toBeLessThan(6)
+    expect(await sessions() - earlier).toBeLessThan(6)
   })
 
   it('a lease runs commands on the connection it holds', async () => {
@@ -170,13 +170,13 @@ describe('a server without SFTP', () => {
     master = await OpenSSHMaster.start(bare, path)
     const { host, port, username } = bare.target()
     expect(await failureOf(pool.sftp({ host, port, username, controlPath: path }))).toMatchObject({ code: 'ENOSFTP' })
-    expect(bare.count(/^Connection from /)).toBe(1)
-    before = connections()
+    expect(await bare.counted(/^Connection from /)).toBe(1)
+    before = await connections()
     await pool.dispose()
     expect((await sshThrough(path, ['-O', 'check', 'host'])).code).toBe(0)
     await bare.stop()
     await master.stop()
     master = await OpenSSHMaster.start(server, path)
-    before = connections()
+    before = await connections()
   })
 })

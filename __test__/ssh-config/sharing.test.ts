@@ -44,25 +44,25 @@ const client = async (...args: string[]): Promise<string> => {
   return stdout + stderr
 }
 
-const connections = (): number => server.count(/^Connection from /)
+const connections = (): Promise<number> => server.counted(/^Connection from /)
 
 describe('ControlMaster, ControlPath and ControlPersist of the configuration', () => {
   it.each(['%C', '%n-%r@%h:%p'])('with %s, the real client finds our connection', async (name) => {
     configure(`ControlMaster auto\nControlPath ${directory}/${name}\nControlPersist 10m`)
     await pool.exec(web(), 'true')
     await until('the socket is there', () => readdirSync(directory).some((file) => file !== 'config' && !file.startsWith('.')))
-    const before = connections()
+    const before = await connections()
     expect(await client('-O', 'check', 'web')).toContain(`pid=${process.pid}`)
     expect(await client('web', 'echo through')).toBe('through\n')
-    expect(connections()).toBe(before)
+    expect(await connections()).toBe(before)
   })
 
   it('ControlPath alone only uses what is there', async () => {
     configure(`ControlPath ${directory}/%n`, 'IdentityFile /nowhere')
     const master = await OpenSSHMaster.start(server, join(directory, 'web'))
-    const before = connections()
+    const before = await connections()
     expect((await pool.exec(web(), 'echo found')).stdout).toBe('found\n')
-    expect(connections()).toBe(before)
+    expect(await connections()).toBe(before)
     await master.stop()
     expect(await failureOf(pool.exec(web(), 'true'))).toMatchObject({ code: 'EAUTH' })
     expect(existsSync(join(directory, 'web'))).toBe(false)

@@ -121,8 +121,14 @@ export function inItsWords(record: ConfigRecord): Answer {
     serveralivecountmax: [String(record.aliveCountMax ?? 3)],
     connecttimeout: seconds(record.connectTimeout),
     globalknownhostsfile: [(login.globalKnownHostsFiles ?? []).join(' ') || 'none'],
-    controlmaster: [String(record.controlMaster ?? false)],
-    controlpath: record.controlPath === undefined || record.controlPath === 'none' ? [] : [record.controlPath],
-    controlpersist: [persistence(record.controlPersist ?? -1)],
+    ...sharing(record),
+  }
+}
+
+function sharing({ controlMaster = false, controlPath, controlPersist = -1 }: ConfigRecord): Answer {
+  return {
+    controlmaster: [String(controlMaster)],
+    controlpath: controlPath === undefined || controlPath === 'none' ? [] : [controlPath],
+    controlpersist: [persistence(controlPersist)],
   }
 }

@@ -42,7 +42,7 @@ struct Shared {
 struct State {
     /// What the session begins with; gone when it has.
     ticket: Option<Ticket>,
-    tty: Option<String>,
+    tty: Option<Pty>,
     stdin: Option<Arc<Sender>>,
 }
 
@@ -99,6 +99,12 @@ impl Shared {
             let _ = ticket.events.try_send(ChannelEvent::ExecRefused);
             return Ok(());
         }
+        if state.tty.as_ref().is_some_and(|pty| pty.quiet) {
+            // Its modes would be those of a terminal of ours, and there is none. The queue is empty.
+            let reason = "a terminal with sudo cannot be had through OpenSSH's ControlMaster";
+            let _ = ticket.events.try_send(ChannelEvent::NotOpened(reason.to_owned()));
+            return Ok(());
+        }
         let (stdin, outputs, descriptors) = match streams() {
             Ok(streams) => streams,
             Err(error) => {
@@ -108,7 +114,7 @@ impl Shared {
             }
         };
         state.stdin = Some(Arc::new(stdin));
-        let terminal = state.tty.take();
+        let terminal = state.tty.take().map(|pty| pty.term);
         let session = Session {
             tty: terminal.is_some(),
             escape: NO_ESCAPE,
@@ -146,7 +152,7 @@ impl Channel for Ride {
 impl ChannelWriter for RideWriter {
     /// Of a size the protocol has no word: OpenSSH's master asks the descriptor, and ours is no terminal.
     async fn pty(&self, pty: &Pty) -> Result<(), Error> {
-        self.0.state.lock().tty = Some(pty.term.clone());
+        self.0.state.lock().tty = Some(pty.clone());
         Ok(())
     }
 
