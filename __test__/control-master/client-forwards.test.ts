@@ -152,9 +152,9 @@ describe('local forwards through ssh -M', () => {
     held.write('x')
     await once(held, 'data')
     expect(await connections()).toBe(before)
-    const [reconnecting, reconnected] = [once(forward, 'reconnecting'), once(forward, 'reconnected')]
+    const [cut, reconnecting, reconnected] = [once(held, 'close'), once(forward, 'reconnecting'), once(forward, 'reconnected')]
     await master.kill()
-    await Promise.all([once(held, 'close'), reconnecting])
+    await Promise.all([cut, reconnecting])
     expect(await exchange(localPort, 'meanwhile')).toBe('meanwhile')
     await reconnected
     expect(forward.stats()).toMatchObject({ connections: 2, failed: 0, reconnects: 1 })

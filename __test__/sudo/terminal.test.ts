@@ -8,7 +8,7 @@ import { failureOf, visible } from '../support/failure'
 import { SSHConnectionPool, type SSHTarget } from '../support/native'
 import { OpenSSHServer, TEST_PASSWORD } from '../support/openssh'
 import { until } from '../support/wait'
-import { ASKED, METHODS, ODD, ODD_PASSWORD, OUTSIDER, TRUSTED, as, asked, mentions } from './accounts'
+import { ASKED, METHODS, ODD, ODD_PASSWORD, OUTSIDER, TERMINAL, TRUSTED, as, asked, mentions } from './accounts'
 
 /** Commands by sudo with a terminal: what an account with `requiretty` must have. */
 
@@ -34,6 +34,8 @@ const WAYS = [
   ['stdin', ASKED, { password: TEST_PASSWORD, passwordMethod: 'stdin' }],
   ['askpass, without a terminal of sudo\'s own', ODD, { password: ODD_PASSWORD, passwordMethod: 'askpass' }],
   ['stdin, without a terminal of sudo\'s own', ODD, { password: ODD_PASSWORD, passwordMethod: 'stdin' }],
+  ['askpass, which must have one', TERMINAL, { password: TEST_PASSWORD, passwordMethod: 'askpass' }],
+  ['stdin, which must have one', TERMINAL, { password: TEST_PASSWORD, passwordMethod: 'stdin' }],
   ['no password', TRUSTED, {}],
 ] as const
 
@@ -86,6 +88,11 @@ describe('a terminal with sudo', () => {
     const error = await failureOf(pool.exec(asked(server, { password: 'wrong-Password-1', passwordMethod }), 'echo ran', { pty: true }))
     expect(error).toMatchObject({ code: 'ESUDO', kind: 'authentication', phase: 'run', reached: true, stdout: '' })
     expect(visible(error)).not.toContain('wrong-Password-1')
+  })
+
+  it('an account that must have one is refused without', async () => {
+    const error = await failureOf(pool.exec(as(server, TERMINAL, { password: TEST_PASSWORD }), 'echo ran'))
+    expect(error).toMatchObject({ code: 'ESUDO', message: expect.stringMatching(/must have a tty/) as string })
   })
 
   it('an account that may not', async () => {
