@@ -50,8 +50,11 @@ export declare class NativePool {
   forward(target: TargetSpec, settings: ForwardSettings, cancel?: CancelToken | undefined | null): Promise<ForwardOutcome>
   /** Opens a session in `first`'s directory and with its variables. The promise resolves whatever happens. */
   session(target: TargetSpec, first: CommandSpec, cancel?: CancelToken | undefined | null): Promise<SessionOutcome>
-  /** Opens an SFTP session on a connection for files and streams. `silence`: milliseconds, 0 = no limit. */
-  sftp(target: TargetSpec, priority: number, silence: number, cancel?: CancelToken | undefined | null): Promise<SftpOutcome>
+  /**
+   * Opens an SFTP session on a connection for files and streams. `silence`: milliseconds, 0 = no limit. `sudo`:
+   * whose files, if not the login user's.
+   */
+  sftp(target: TargetSpec, priority: number, silence: number, sudo?: SudoSpec | undefined | null, cancel?: CancelToken | undefined | null): Promise<SftpOutcome>
   constructor(settings: PoolSettings)
   /** Runs a command. The promise resolves whatever happens; a failure is in the record. */
   exec(target: TargetSpec, command: CommandSpec, cancel?: CancelToken | undefined | null): Promise<ExecOutcome>
@@ -242,6 +245,8 @@ export interface ConfigQuery {
   file?: string
   /** `Match exec` may run its commands. */
   exec: boolean
+  /** What the target says itself, tokens not expanded. */
+  controlPath?: string
 }
 
 /** What the files say. Milliseconds; what is absent is not said. */
@@ -258,6 +263,11 @@ export interface ConfigRecord {
   aliveInterval?: number
   aliveCountMax?: number
   connectTimeout?: number
+  controlMaster?: boolean
+  /** Tokens expanded, unless it is `none`. */
+  controlPath?: string
+  /** 0: for ever; -1: not at all. */
+  controlPersist?: number
 }
 
 /** What ssh_config says about the login and the host key. */
@@ -268,6 +278,7 @@ export interface ConfigSpec {
   /** `none`, `SSH_AUTH_SOCK` or a path. */
   identityAgent?: string
   knownHostsFiles?: Array<string>
+  globalKnownHostsFiles?: Array<string>
 }
 
 /** One connection at one moment. Times are milliseconds, `created` and `last_used` since 1970. */
@@ -663,8 +674,10 @@ export interface TargetSpec {
   /** `accept-new`, `strict` or `off`. */
   hostKeyChecking: string
   knownHostsPath?: string
-  /** Where a ControlMaster is to be looked for; tokens not expanded. */
+  /** Where a ControlMaster is to be looked for. */
   controlPath?: string
+  /** Its tokens have been replaced already. */
+  controlPathExpanded?: boolean
   /** Where there is none, be it. */
   controlServe: boolean
   /** Its key's name in known_hosts. */

@@ -14,7 +14,8 @@ use xec_engine::command::{Command, Pty, Sudo, SudoMethod};
 use xec_engine::policy::{Backoff, Growth};
 use xec_engine::pool::{HealthConfig, HostConfig, PoolConfig, Reconnect, WhenExhausted};
 use xec_engine::transport::ssh::{
-    Agent, Control, HostKeyChecking, KeepAlive, KeySource, Route, Secret, SshTarget, Traffic,
+    Agent, Control, HostKeyChecking, KeepAlive, KeySource, MACHINES_KNOWN_HOSTS, Route, Secret, SshTarget, Traffic,
+    USERS_KNOWN_HOSTS,
 };
 use zeroize::Zeroizing;
 
@@ -96,8 +97,10 @@ pub struct TargetSpec {
     /// `accept-new`, `strict` or `off`.
     pub host_key_checking: String,
     pub known_hosts_path: Option<String>,
-    /// Where a ControlMaster is to be looked for; tokens not expanded.
+    /// Where a ControlMaster is to be looked for.
     pub control_path: Option<String>,
+    /// Its tokens have been replaced already.
+    pub control_path_expanded: Option<bool>,
     /// Where there is none, be it.
     pub control_serve: bool,
     /// Its key's name in known_hosts.
@@ -127,6 +130,7 @@ pub struct ConfigSpec {
     /// `none`, `SSH_AUTH_SOCK` or a path.
     pub identity_agent: Option<String>,
     pub known_hosts_files: Option<Vec<String>>,
+    pub global_known_hosts_files: Option<Vec<String>>,
 }
 
 #[napi(object)]
@@ -239,9 +243,15 @@ impl PoolSettings {
 impl TargetSpec {
     pub fn into_target(self, connect: ConnectSettings, traffic: Traffic, route: Route) -> Result<SshTarget> {
         // What the target says itself wins over what its configuration says.
+        let asked = self.from_config.is_some();
         let said = self.from_config.unwrap_or_default();
-        let known_hosts =
-            self.known_hosts_path.map(|path| vec![path]).or(said.known_hosts_files.map(or_nothing)).unwrap_or_default();
+        let users = self.known_hosts_path.map(|path| vec![path]).or(said.known_hosts_files.map(or_nothing));
+        // As with `ssh`, the machine's files count whichever the user's are.
+        let known_hosts = match users {
+            Some(users) if !asked => users,
+            None if said.global_known_hosts_files.is_none() => Vec::new(),
+            users => known_hosts(users, said.global_known_hosts_files),
+        };
         let agent = self.agent.map(agent).or(said.identity_agent.map(configured_agent));
         Ok(SshTarget {
             host_key_alias: self.host_key_alias,
@@ -261,7 +271,11 @@ impl TargetSpec {
             host_key_verifier: self.host_key_verifier.map(|spec| spec.0),
             connect_timeout: connect.timeout,
             keep_alive: connect.keep_alive,
-            control: self.control_path.map(|path| Control { path, serve: self.control_serve }),
+            control: self.control_path.map(|path| Control {
+                path,
+                expanded: self.control_path_expanded.unwrap_or(false),
+                serve: self.control_serve,
+            }),
             ..SshTarget::new(self.host, port(self.port)?, self.username)
         })
     }
@@ -273,7 +287,7 @@ impl CommandSpec {
             line: self.command,
             cwd: self.cwd,
             env: sorted(self.env.unwrap_or_default()),
-            pty: self.pty.map(|PtySpec { term, columns, rows }| Pty { term, columns, rows }),
+            pty: self.pty.map(|PtySpec { term, columns, rows }| Pty { term, columns, rows, quiet: false }),
             sudo: self.sudo.map(SudoSpec::into_sudo).transpose()?,
             stdin_stream: None,
             stdin: self.stdin.map(|stdin| match stdin {
@@ -290,7 +304,7 @@ impl CommandSpec {
 }
 
 impl SudoSpec {
-    fn into_sudo(self) -> Result<Sudo> {
+    pub fn into_sudo(self) -> Result<Sudo> {
         let method = match self.method.as_str() {
             "askpass" => SudoMethod::Askpass,
             "stdin" => SudoMethod::Stdin,
@@ -354,6 +368,14 @@ fn configured_agent(word: String) -> Agent {
 /// ssh_config's `none` comes as no files at all, which the engine would take for the usual ones.
 fn or_nothing(files: Vec<String>) -> Vec<String> {
     if files.is_empty() { vec!["/dev/null".to_owned()] } else { files }
+}
+
+/// The usual ones where nothing else is said.
+fn known_hosts(users: Option<Vec<String>>, machines: Option<Vec<String>>) -> Vec<String> {
+    let usual = |files: [&str; 2]| files.map(str::to_owned).to_vec();
+    let mut files = users.unwrap_or_else(|| usual(USERS_KNOWN_HOSTS));
+    files.extend(machines.unwrap_or_else(|| usual(MACHINES_KNOWN_HOSTS)));
+    files
 }
 
 fn host_key_checking(word: &str) -> Result<HostKeyChecking> {

@@ -10,7 +10,7 @@ use xec_engine::transport::ssh::sftp::{Attributes, ReadStream, SessionOptions, S
 
 use crate::cancel::CancelToken;
 use crate::failure::FailureRecord;
-use crate::options::{TargetSpec, duration};
+use crate::options::{SudoSpec, TargetSpec, duration};
 use crate::runtime;
 use crate::sftp_records::{
     CandidateRecord, DownloadSpec, EntryRecord, ReaderOutcome, SftpAnswer, SftpOutcome, TreeSpec, UploadSpec,
@@ -22,7 +22,8 @@ use crate::transfer::{TransferToken, filter};
 
 #[napi]
 impl NativePool {
-    /// Opens an SFTP session on a connection for files and streams. `silence`: milliseconds, 0 = no limit.
+    /// Opens an SFTP session on a connection for files and streams. `silence`: milliseconds, 0 = no limit. `sudo`:
+    /// whose files, if not the login user's.
     #[napi(ts_return_type = "Promise<SftpOutcome>")]
     pub fn sftp<'env>(
         &self,
@@ -30,13 +31,15 @@ impl NativePool {
         target: TargetSpec,
         priority: i32,
         silence: f64,
+        sudo: Option<SudoSpec>,
         cancel: Option<&CancelToken>,
     ) -> Result<Object<'env>> {
         let request = self.bulk_request(target, priority)?;
         let origin = Origin { host: request.key.host().to_owned(), port: request.key.port() };
         let silence = Some(duration("timeout", silence)?).filter(|silence| !silence.is_zero());
         let cancel = cancel.map_or_else(Cancel::default, |token| token.cancel.clone());
-        let opening = Sftp::open(self.shared_pool(), request, SessionOptions { silence }, cancel);
+        let options = SessionOptions { silence, sudo: sudo.map(SudoSpec::into_sudo).transpose()? };
+        let opening = Sftp::open(self.shared_pool(), request, options, cancel);
         runtime::promise(env, async move {
             match opening.await {
                 Ok(sftp) => SftpOutcome { session: Some(NativeSftp { sftp, origin }), failure: None },

@@ -6,7 +6,9 @@ use napi::{Env, Result};
 use napi_derive::napi;
 use xec_engine::error::Error;
 use xec_engine::transport::ssh::HostKeyChecking;
-use xec_engine::transport::ssh::ssh_config::{AgentChoice, ConfigFiles, Local, Query, Resolved, Via, Which, resolve};
+use xec_engine::transport::ssh::ssh_config::{
+    AgentChoice, ConfigFiles, Local, Persist, Query, Resolved, Via, Which, resolve, system_knows,
+};
 
 use crate::failure::FailureRecord;
 use crate::options::{ConfigSpec, port};
@@ -25,6 +27,8 @@ pub struct ConfigQuery {
     pub file: Option<String>,
     /// `Match exec` may run its commands.
     pub exec: bool,
+    /// What the target says itself, tokens not expanded.
+    pub control_path: Option<String>,
 }
 
 #[napi(object)]
@@ -49,6 +53,11 @@ pub struct ConfigRecord {
     pub alive_interval: Option<f64>,
     pub alive_count_max: Option<u32>,
     pub connect_timeout: Option<f64>,
+    pub control_master: Option<bool>,
+    /// Tokens expanded, unless it is `none`.
+    pub control_path: Option<String>,
+    /// 0: for ever; -1: not at all.
+    pub control_persist: Option<f64>,
 }
 
 #[napi(object)]
@@ -68,6 +77,8 @@ pub fn resolve_ssh_config<'env>(env: &'env Env, query: ConfigQuery) -> Result<Ob
         port: given_port,
         which: query.file.map_or(Which::Standard, |file| Which::File(file.into())),
         exec: query.exec,
+        control_path: query.control_path,
+        knows: system_knows,
     };
     runtime::promise(env, async move {
         let resolving = tokio::task::spawn_blocking(move || resolve(&query, &FILES, &Local::current()));
@@ -99,6 +110,7 @@ impl From<Resolved> for ConfigRecord {
                 identities_only: resolved.identities_only,
                 identity_agent: resolved.identity_agent.map(agent),
                 known_hosts_files: resolved.known_hosts,
+                global_known_hosts_files: resolved.global_known_hosts,
             },
             jumps,
             proxy_command,
@@ -107,6 +119,13 @@ impl From<Resolved> for ConfigRecord {
             alive_interval: resolved.alive_interval.map(millis),
             alive_count_max: resolved.alive_count_max,
             connect_timeout: resolved.connect_timeout.map(millis),
+            control_master: resolved.control_master,
+            control_path: resolved.control_path,
+            control_persist: resolved.control_persist.map(|persist| match persist {
+                Persist::No => -1.0,
+                Persist::Forever => 0.0,
+                Persist::For(duration) => millis(duration),
+            }),
         }
     }
 }

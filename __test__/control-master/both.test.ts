@@ -40,7 +40,7 @@ describe('our client through our master, in two processes', () => {
       plain: ['to stdin\n', 'problem\n', 7], killed: [137, 'SIGKILL'], many: true, big: true, late: ['ETIMEDOUT', true],
     })
     await server.runs('sleep', 0)
-    expect(server.count(/^Connection from /)).toBe(1)
+    expect(await server.counted(/^Connection from /)).toBe(1)
   })
 
   it('the client is killed: its command ends', async () => {

@@ -39,18 +39,18 @@ const shared = (extra: Partial<SSHTarget> = {}): SSHTarget => {
   return { host, port, username, controlPath: path, ...extra }
 }
 
-const connections = (): number => server.count(/^Connection from /)
+const connections = (): Promise<number> => server.counted(/^Connection from /)
 
 describe('through a running ssh -M', () => {
   beforeEach(async () => { master = await OpenSSHMaster.start(server, path) })
   afterEach(async () => { await master.stop() })
 
   it('runs commands without a connection or a login of its own', async () => {
-    const before = connections()
+    const before = await connections()
     const result = await pool.exec(shared(), 'cat; echo problem >&2; exit 7', { stdin: 'to stdin\n' })
     expect(result).toMatchObject({ stdout: 'to stdin\n', stderr: 'problem\n', exitCode: 7, ok: false })
     expect(await pool.exec(shared({ controlMaster: 'auto' }), 'whoami')).toMatchObject({ stdout: `${TEST_USER}\n`, exitCode: 0 })
-    expect(connections()).toBe(before)
+    expect(await connections()).toBe(before)
   })
 
   it('a command that a signal ends is no success: how it ended is unknown, because the master does not tell', async () => {
@@ -61,9 +61,9 @@ describe('through a running ssh -M', () => {
   it('finds the master by a path with tokens', async () => {
     const tokens = shared({ controlPath: join(directory, '%r-%h-%p') })
     const other = await OpenSSHMaster.start(server, join(directory, `${TEST_USER}-127.0.0.1-${server.port}`))
-    const before = connections()
+    const before = await connections()
     expect((await pool.exec(tokens, 'echo found')).stdout).toBe('found\n')
-    expect(connections()).toBe(before)
+    expect(await connections()).toBe(before)
     await other.stop()
   })
 
@@ -71,7 +71,7 @@ describe('through a running ssh -M', () => {
     const target = shared({ poolConfig: { channelsPerConnection: 50 } })
     const results = await Promise.all(Array.from({ length: 50 }, (_, i) => pool.exec(target, `sleep 0.05; echo ${i}`)))
     expect(results.map(({ stdout }) => stdout)).toEqual(Array.from({ length: 50 }, (_, i) => `${i}\n`))
-    expect(server.count(/no more sessions/)).toBeGreaterThan(0)
+    expect(await server.counted(/no more sessions/)).toBeGreaterThan(0)
     await pool.dispose()
     // OpenSSH's master would not survive a client in proxy mode that was refused something.
     expect((await sshThrough(path, ['-O', 'check', 'host'])).code).toBe(0)
@@ -126,9 +126,9 @@ describe('through a running ssh -M', () => {
   it('the master ends politely: the next command connects by itself', async () => {
     await pool.exec(shared(), 'true')
     await master.stop()
-    const before = connections()
+    const before = await connections()
     expect((await pool.exec({ ...server.target(), controlPath: path }, 'echo direct')).stdout).toBe('direct\n')
-    expect(connections()).toBe(before + 1)
+    expect(await connections()).toBe(before + 1)
   })
 
   it('health checks ask the master, and find it dead', async () => {

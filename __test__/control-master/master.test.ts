@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { chmodSync, existsSync, lstatSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { type Socket, createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,6 +9,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { SSHTarget } from '../../index.mjs'
 import { OpenSSHMaster, spawnThrough, sshThrough } from '../support/control-master'
 import { failureOf } from '../support/failure'
+import { Gate } from '../support/gate'
 import { SSHAdapter, SSHConnectionPool } from '../support/native'
 import { OpenSSHServer, TEST_USER } from '../support/openssh'
 import { until } from '../support/wait'
@@ -41,7 +42,7 @@ async function serving(extra: Partial<SSHTarget> = {}): Promise<void> {
   await until('the control socket is there', () => existsSync(path))
 }
 
-const connections = (): number => server.count(/^Connection from /)
+const connections = (): Promise<number> => server.counted(/^Connection from /)
 
 describe('ssh over our connection', () => {
   it('ssh -O check finds a master, and that it is us', async () => {
@@ -52,10 +53,10 @@ describe('ssh over our connection', () => {
 
   it('runs commands with stdin, both outputs and the exit code, and makes no connection', async () => {
     await serving()
-    const before = connections()
+    const before = await connections()
     const { code, stdout, stderr } = await sshThrough(path, ['host', 'whoami; cat; echo problem >&2; exit 7'], 'to stdin\n')
     expect({ code, stdout: stdout.toString(), stderr }).toEqual({ code: 7, stdout: `${TEST_USER}\nto stdin\n`, stderr: 'problem\n' })
-    expect(connections()).toBe(before)
+    expect(await connections()).toBe(before)
     expect(pool.getStats()).toMatchObject({ activeChannels: 0, totalConnections: 1 })
   })
 
@@ -66,11 +67,11 @@ describe('ssh over our connection', () => {
 
   it('fifty sessions at once: those the server has no room for wait', async () => {
     await serving({ poolConfig: { maxConnections: 1 } })
-    const before = connections()
+    const before = await connections()
     const results = await Promise.all(Array.from({ length: 50 }, (_, i) => sshThrough(path, ['host', `echo ${i}; exit ${i}`])))
     expect(results.map(({ code, stdout, stderr }) => `${code} ${stdout.toString()}${stderr}`))
       .toEqual(Array.from({ length: 50 }, (_, i) => `${i} ${i}\n`))
-    expect(connections()).toBe(before)
+    expect(await connections()).toBe(before)
   })
 
   it('64 MiB in each direction arrive whole', async () => {
@@ -101,12 +102,15 @@ describe('ssh over our connection', () => {
 
   it('the visitor is killed: its command ends, ours goes on', async () => {
     await serving()
-    const ours = pool.exec(target(), 'cat /proc/sys/kernel/ostype; sleep 2; echo done')
+    const gate = new Gate(server)
+    const ours = pool.exec(target(), `cat /proc/sys/kernel/ostype; ${gate.wait}; echo done`)
     const visitor = spawnThrough(path, ['host', 'exec sleep 301'])
-    await server.runs('sleep', 2)
+    await server.runs('sleep')
     visitor.kill('SIGKILL')
-    await server.runs('sleep', 1)
+    await server.runs('sleep', 0)
+    gate.open()
     expect((await ours).stdout).toBe('Linux\ndone\n')
+    gate.close()
   })
 
   it('a visitor that does not read holds up nobody for good', async () => {
@@ -136,14 +140,17 @@ describe('ssh over our connection', () => {
 
   it('ssh -O exit ends the others\' commands and the sharing, but not our own commands', async () => {
     await serving()
-    const ours = pool.exec(target(), 'sleep 1; echo done')
+    const gate = new Gate(server)
+    const ours = pool.exec(target(), `${gate.wait}; echo done`)
     const visitor = spawnThrough(path, ['host', 'exec sleep 301'])
-    await server.runs('sleep', 2)
+    await server.runs('sleep')
     const left = once(visitor, 'close')
     expect((await sshThrough(path, ['-O', 'exit', 'host'])).code).toBe(0)
     expect((await left)[0]).toBe(255)
     expect(existsSync(path)).toBe(false)
+    gate.open()
     expect((await ours).stdout).toBe('done\n')
+    gate.close()
   })
 
   it('forwards are refused in the protocol\'s words', async () => {
@@ -259,21 +266,52 @@ describe('the socket', () => {
 
   it('with a master there, auto is a client of it', async () => {
     const master = await OpenSSHMaster.start(server, path)
-    const before = connections()
+    const before = await connections()
     await pool.exec(target({ controlMaster: 'auto' }), 'true')
-    expect(connections()).toBe(before)
+    expect(await connections()).toBe(before)
     await master.stop()
   })
 
-  it('a second connection of the pool becomes its successor', async () => {
-    await serving({ poolConfig: { channelsPerConnection: 1 } })
-    const both = Promise.all([1, 2].map(() => pool.exec(target({ poolConfig: { channelsPerConnection: 1 } }), 'sleep 0.5')))
-    await server.runs('sleep', 2)
-    await both
-    const [first] = pool.getConnections().sort((a, b) => a.id - b.id)
-    expect(first).toBeDefined()
+  it('when the connection that serves is lost, another one of the pool takes over', async () => {
+    const poolConfig = { channelsPerConnection: 1, reconnect: { enabled: false } }
+    await serving({ poolConfig })
+    // An inode's number may be given again at once.
+    const made = (): bigint => lstatSync(path, { bigint: true }).ctimeNs
+    const first = made()
+    const gates = [new Gate(server), new Gate(server)] as const
+    // The first one runs on the connection that there is, and so the second one makes another.
+    const lost = failureOf(pool.exec(target({ poolConfig }), `exec 2>&1; echo $PPID; ${gates[0].wait}`))
+    await until('it runs', () => pool.getStats().activeChannels === 1)
+    const processes = server.serving()
+    const kept = pool.exec(target({ poolConfig }), `${gates[1].wait}; echo kept`)
+    await until('both run', () => pool.getStats().activeChannels === 2)
     expect(pool.getStats().totalConnections).toBe(2)
+    for (const pid of processes) process.kill(pid, 'SIGKILL')
+    expect(await lost).toMatchObject({ code: 'ECONNLOST' })
+    await until('the successor serves', () => existsSync(path) && made() !== first)
+    expect((await sshThrough(path, ['-O', 'check', 'host'])).code).toBe(0)
+    gates[1].open()
+    expect((await kept).stdout).toBe('kept\n')
     expect((await sshThrough(path, ['host', 'echo through'])).stdout.toString()).toBe('through\n')
+    gates.forEach((gate) => { gate.close() })
+  })
+
+  it('a visitor that leaves before its turn has nothing run', async () => {
+    const poolConfig = { maxConnections: 1, channelsPerConnection: 1 }
+    await serving({ poolConfig })
+    const gate = new Gate(server)
+    const ours = pool.exec(target({ poolConfig }), `${gate.wait}; echo done`)
+    await until('it runs', () => pool.getStats().activeChannels === 1)
+    const visitor = spawnThrough(path, ['host', `touch ${directory}/ran; echo ran`])
+    await until('it waits', () => pool.getStats().queued === 1)
+    visitor.kill('SIGKILL')
+    await until('it waits no more', () => pool.getStats().queued === 0)
+    const before = await server.counted(/^Starting session/)
+    gate.open()
+    expect((await ours).stdout).toBe('done\n')
+    expect((await pool.exec(target({ poolConfig }), 'echo next')).stdout).toBe('next\n')
+    expect(await server.counted(/^Starting session/)).toBe(before + 1)
+    gate.close()
   })
 
   it('bad options are refused by name', async () => {

@@ -10,6 +10,7 @@ import { SSHConnectionPool, type SSHTarget, type XecNativeError } from '../suppo
 import { OpenSSHServer } from '../support/openssh'
 import { freePort } from '../support/ports'
 import { comesToNothing, exchange, listen } from '../support/sockets'
+import { socks5 } from '../support/socks'
 import { until } from '../support/wait'
 
 let server: OpenSSHServer
@@ -223,21 +224,6 @@ describe('remote forwards', () => {
 })
 
 describe('dynamic forwards', () => {
-  const socks5 = async (proxy: number, request: Buffer): Promise<Buffer> => {
-    const socket = connect({ port: proxy, host: '127.0.0.1' })
-    const pieces: Buffer[] = []
-    socket.on('data', (piece: Buffer) => pieces.push(piece))
-    socket.on('error', () => undefined)
-    const size = (): number => Buffer.concat(pieces).length
-    const closed = once(socket, 'close')
-    socket.write(Buffer.from([5, 1, 0]))
-    await until('the greeting is answered', () => size() >= 2)
-    socket.write(request)
-    await until('the request is answered', () => size() >= 12 || socket.closed)
-    socket.end('ping')
-    await closed
-    return Buffer.concat(pieces)
-  }
   const port = (number: number): number[] => [number >> 8, number & 255]
 
   it('SOCKS5 by name and by address; a refused target is said so', async () => {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { Dropbear } from '../support/dropbear'
 import { failureOf, visible } from '../support/failure'
+import { Gate } from '../support/gate'
 import { SSHConnectionPool, type SSHTarget } from '../support/native'
 import { OpenSSHServer, TEST_PASSWORD, TEST_USER } from '../support/openssh'
 import { freePort } from '../support/ports'
@@ -35,21 +36,21 @@ const viaHop = (extra: Partial<SSHTarget> = {}): SSHTarget => hop.target({ host:
 const target = (extra: Partial<SSHTarget> = {}): SSHTarget => far.target({ host: TARGETS[0], jumpHost: viaHop(), ...extra })
 
 /** How many connections the hop has passed on to this address. */
-const passedOn = (host: string): number => hop.count(new RegExp(`direct_tcpip: originator .* target ${host.replaceAll('.', '\\.')} port ${far.port}`))
-const logins = (server: OpenSSHServer): number => server.count(/^Accepted publickey/)
+const passedOn = (host: string): Promise<number> => hop.counted(new RegExp(`direct_tcpip: originator .* target ${host.replaceAll('.', '\\.')} port ${far.port}`))
+const logins = (server: OpenSSHServer): Promise<number> => server.counted(/^Accepted publickey/)
 
 describe('a jump host', () => {
   it('carries commands; it is pooled, and allows no sessions of its own', async () => {
-    const [before, loginsBefore] = [passedOn(TARGETS[0]), logins(hop)]
+    const [before, loginsBefore] = [await passedOn(TARGETS[0]), await logins(hop)]
     expect(await newPool().exec(target(), 'whoami; echo $SSH_CONNECTION')).toMatchObject({
       stdout: expect.stringMatching(new RegExp(`^${TEST_USER}\\n127\\.0\\.0\\.\\d+ \\d+ ${TARGETS[0]} ${far.port}\\n$`)) as string,
     })
     // Another host and another login behind the same hop: two connections of their own, the same one to the hop.
     await pool.exec(target({ host: TARGETS[1] }), 'true')
     await pool.exec(target({ host: TARGETS[0] }), 'true')
-    expect(passedOn(TARGETS[0])).toBe(before + 1)
-    expect(passedOn(TARGETS[1])).toBe(1)
-    expect(logins(hop)).toBe(loginsBefore + 1)
+    expect(await passedOn(TARGETS[0])).toBe(before + 1)
+    expect(await passedOn(TARGETS[1])).toBe(1)
+    expect(await logins(hop)).toBe(loginsBefore + 1)
     expect(pool.getConnections().map(({ host, channels, state }) => ({ host, channels, state }))).toEqual([
       { host: HOP, channels: 2, state: 'active' },
       { host: TARGETS[0], channels: 0, state: 'idle' },
@@ -111,10 +112,13 @@ describe('a jump host', () => {
 
   it('removing the hop lets what runs through it end', async () => {
     newPool()
-    const running = pool.exec(target(), 'sleep 0.5; echo done')
-    await far.runs('sleep')
+    const gate = new Gate(far)
+    const running = pool.exec(target(), `${gate.wait}; echo done`)
+    await until('it runs', () => pool.getConnections().some(({ host, channels }) => host === TARGETS[0] && channels === 1))
     expect(await pool.removeConnection(viaHop())).toBe(1)
+    gate.open()
     expect(await running).toMatchObject({ stdout: 'done\n' })
+    gate.close()
     expect(await pool.exec(target({ host: TARGETS[1] }), 'echo anew')).toMatchObject({ stdout: 'anew\n' })
   })
 
@@ -142,8 +146,8 @@ describe('two hops', () => {
     try {
       const chain = [viaHop(), middle.target({ host: '127.0.0.7' })]
       expect(await newPool().exec(target({ jumpHost: chain }), 'echo far')).toMatchObject({ stdout: 'far\n' })
-      expect(hop.count(new RegExp(`direct_tcpip: originator .* target 127\\.0\\.0\\.7 port ${middle.port}`))).toBe(1)
-      expect(middle.count(new RegExp(`direct_tcpip: originator .* target ${TARGETS[0]} port ${far.port}`))).toBe(1)
+      expect(await hop.counted(new RegExp(`direct_tcpip: originator .* target 127\\.0\\.0\\.7 port ${middle.port}`))).toBe(1)
+      expect(await middle.counted(new RegExp(`direct_tcpip: originator .* target ${TARGETS[0]} port ${far.port}`))).toBe(1)
       expect(pool.getConnections().map(({ host }) => host)).toEqual([HOP, '127.0.0.7', TARGETS[0]])
       // The same, one inside the other.
       const nested = middle.target({ host: '127.0.0.7', jumpHost: viaHop() })
@@ -219,11 +223,11 @@ describe('when it goes wrong, the error names the hop', () => {
   })
 
   it('an unknown key of the hop is refused before anything is asked of it', async () => {
-    const before = passedOn(TARGETS[2])
+    const before = await passedOn(TARGETS[2])
     const unknown = viaHop({ hostKeyChecking: 'strict', knownHostsPath: join(hop.directory, 'empty') })
     const error = await failureOf(newPool().exec(target({ host: TARGETS[2], jumpHost: unknown }), 'true'))
     expect(error).toMatchObject({ code: 'EJUMPHOST', kind: 'host-key-mismatch' })
-    expect(passedOn(TARGETS[2])).toBe(before)
+    expect(await passedOn(TARGETS[2])).toBe(before)
   })
 
   it('an unknown key of the target is refused behind the hop as well', async () => {

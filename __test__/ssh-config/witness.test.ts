@@ -78,6 +78,15 @@ const configs: [name: string, config: string, hosts?: string[], given?: Partial<
   ['keepalive', 'ServerAliveInterval 1m30\nServerAliveCountMax 7\nConnectTimeout 2h\n'],
   ['keepalive off', 'ServerAliveInterval 0\nConnectTimeout none\n'],
   ['agents', 'Host web\n IdentityAgent none\nHost db\n IdentityAgent ~/agent-%h\nHost *\n IdentityAgent SSH_AUTH_SOCK\n IdentitiesOnly yes\n', ['web', 'db', 'x']],
+  ['the machine\'s known hosts', 'Host web\n GlobalKnownHostsFile /g1 ~/g2-%h\nHost db\n GlobalKnownHostsFile none\n'],
+  ['sharing', 'Host web\n ControlMaster auto\n ControlPath ~/.ssh/cm-%r@%h:%p-%n-%k-%u-%i-%l-%L-%%\n ControlPersist 10m\nHost *\n ControlPath /other\n HostName %h.lan\n User deploy\n'],
+  ['sharing by a hash', 'ControlMaster yes\nControlPath ${HOME}/%C\nControlPersist yes\nPort 2200\nHostName real.lan\n'],
+  ['sharing by nobody\'s leave', 'Host web\n ControlMaster no\n ControlPath none\n ControlPersist no\nHost db\n ControlMaster autoask\n ControlPersist 0\nHost *\n ControlMaster ask\n ControlPath /x\n ControlPersist 90\n'],
+  ['names with and without dots, found in no domain', 'CanonicalizeHostname yes\nCanonicalDomains corp.invalid lab.invalid\nMatch canonical\n User c\n', ['web', 'a.b', 'a.b.c', 'web.', '::1', '10.0.0.1']],
+  ['no name is canonicalised behind a proxy', 'CanonicalizeHostname yes\nCanonicalizeFallbackLocal no\nCanonicalDomains corp.invalid\nProxyCommand nc %h %p\nMatch canonical all\n User c\n', ['web']],
+  ['nor behind a jump', 'CanonicalizeHostname yes\nCanonicalizeFallbackLocal no\nProxyJump gate\n', ['web']],
+  ['nor where nobody asks', 'CanonicalizeHostname no\nCanonicalizeFallbackLocal no\nCanonicalDomains corp.invalid\nMatch canonical\n User c\n', ['web']],
+  ['enough dots', 'CanonicalizeHostname always\nCanonicalizeFallbackLocal no\nCanonicalizeMaxDots 0\nCanonicalDomains none\nMatch canonical host a.b\n User c\n', ['a.b']],
   ['what the caller says wins', 'Host *\n User file\n Port 40\n HostName f.lan\n', ['web'], { username: 'given', port: 41 }],
   ['keywords that are not ours', 'ForwardAgent yes\nCompression yes\nSetEnv A=1 B="2 3"\nUser after\nSendEnv LANG LC_*\nLogLevel ERROR\n'],
 ]
@@ -108,6 +117,9 @@ const broken = [
   'Port 0\n', 'Port x\n', 'Port 65536\n', 'Port\n', 'User\n', 'Host\n', 'Host ""\n', 'User "open\n', 'User a b\n', 'Match\n', 'Match host\n',
   'Match bogus x\n', 'Match all host x\n', 'Match host x all user y\n', 'StrictHostKeyChecking sometimes\n', 'IdentitiesOnly 2\n',
   'ServerAliveInterval soon\n', 'ServerAliveCountMax many\n', 'ConnectTimeout 5x\n', 'ProxyJump a:0\n', 'ProxyJump @a\n', 'ProxyJump ::1\n', 'ProxyJump a:1:2\n', 'ProxyJump a,,b\n',
+  'ControlMaster maybe\n', 'ControlPersist soon\n', 'ControlPath\n', 'ControlPath a b\n', 'CanonicalizeHostname perhaps\n', 'CanonicalDomains\n',
+  'CanonicalDomains none a.lan\n', 'CanonicalDomains a.lan none\n', 'CanonicalDomains -a.lan\n', 'CanonicalDomains a..lan\n', 'CanonicalDomains a/lan\n', 'CanonicalizeMaxDots x\n',
+  'CanonicalizeFallbackLocal 3\n', 'GlobalKnownHostsFile none /a\n', 'CanonicalizeHostname yes\nCanonicalizeFallbackLocal no\nCanonicalDomains corp.invalid\n',
   'UserKnownHostsFile none /a\n', 'Host other\n Port bad\n', 'IdentityFile\n', 'HostName "a" b\n',
 ]
 
@@ -142,6 +154,9 @@ function randomConfig(seed: number): string {
     `ProxyJump ${pick(['gate', 'a@b:1,c', 'none', '%h-gate'])}`, `ProxyCommand ${pick(['nc %h %p', 'none', 'x %r # y'])}`,
     `UserKnownHostsFile ${pick(['/kh', '/kh1 ~/kh2', 'none', '/kh-%h'])}`, `StrictHostKeyChecking ${pick(['yes', 'no', 'accept-new', 'ask', 'off'])}`,
     `HostKeyAlias ${pick(['x', 'Y.lan'])}`, `ServerAliveInterval ${pick(['0', '5', '1m', '1h1s'])}`, `ServerAliveCountMax ${pick(['1', '9'])}`,
+    `ControlMaster ${pick(['yes', 'no', 'auto', 'ask'])}`, `ControlPath ${pick(['/c-%h-%r', '~/c', 'none', '/c-%n-%p'])}`, `ControlPersist ${pick(['yes', 'no', '0', '1m'])}`,
+    `GlobalKnownHostsFile ${pick(['/gkh', '/g1 /g2', 'none'])}`, `CanonicalizeHostname ${pick(['no', 'no', 'yes', 'always'])}`, `CanonicalDomains ${pick(['none', 'corp.invalid'])}`,
+    `CanonicalizeMaxDots ${pick(['0', '2'])}`, `CanonicalizeFallbackLocal ${pick(['yes', 'yes', 'no'])}`,
     `ConnectTimeout ${pick(['3', 'none', '1m'])}`, `IdentitiesOnly ${pick(['yes', 'no', 'TRUE'])}`, `IdentityAgent ${pick(['none', '/ag-%h', 'SSH_AUTH_SOCK'])}`,
     '# nothing', '', 'Compression yes',
   ])

@@ -10,6 +10,9 @@ export const OUTSIDER = 'xecnosudo'
 export const ODD = 'xecodd'
 export const ODD_PASSWORD = ` it's "q" \\n %s $HOME \`id\` * ü\\ `
 
+/** As the first, but its sudo runs nothing without a terminal (`requiretty`). */
+export const TERMINAL = 'xectty'
+
 export const METHODS = ['askpass', 'stdin'] as const
 
 export const as = (server: OpenSSHServer, username: string, sudo: Partial<SudoOptions> = {}): SSHTarget =>

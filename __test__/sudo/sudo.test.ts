@@ -177,14 +177,6 @@ describe('refused', () => {
     const error = await failureOf(pool.exec(asked(server, sudo as object), 'true'))
     expect(error).toMatchObject({ code: 'EINVAL_OPTION', option })
   })
-
-  it('a terminal, sessions and files', async () => {
-    const target = asked(server)
-    expect(await failureOf(pool.exec(target, 'true', { pty: true }))).toMatchObject({ code: 'ENOTSUP', option: 'pty' })
-    expect(() => pool.spawn(target, 'true', { pty: true })).toThrow(/pty/)
-    expect(await failureOf(pool.session(target))).toMatchObject({ code: 'ENOTSUP', option: 'sudo' })
-    expect(await failureOf(pool.sftp(target))).toMatchObject({ code: 'ENOTSUP', option: 'sudo' })
-  })
 })
 
 describe('the password', () => {

@@ -6,10 +6,10 @@ import { TEST_USER } from './openssh'
 import { until } from './wait'
 
 /** What every ssh of these tests needs to log in to `server`. */
-export function sshArguments(server: OpenSSHServer): string[] {
+export function sshArguments(server: OpenSSHServer, user = TEST_USER): string[] {
   return [
     '-F', 'none', '-p', String(server.port), '-i', server.userKey.path, '-o', `UserKnownHostsFile=${server.knownHosts}`,
-    '-o', 'StrictHostKeyChecking=accept-new', '-o', 'BatchMode=yes', `${TEST_USER}@127.0.0.1`,
+    '-o', 'StrictHostKeyChecking=accept-new', '-o', 'BatchMode=yes', `${user}@127.0.0.1`,
   ]
 }
 
@@ -18,16 +18,16 @@ export class OpenSSHMaster {
   readonly path: string
   readonly #process: ChildProcess
 
-  static async start(server: OpenSSHServer, path: string): Promise<OpenSSHMaster> {
-    const master = new OpenSSHMaster(server, path)
+  static async start(server: OpenSSHServer, path: string, user = TEST_USER): Promise<OpenSSHMaster> {
+    const master = new OpenSSHMaster(server, path, user)
     await until(`ssh listens at ${path}`, () => existsSync(path) || master.#process.exitCode !== null)
     if (!existsSync(path)) throw new Error(`ssh ended at once with ${String(master.#process.exitCode)}`)
     return master
   }
 
-  private constructor(server: OpenSSHServer, path: string) {
+  private constructor(server: OpenSSHServer, path: string, user: string) {
     this.path = path
-    this.#process = spawn('ssh', ['-q', '-M', '-N', '-S', path, ...sshArguments(server)], { stdio: ['ignore', 'ignore', 'inherit'] })
+    this.#process = spawn('ssh', ['-q', '-M', '-N', '-S', path, ...sshArguments(server, user)], { stdio: ['ignore', 'ignore', 'inherit'] })
   }
 
   /** Ends it as a crash would. Its socket's file stays. */

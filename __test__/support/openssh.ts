@@ -1,6 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { SSHTarget } from '../../index.mjs'
@@ -38,6 +39,9 @@ export class OpenSSHServer {
   readonly userKey: KeyPair
   #process: ChildProcess
   #log = ''
+  /** The lines of its log that are of our own making. */
+  readonly #probes = new Set<number>()
+  readonly #address: string
   /** Where the log of the current process begins. */
   #begun = 0
 
@@ -50,6 +54,7 @@ export class OpenSSHServer {
 
   private constructor(options: ServerOptions, port: number) {
     this.port = port
+    this.#address = options.addresses?.[0] ?? '127.0.0.1'
     // sshd reads authorized_keys as the user who logs in.
     this.directory = mkdtempSync(join(tmpdir(), 'xec-sshd-'))
     chmodSync(this.directory, 0o755)
@@ -78,6 +83,24 @@ export class OpenSSHServer {
   /** How often a line of the log matches. */
   count(pattern: RegExp): number {
     return this.#log.split('\n').filter((line) => pattern.test(line)).length
+  }
+
+  /** As `count`, once all that has happened up to now is in the log. */
+  async counted(pattern: RegExp): Promise<number> {
+    await this.#caughtUp()
+    return this.#log.split('\n').filter((line, index) => !this.#probes.has(index) && pattern.test(line)).length
+  }
+
+  /** The server's word of a connection of our own comes behind its word of what was before. */
+  async #caughtUp(): Promise<void> {
+    const before = this.#log.split('\n').length - 1
+    const socket = connect({ port: this.port, host: this.#address })
+    await once(socket, 'connect')
+    const own = new RegExp(`^Connection from \\S+ port ${socket.localPort} on `)
+    const found = (): number => this.#log.split('\n').findIndex((line, index) => index >= before && own.test(line))
+    await until('the log has caught up', () => found() >= 0)
+    this.#probes.add(found())
+    socket.destroy()
   }
 
   /** The most connections that were open at the same time, by the server's own account. */
@@ -115,6 +138,11 @@ export class OpenSSHServer {
   async runs(program: string, count = 1): Promise<void> {
     await until(`${count} × ${program} run on the server`, () =>
       descendants(this.#pid).filter((pid) => programOf(pid) === program && isRunning(pid)).length === count)
+  }
+
+  /** The server's own processes that serve the connections of this moment. */
+  serving(): number[] {
+    return descendants(this.#pid).filter((pid) => programOf(pid).startsWith('sshd') && isRunning(pid))
   }
 
   /** Ends the processes that serve the open connections, as a crash would. New connections are still accepted. */

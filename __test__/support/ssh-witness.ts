@@ -75,11 +75,17 @@ function answer(said: (keyword: string) => string[]): Answer {
     serveraliveinterval: said('serveraliveinterval').filter((seconds) => seconds !== '0'),
     serveralivecountmax: said('serveralivecountmax'),
     connecttimeout: said('connecttimeout').filter((seconds) => seconds !== 'none' && seconds !== '0'),
+    globalknownhostsfile: said('globalknownhostsfile').map((files) => (files === USUAL_MACHINES_KNOWN_HOSTS ? 'none' : files)),
+    controlmaster: said('controlmaster').map((how) => String(how === 'true' || how === 'auto')),
+    controlpath: said('controlpath'),
+    controlpersist: said('controlpersist'),
   }
 }
 
 const { username: localUser, homedir } = userInfo()
 const USUAL_KNOWN_HOSTS = `${homedir}/.ssh/known_hosts ${homedir}/.ssh/known_hosts2`
+const USUAL_MACHINES_KNOWN_HOSTS = '/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2'
+const persistence = (milliseconds: number): string => (milliseconds < 0 ? 'no' : milliseconds === 0 ? 'yes' : String(milliseconds / 1000))
 /** What we can make of the client's answers: there is nobody to ask. */
 const CHECKING: Record<string, string> = { true: 'strict', ask: 'strict', false: 'off', off: 'off' }
 
@@ -114,5 +120,15 @@ export function inItsWords(record: ConfigRecord): Answer {
     serveraliveinterval: seconds(record.aliveInterval),
     serveralivecountmax: [String(record.aliveCountMax ?? 3)],
     connecttimeout: seconds(record.connectTimeout),
+    globalknownhostsfile: [(login.globalKnownHostsFiles ?? []).join(' ') || 'none'],
+    ...sharing(record),
+  }
+}
+
+function sharing({ controlMaster = false, controlPath, controlPersist = -1 }: ConfigRecord): Answer {
+  return {
+    controlmaster: [String(controlMaster)],
+    controlpath: controlPath === undefined || controlPath === 'none' ? [] : [controlPath],
+    controlpersist: [persistence(controlPersist)],
   }
 }

@@ -15,8 +15,16 @@ fuzz_target!(|data: &[u8]| {
     if std::fs::write(&file, text).is_err() {
         return;
     }
-    let query =
-        Query { host: "web.example".into(), user: None, port: None, which: Which::File(file.into()), exec: false };
+    let query = Query {
+        host: "web.example".into(),
+        user: None,
+        port: None,
+        which: Which::File(file.into()),
+        exec: false,
+        control_path: None,
+        // Nor are names looked up.
+        knows: |name| name.len() % 2 == 0,
+    };
     let local = Local { user: "me".into(), uid: 0, home: "/nowhere".into(), host_name: "here.lan".into() };
     let _ = resolve(&query, &ConfigFiles::default(), &local);
 });

@@ -23,6 +23,6 @@ export function commandSpec(
     collectAll: options.collectAll,
     priority: options.priority,
     pty: options.pty,
-    ...sudoSpec(sudo, options.pty),
+    ...sudoSpec(sudo),
   }
 }

@@ -25,7 +25,7 @@ import { poolSettings } from './settings'
 import { settle } from './settle'
 import { connectionInfo } from './stats'
 import { readStdin } from './stdin'
-import { sudoSpec, withoutSudo } from './sudo'
+import { sudoSpec } from './sudo'
 import { type ResolvedTarget, resolveTarget } from './target-spec'
 import { Warmer } from './warm-up'
 
@@ -125,7 +125,7 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
     const checkedCommand = checkCommand(command)
     const checkedOptions = checkSpawnOptions(options)
     this.noticeSubscribers()
-    const sudo = sudoSpec(checkedTarget.sudo, checkedOptions.pty)
+    const sudo = sudoSpec(checkedTarget.sudo)
     const resolving = this.#resolve(checkedTarget)
     return spawnProcess({
       host: checkedTarget.host,
@@ -201,9 +201,9 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
 
   async #session(target: CheckedTarget, options: SessionOptions | undefined): Promise<ShellSession> {
     const checkedOptions = checkSessionOptions(options)
-    const resolved = await this.#resolve(withoutSudo(target, 'sessions run'))
+    const resolved = await this.#resolve(target)
     this.#warmer.noteUse(resolved)
-    return openSession(this.#native, resolved.spec, checkedOptions, {
+    return openSession(this.#native, { spec: resolved.spec, sudo: target.sudo }, checkedOptions, {
       host: resolved.spec.host,
       perform: (work) => this.#perform(work),
       completed: () => { this.#meter.countCommand() },
@@ -213,8 +213,8 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
   #sftp(target: CheckedTarget, options: SFTPOptions | undefined): Promise<SFTP> {
     return this.#perform(async () => {
       const checkedOptions = checkSFTPOptions(options)
-      const { spec } = await this.#resolve(withoutSudo(target, 'files are transferred'))
-      return openSFTP(this.#native, spec, checkedOptions)
+      const { spec } = await this.#resolve(target)
+      return openSFTP(this.#native, { spec, ...sudoSpec(target.sudo) }, checkedOptions)
     })
   }
 
@@ -338,6 +338,8 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
   #forward(target: CheckedTarget, checked: CheckedForward): Promise<Forward> {
     return this.#perform(async () => {
       const { spec } = await this.#resolve(target)
+      // A ControlMaster reaches no sockets behind the server, which a connection of our own does.
+      if (checked.settings.kind === 'local' && checked.settings.to?.path !== undefined) delete spec.controlPath
       return openForward(checked, (settings, token) => this.#native.forward(spec, settings, token))
     })
   }

@@ -7,6 +7,8 @@ import type { HostPoolConfig } from '../types'
 export interface ConfiguredTarget extends CheckedTarget {
   /** As it was asked for, if that is not `host`. */
   originalHost?: string
+  /** The control path's tokens have been replaced already. */
+  controlPathExpanded?: boolean
   /** What only a configuration can say. */
   fromConfig?: ConfigRecord
 }
@@ -58,9 +60,9 @@ function hopsOf(target: ConfiguredTarget): CheckedHop[] {
 }
 
 async function configure(target: CheckedTarget): Promise<ConfiguredTarget> {
-  const { host, username, port, sshConfig, sshConfigExec } = target
+  const { host, username, port, controlPath, sshConfig, sshConfigExec } = target
   const { resolved, failure } = await resolveSshConfig({
-    host, username, port, exec: sshConfigExec ?? false, ...(typeof sshConfig === 'string' ? { file: sshConfig } : {}),
+    host, username, port, controlPath, exec: sshConfigExec ?? false, ...(typeof sshConfig === 'string' ? { file: sshConfig } : {}),
   })
   if (failure !== undefined) throw errorFromFailure(failure)
   if (resolved === undefined) throw new TypeError('the engine answered with neither configuration nor failure')
@@ -70,7 +72,20 @@ async function configure(target: CheckedTarget): Promise<ConfiguredTarget> {
     originalHost: host,
     ...(resolved.username === undefined ? {} : { username: resolved.username }),
     ...(resolved.port === undefined ? {} : { port: resolved.port }),
+    ...sharing(target, resolved),
     fromConfig: resolved,
+  }
+}
+
+/** ControlMaster, ControlPath and ControlPersist, as far as the target does not say them itself. */
+function sharing(target: CheckedTarget, said: ConfigRecord): Partial<ConfiguredTarget> {
+  if (process.platform === 'win32') return {}
+  const { controlMaster = said.controlMaster } = target
+  const persist = said.controlPersist === undefined || said.controlPersist < 0 ? undefined : said.controlPersist
+  return {
+    ...(controlMaster === undefined ? {} : { controlMaster }),
+    ...(said.controlPath === undefined ? {} : { controlPath: said.controlPath, controlPathExpanded: true }),
+    ...('controlPersist' in target || persist === undefined ? {} : { controlPersist: persist }),
   }
 }
 

@@ -72,6 +72,7 @@ function targetSpec(target: ConfiguredTarget, config: HostPoolConfig | undefined
     hostKeyChecking: target.hostKeyChecking ?? said?.hostKeyChecking ?? 'accept-new',
     knownHostsPath: target.knownHostsPath,
     controlPath: target.controlPath === 'none' ? undefined : target.controlPath,
+    controlPathExpanded: target.controlPathExpanded,
     controlServe: Boolean(target.controlMaster),
     hostKeyVerifier: verifierSpec(target.hostKeyVerifier),
     settings: config === undefined ? undefined : hostSettings(config),

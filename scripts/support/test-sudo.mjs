@@ -14,6 +14,8 @@ export const SUDO_USERS = {
   xecnosudo: undefined,
   // With a terminal of its own, as Debian's sudo runs commands, it does other things to signals and stdin.
   xecodd: 'Defaults:xecodd !use_pty\nxecodd ALL=(ALL:ALL) ALL',
+  // It must have a terminal.
+  xectty: 'Defaults:xectty requiretty\nxectty ALL=(ALL:ALL) ALL',
 }
 
 const RULES = '/etc/sudoers.d/xec-native'

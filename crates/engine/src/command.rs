@@ -24,7 +24,7 @@ pub struct Command {
     pub stdin_stream: Option<InputStream>,
     /// A terminal to run under. stdout and stderr are one stream then, stdout.
     pub pty: Option<Pty>,
-    /// As somebody else, by sudo. Not together with a terminal.
+    /// As somebody else, by sudo.
     pub sudo: Option<Sudo>,
     /// From the call to the last byte. On expiry the remote process is ended.
     pub timeout: Option<Duration>,
@@ -68,6 +68,8 @@ pub struct Pty {
     pub term: String,
     pub columns: u32,
     pub rows: u32,
+    /// It begins without echo, line editing and signals by keys: what is typed first is not for its screen.
+    pub quiet: bool,
 }
 
 /// How the remote process ended.

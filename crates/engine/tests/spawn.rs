@@ -96,7 +96,7 @@ async fn a_signal_is_heard_although_nobody_reads() {
 #[tokio::test(start_paused = true)]
 async fn a_terminal_comes_first_and_can_be_resized() {
     let world = World::new(|_| {});
-    let pty = Pty { term: "xterm".into(), columns: 80, rows: 24 };
+    let pty = Pty { term: "xterm".into(), columns: 80, rows: 24, quiet: false };
     let running = start(&world, Command { pty: Some(pty.clone()), ..command("vi") });
     let mut session = world.fake.channel().await;
     assert_eq!(session.receive().await, Sent::Pty(pty));
@@ -112,7 +112,7 @@ async fn a_terminal_comes_first_and_can_be_resized() {
 #[tokio::test(start_paused = true)]
 async fn a_refused_terminal_ends_the_command() {
     let world = World::new(|_| {});
-    let pty = Pty { term: "xterm".into(), columns: 80, rows: 24 };
+    let pty = Pty { term: "xterm".into(), columns: 80, rows: 24, quiet: false };
     let running = start(&world, Command { pty: Some(pty), ..command("vi") });
     let mut session = world.fake.channel().await;
     session.say(ChannelEvent::ExecRefused).started();

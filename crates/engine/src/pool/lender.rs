@@ -3,6 +3,7 @@ use std::sync::{Arc, Weak};
 use super::driver::{Inner, Request};
 use super::permit::Permit;
 use crate::error::{Error, Phase, Reached};
+use crate::run::tail;
 use crate::transport::{Connection, OpenError, Transport};
 
 /// Connections found dead before a channel was open, after which it is given up.
@@ -26,27 +27,59 @@ impl<T: Transport> Lender<T> {
         &self.request.target
     }
 
-    /// A channel, and the permit that goes with it. NOT cancel-safe: like [`Connection::open`], it must be awaited.
-    pub async fn open(&self) -> Result<(Permit<T>, ChannelOf<T>), Error> {
+    /// A channel, and the permit that goes with it; `None` when `gone` resolved first. NOT cancel-safe: like
+    /// [`Connection::open`], it must be awaited.
+    pub async fn open(&self, gone: impl Future<Output = ()>) -> Option<Result<(Permit<T>, ChannelOf<T>), Error>> {
         let closed = Error::PoolClosed { phase: Phase::OpenChannel, reached: Reached::No };
-        let inner = self.pool.upgrade().ok_or(closed)?;
-        let mut permit = inner.acquire(&self.request).await?;
+        let Some(inner) = self.pool.upgrade() else { return Some(Err(closed)) };
+        tokio::pin!(gone);
+        let mut permit = tokio::select! {
+            biased;
+            () = &mut gone => return None,
+            permit = inner.acquire(&self.request) => match permit {
+                Ok(permit) => permit,
+                Err(error) => return Some(Err(error)),
+            },
+        };
         let mut dead = 0;
         loop {
-            permit = match permit.connection().open().await {
-                Ok(channel) => return Ok((permit, channel)),
-                Err(OpenError::Refused(reason)) => match inner.acquire_again(permit, &self.request).await {
-                    Some(next) => next?,
-                    None => return Err(Error::ChannelRefused { reason }),
+            let connection = permit.connection_handle();
+            let mut opening = Box::pin(connection.open());
+            let opened = tokio::select! {
+                biased;
+                opened = &mut opening => opened,
+                () = &mut gone => {
+                    tail::discard(opening, permit).await;
+                    return None;
+                }
+            };
+            drop(opening);
+            let next = match opened {
+                Ok(channel) => return Some(Ok((permit, channel))),
+                Err(OpenError::Refused(reason)) => tokio::select! {
+                    biased;
+                    () = &mut gone => return None,
+                    next = inner.acquire_again(permit, &self.request) => match next {
+                        Some(next) => next,
+                        None => return Some(Err(Error::ChannelRefused { reason })),
+                    },
                 },
                 Err(OpenError::Lost(error)) => {
                     dead += 1;
                     if dead >= MAX_DEAD_CONNECTIONS {
                         permit.suspect();
-                        return Err(error);
+                        return Some(Err(error));
                     }
-                    inner.acquire_instead(permit, &self.request).await?
+                    tokio::select! {
+                        biased;
+                        () = &mut gone => return None,
+                        next = inner.acquire_instead(permit, &self.request) => next,
+                    }
                 }
+            };
+            permit = match next {
+                Ok(permit) => permit,
+                Err(error) => return Some(Err(error)),
             };
         }
     }

@@ -13,15 +13,20 @@ pub(super) struct Feed {
     pty: Option<Pty>,
     line: Vec<u8>,
     before: Option<Bytes>,
+    /// Resolves when the rest may follow.
+    turn: Option<oneshot::Receiver<()>>,
     stdin: Option<Bytes>,
     stream: Option<InputStream>,
 }
 
 impl Feed {
-    pub fn of(command: &Command, elevated: Option<&Elevated<'_>>) -> Self {
+    /// `turn`: what is to be typed into a terminal waits until it is the command's own; before that, nothing in it means
+    /// what it does there.
+    pub fn of(command: &Command, elevated: Option<&Elevated<'_>>, turn: Option<oneshot::Receiver<()>>) -> Self {
         let line = compose(command);
         Self {
-            pty: command.pty.clone(),
+            pty: command.pty.clone().map(|pty| Pty { quiet: elevated.is_some(), ..pty }),
+            turn,
             before: elevated.map(Elevated::before_stdin),
             line: match elevated {
                 Some(elevated) => elevated.line(&line),
@@ -49,6 +54,12 @@ impl Feed {
         let _ = sent.send(());
         if let Some(data) = self.before {
             writer.write(data).await?;
+        }
+        if let Some(turn) = self.turn
+            && turn.await.is_err()
+        {
+            // It will not be: the command never began.
+            return Ok(());
         }
         if let Some(data) = self.stdin {
             writer.write(data).await?;

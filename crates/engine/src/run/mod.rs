@@ -13,7 +13,7 @@ mod running;
 mod sink;
 mod spawn;
 mod stop;
-mod sudo;
+pub(crate) mod sudo;
 pub(crate) mod tail;
 mod warm_up;
 

@@ -41,8 +41,10 @@ pub(super) struct Running<T: Transport> {
     pty_asked: bool,
     /// Its stdin cannot be read a second time.
     streams: bool,
-    /// Until sudo has let the command begin.
-    gate: Option<Gate>,
+    /// Until sudo has let the command begin; and on which stream it says so.
+    gate: Option<(Gate, Stream)>,
+    /// Told when it has, for what is typed into its terminal.
+    turn: Option<oneshot::Sender<()>>,
 }
 
 /// How the reading loop ended.
@@ -73,6 +75,7 @@ impl<T: Transport> Running<T> {
             pty_asked: command.pty.is_some(),
             streams: command.stdin_stream.is_some(),
             gate: None,
+            turn: None,
         }
     }
 
@@ -92,9 +95,14 @@ impl<T: Transport> Running<T> {
     ) -> Ended {
         let writer = self.channel.writer();
         let (sent, mut was_sent) = oneshot::channel();
-        let elevated = command.sudo.as_ref().map(Elevated::new);
-        self.gate = elevated.as_ref().map(Elevated::gate);
-        let feed = Feed::of(command, elevated.as_ref()).send(writer.clone(), sent);
+        let terminal = command.pty.is_some();
+        let elevated = command.sudo.as_ref().map(|sudo| Elevated::new(sudo, terminal));
+        let says = if terminal { Stream::Stdout } else { Stream::Stderr };
+        self.gate = elevated.as_ref().map(|elevated| (elevated.gate(), says));
+        let (begun, turn) = oneshot::channel();
+        let waits = terminal && elevated.is_some();
+        self.turn = waits.then_some(begun);
+        let feed = Feed::of(command, elevated.as_ref(), waits.then_some(turn)).send(writer.clone(), sent);
         tokio::pin!(feed);
         let mut feeding = true;
         let linger = tokio::time::sleep(LINGER);
@@ -177,8 +185,14 @@ impl<T: Transport> Running<T> {
         self.reached = Reached::Yes;
         self.heard = true;
         match (&mut self.gate, stream) {
-            (Some(gate), Stream::Stderr) => {
+            (Some((gate, says)), stream) if *says == stream => {
                 let own = gate.pass(data);
+                if gate.has_begun()
+                    && let Some(turn) = self.turn.take()
+                {
+                    // The feed may have ended with its writer.
+                    let _ = turn.send(());
+                }
                 if own.is_empty() { Ok(()) } else { self.sink.push(stream, own) }
             }
             _ => self.sink.push(stream, data),
@@ -205,7 +219,7 @@ impl<T: Transport> Running<T> {
     /// Answers the caller first, then sees the channel to its end.
     pub async fn finish(mut self, ended: Ended, timings: Timings, started: Instant, reply: &mut Reply) {
         let error = match &ended {
-            Ended::Closed | Ended::Lingering => self.gate.as_ref().and_then(Gate::refusal),
+            Ended::Closed | Ended::Lingering => self.gate.as_ref().and_then(|(gate, _)| gate.refusal()),
             Ended::Lost => Some(lost(&self.permit, self.reached).await),
             Ended::Stopped(why) => Some(why.error(Phase::Run, self.reached)),
             Ended::Overflow(error) => Some(error.clone()),

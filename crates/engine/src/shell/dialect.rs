@@ -63,6 +63,13 @@ case "$__xec_can" in P|S) while IFS= \read -r -d '' __xec; do \eval "$__xec"; do
     .into_bytes()
 }
 
+/// The same for what sudo runs, which is `/bin/sh`, whatever the other user's login shell is.
+pub fn start_elevated(nonce: &Nonce) -> Vec<u8> {
+    let mut text = b"SHELL=/bin/sh; export SHELL\n".to_vec();
+    text.extend_from_slice(&start(nonce));
+    text
+}
+
 /// What a shell is to know before its first isolated command.
 ///
 /// `__xec_scan FIRST LAST`: is a process left that was made after FIRST and may hold the shell's streams? It looks at every

@@ -174,7 +174,7 @@ impl<T: Transport> Shell<T> {
                 });
             }
         };
-        match Warm::start(channel, &mut stop).await {
+        match Warm::start(channel, run.command.sudo.as_ref(), &mut stop).await {
             Ok(warm) => Self { pool: Arc::clone(&run.pool), warm, permit }.prepared(&run.command, &mut stop).await,
             Err((channel, problem)) => Err(failed(channel, permit, problem, &run.pool).await),
         }
@@ -189,7 +189,7 @@ impl<T: Transport> Shell<T> {
         if first.cwd.is_none() && first.env.is_empty() {
             return Ok(self);
         }
-        let first = Command { line: ":".to_owned(), max_buffer: usize::MAX, ..first.clone() };
+        let first = Command { line: ":".to_owned(), max_buffer: usize::MAX, sudo: None, ..first.clone() };
         let (ran, captured, reached) = self.run(&first, stop).await;
         let problem = match ran {
             Ran::Done(0) => return Ok(self),
@@ -346,6 +346,10 @@ async fn failed<T: Transport>(channel: ChannelOf<T>, permit: Permit<T>, problem:
         NoShell::Lost => {
             let error = lost(&permit, Reached::No).await;
             permit.suspect();
+            error
+        }
+        NoShell::Refused(error) => {
+            pool.runtime().spawn(tail::close::<T>(channel, permit));
             error
         }
         NoShell::Stopped(why) => {

@@ -191,7 +191,7 @@ impl<T: Transport> One<T> {
             Err(Some(error)) => return Err(NoPlace::Failed(error)),
             Err(None) => return Err(NoPlace::Answered),
         };
-        let (channel, problem) = match Warm::start(channel, &mut *stop).await {
+        let (channel, problem) = match Warm::start(channel, None, &mut *stop).await {
             Ok(mut shell) if shell.dialect.isolates => {
                 return match shell.tell(prepare(shell.dialect)).await {
                     Ok(()) => Ok(Place { permit, shell, since }),
@@ -205,7 +205,8 @@ impl<T: Transport> One<T> {
             Err(failed) => failed,
         };
         match problem {
-            NoShell::Unsupported => {
+            // Nobody else's shell is kept here, so sudo has no part in it.
+            NoShell::Unsupported | NoShell::Refused(_) => {
                 self.shells.is_unsuited(&self.run.request.key);
                 self.run.pool.runtime().spawn(tail::close::<T>(channel, permit));
                 Err(NoPlace::Plain)

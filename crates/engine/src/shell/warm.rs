@@ -7,11 +7,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::dialect::{CLEAN, Dialect, start};
+use super::dialect::{CLEAN, Dialect, start, start_elevated};
 use super::framing::{End, Scanner};
 use super::nonce::Nonce;
-use crate::command::ExitStatus;
+use crate::command::{ExitStatus, Sudo};
 use crate::error::{Error, Reached, Stream};
+use crate::run::sudo::{Elevated, Gate};
 use crate::run::{Capture, Why};
 use crate::transport::{Channel, ChannelEvent, ChannelWriter};
 
@@ -38,6 +39,8 @@ pub enum NoShell {
     Closed,
     Lost,
     Stopped(Why),
+    /// sudo did not make one.
+    Refused(Error),
 }
 
 /// How a shell ended that nobody had asked to.
@@ -64,14 +67,21 @@ pub enum Ran {
 }
 
 impl<C: Channel> Warm<C> {
-    /// Makes a shell on a fresh channel. What start files print before it is ready belongs to no command.
-    pub async fn start(channel: C, stop: &mut (impl Future<Output = Why> + Unpin)) -> Result<Self, (C, NoShell)> {
+    /// Makes a shell on a fresh channel, somebody else's if `sudo` says so. What start files print before it is ready belongs
+    /// to no command.
+    pub async fn start(
+        channel: C,
+        sudo: Option<&Sudo>,
+        stop: &mut (impl Future<Output = Why> + Unpin),
+    ) -> Result<Self, (C, NoShell)> {
         let nonce = Nonce::fresh();
-        let mut starting = Starting { channel, marks: Marks::new(&nonce), dialect: None };
-        if starting.channel.writer().exec(start(&nonce)).await.is_err() {
+        let elevated = sudo.map(|sudo| Elevated::new(sudo, false));
+        let gate = elevated.as_ref().map(Elevated::gate);
+        let mut starting = Starting { channel, marks: Marks::new(&nonce), gate, dialect: None };
+        if ask(&starting.channel.writer(), &nonce, elevated).await.is_err() {
             return Err((starting.channel, NoShell::Lost));
         }
-        let deadline = Instant::now() + HELLO;
+        let mut deadline = Instant::now() + HELLO;
         loop {
             let event = tokio::select! {
                 biased;
@@ -79,12 +89,20 @@ impl<C: Channel> Warm<C> {
                 event = timeout_at(deadline, starting.channel.next()) => event,
             };
             match event {
+                // What sudo says may come behind the status.
+                Ok(Some(ChannelEvent::Exited(_))) if starting.refusal().is_some() => {
+                    deadline = deadline.min(Instant::now() + LINGER);
+                }
+                Ok(Some(ChannelEvent::Closed)) | Err(_) if starting.refusal().is_some() => {
+                    let error = starting.refusal().unwrap_or(Error::ShellUnsupported);
+                    return Err((starting.channel, NoShell::Refused(error)));
+                }
                 Ok(Some(ChannelEvent::Closed)) => return Err((starting.channel, NoShell::Closed)),
                 Err(_) | Ok(Some(ChannelEvent::ExecRefused | ChannelEvent::Exited(_))) => {
                     return Err((starting.channel, NoShell::Unsupported));
                 }
                 Ok(None) => return Err((starting.channel, NoShell::Lost)),
-                Ok(Some(event)) => starting.hear(&event),
+                Ok(Some(event)) => starting.hear(event),
             }
             if let Some((end, dialect)) = starting.ready() {
                 return Ok(Self { channel: starting.channel, dialect, pid: end.number, closed: false });
@@ -187,15 +205,33 @@ impl<C: Channel> Warm<C> {
     }
 }
 
+/// Everything a shell needs to come to life.
+async fn ask<W: ChannelWriter>(writer: &W, nonce: &Nonce, elevated: Option<Elevated<'_>>) -> Result<(), Error> {
+    let Some(elevated) = elevated else { return writer.exec(start(nonce)).await };
+    writer.exec(elevated.line(&start_elevated(nonce))).await?;
+    writer.write(elevated.before_stdin()).await
+}
+
 struct Starting<C> {
     channel: C,
     marks: Marks,
+    /// Until sudo has let it begin.
+    gate: Option<Gate>,
     dialect: Option<Dialect>,
 }
 
 impl<C> Starting<C> {
-    fn hear(&mut self, event: &ChannelEvent) {
-        let Ok(()) = self.marks.push(event, |_, _| Ok::<(), Infallible>(()));
+    fn hear(&mut self, event: ChannelEvent) {
+        let event = match (event, &mut self.gate) {
+            (ChannelEvent::Stderr(data), Some(gate)) => ChannelEvent::Stderr(gate.pass(data)),
+            (event, _) => event,
+        };
+        let Ok(()) = self.marks.push(&event, |_, _| Ok::<(), Infallible>(()));
+    }
+
+    /// What sudo has said, as long as it has not let it begin.
+    fn refusal(&self) -> Option<Error> {
+        self.gate.as_ref().and_then(Gate::refusal)
     }
 
     fn ready(&mut self) -> Option<(End, Dialect)> {

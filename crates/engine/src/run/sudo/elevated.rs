@@ -10,21 +10,23 @@ use crate::shell::Nonce;
 /// One attempt to run a command by sudo. Each has words of its own that nobody can guess.
 pub struct Elevated<'a> {
     sudo: &'a Sudo,
+    terminal: bool,
     mark: Nonce,
     /// Of the FIFO that both shells know.
     fifo: Nonce,
 }
 
 impl<'a> Elevated<'a> {
-    pub fn new(sudo: &'a Sudo) -> Self {
-        Self { sudo, mark: Nonce::fresh(), fifo: Nonce::fresh() }
+    /// `terminal`: the command has one, which began quietly.
+    pub fn new(sudo: &'a Sudo, terminal: bool) -> Self {
+        Self { sudo, terminal, mark: Nonce::fresh(), fifo: Nonce::fresh() }
     }
 
     /// The text for the login shell. It holds no secret of ours: everybody on the server can read it.
     pub fn line(&self, command: &[u8]) -> Vec<u8> {
         let mark = format!(r"\001{}", self.mark);
         let outer = quote(&outer(self.feeding(), &self.sudo.user, &mark));
-        let inner = quote(&inner(&mark));
+        let inner = quote(&inner(self.terminal, &mark));
         let command = quote(&String::from_utf8_lossy(command));
         format!("exec /bin/sh -c {outer} xec {inner} {command}").into_bytes()
     }
@@ -44,7 +46,7 @@ impl<'a> Elevated<'a> {
     pub fn gate(&self) -> Gate {
         let mut mark = vec![1];
         mark.extend_from_slice(self.mark.as_bytes());
-        Gate::new(mark, self.sudo.password.clone())
+        Gate::new(mark, self.sudo.password.clone(), self.terminal)
     }
 
     fn feeding(&self) -> Feeding {
@@ -68,7 +70,7 @@ mod tests {
     fn the_line_holds_no_secret_and_stdin_holds_them_all() {
         for method in [SudoMethod::Askpass, SudoMethod::Stdin] {
             let sudo = sudo(Some("hunter2"), method);
-            let elevated = Elevated::new(&sudo);
+            let elevated = Elevated::new(&sudo, false);
             let line = String::from_utf8(elevated.line(b"id")).unwrap();
             assert!(!line.contains("hunter2") && !line.contains(&elevated.fifo.to_string()), "{line}");
             assert!(line.contains("-u www-data --"));
@@ -80,7 +82,7 @@ mod tests {
     #[test]
     fn without_a_password_none_is_read() {
         let sudo = sudo(None, SudoMethod::Askpass);
-        let elevated = Elevated::new(&sudo);
+        let elevated = Elevated::new(&sudo, false);
         assert!(!String::from_utf8(elevated.line(b"id")).unwrap().contains("read -r p\n"));
         assert_eq!(elevated.before_stdin(), format!("{0}\n{0}\n", elevated.fifo));
     }

@@ -15,14 +15,16 @@ pub struct Gate {
     mark: Vec<u8>,
     /// Only to keep it out of errors.
     password: Option<Secret>,
+    /// It stands before a terminal's only stream, where others than sudo are heard as well.
+    terminal: bool,
     said: Vec<u8>,
     letter: Option<u8>,
 }
 
 impl Gate {
-    /// `mark` is followed by a letter and a newline.
-    pub fn new(mark: Vec<u8>, password: Option<Secret>) -> Self {
-        Self { mark, password, said: Vec::new(), letter: None }
+    /// `mark` is followed by a letter and a newline, which a terminal makes two characters of.
+    pub fn new(mark: Vec<u8>, password: Option<Secret>, terminal: bool) -> Self {
+        Self { mark, password, terminal, said: Vec::new(), letter: None }
     }
 
     /// What of it is the command's own.
@@ -36,13 +38,19 @@ impl Gate {
             self.said.drain(..excess);
             return Bytes::new();
         };
-        let [letter, b'\n', rest @ ..] = self.said.get(at + self.mark.len()..).unwrap_or_default() else {
+        let ([letter, b'\n', rest @ ..] | [letter, b'\r', b'\n', rest @ ..]) =
+            self.said.get(at + self.mark.len()..).unwrap_or_default()
+        else {
             return Bytes::new();
         };
         let (letter, rest) = (*letter, Bytes::copy_from_slice(rest));
         self.letter = Some(letter);
         self.said.truncate(at);
         if letter == BEGUN { rest } else { Bytes::new() }
+    }
+
+    pub fn has_begun(&self) -> bool {
+        self.letter == Some(BEGUN)
     }
 
     /// Why the command has not begun, once its channel has ended; `None` when it has.
@@ -74,7 +82,9 @@ impl Gate {
 
     fn quote(&self) -> Option<String> {
         let text = String::from_utf8_lossy(&self.said);
-        let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        // A terminal that was not quiet, whatever it was told, has shown the password in its own way.
+        let sudos = |line: &&str| !line.is_empty() && (!self.terminal || line.starts_with("sudo:"));
+        let lines: Vec<&str> = text.lines().map(str::trim).filter(sudos).collect();
         let words: String = lines.join("; ").chars().filter(|c| !c.is_control()).take(QUOTED).collect();
         let secret = self.password.as_ref().is_some_and(|password| text.contains(password.as_str()));
         (!words.is_empty() && !secret).then_some(words)
@@ -86,7 +96,7 @@ mod tests {
     use super::*;
 
     fn gate(password: Option<&str>) -> Gate {
-        Gate::new(b"\x01word".to_vec(), password.map(|text| text.to_owned().into()))
+        Gate::new(b"\x01word".to_vec(), password.map(|text| text.to_owned().into()), false)
     }
 
     #[test]
@@ -100,6 +110,23 @@ mod tests {
             assert_eq!(own, b"own", "cut at {cut}");
             assert!(gate.refusal().is_none());
         }
+    }
+
+    #[test]
+    fn a_terminal_ends_its_lines_in_another_way_and_only_sudo_is_quoted() {
+        let terminal = || Gate { terminal: true, ..gate(Some("hunter2")) };
+        for cut in 0..12 {
+            let mut gate = terminal();
+            let all = b"shown\r\n\x01words\r\nown".as_slice();
+            let (first, second) = all.split_at(cut.min(all.len()));
+            let mut own = gate.pass(Bytes::copy_from_slice(first)).to_vec();
+            own.extend_from_slice(&gate.pass(Bytes::copy_from_slice(second)));
+            assert_eq!(own, b"own", "cut at {cut}");
+        }
+        let mut refused = terminal();
+        refused.pass(Bytes::from_static(b"hunter2^H\r\nsudo: no\r\n"));
+        let text = refused.refusal().unwrap().to_string();
+        assert!(!text.contains("hunter"), "{text}");
     }
 
     #[test]

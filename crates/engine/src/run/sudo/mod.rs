@@ -4,5 +4,5 @@ mod elevated;
 mod gate;
 mod script;
 
-pub(super) use elevated::Elevated;
-pub(super) use gate::Gate;
+pub(crate) use elevated::Elevated;
+pub(crate) use gate::Gate;

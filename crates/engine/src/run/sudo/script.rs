@@ -65,7 +65,7 @@ exec 8<>"$1/$l" 7<"$1/$l" 8>&-
 exec 7<&-
 fi
 unset l
-printf '@MARK@s\n' >&2
+@LOUD@printf '@MARK@s\n' >&2
 exec /bin/sh -c "$2"
 "#;
 
@@ -86,6 +86,9 @@ pub fn outer(feeding: Feeding, user: &str, mark: &str) -> String {
     [read, PLACE, feed, RUN].concat().replace("@USER@", &format!("-u {}", quote(user))).replace("@MARK@", mark)
 }
 
-pub fn inner(mark: &str) -> String {
-    INNER.replace("@MARK@", mark)
+/// The terminal has taken the password and the words without showing them; now it is the command's.
+const LOUD: &str = "stty sane\n";
+
+pub fn inner(terminal: bool, mark: &str) -> String {
+    INNER.replace("@LOUD@", if terminal { LOUD } else { "" }).replace("@MARK@", mark)
 }

@@ -2,12 +2,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use russh::client::Msg;
-use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
+use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Pty as Mode, Sig};
 
 use super::spare::InUse;
 use crate::command::{ExitStatus, Pty};
 use crate::error::{Error, Phase, Reached};
 use crate::transport::{Channel, ChannelEvent, ChannelWriter, Signal};
+
+/// What makes a terminal take what is typed as it is, and show nothing of it.
+pub(super) const QUIET: [(Mode, u32); 6] =
+    [(Mode::ECHO, 0), (Mode::ICANON, 0), (Mode::ISIG, 0), (Mode::IEXTEN, 0), (Mode::ICRNL, 0), (Mode::IXON, 0)];
 
 /// One session channel.
 pub struct SshChannel {
@@ -77,7 +81,8 @@ impl Channel for SshChannel {
 
 impl ChannelWriter for SshWriter {
     async fn pty(&self, pty: &Pty) -> Result<(), Error> {
-        self.0.request_pty(true, &pty.term, pty.columns, pty.rows, 0, 0, &[]).await.map_err(lost)
+        let modes: &[_] = if pty.quiet { &QUIET } else { &[] };
+        self.0.request_pty(true, &pty.term, pty.columns, pty.rows, 0, 0, modes).await.map_err(lost)
     }
 
     async fn resize(&self, columns: u32, rows: u32) -> Result<(), Error> {

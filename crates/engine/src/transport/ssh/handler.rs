@@ -6,7 +6,7 @@ use russh::client::{self, ChannelOpenHandle, DisconnectReason, Msg, Session};
 use russh::keys::{PublicKey, PublicKeyOrCertificate};
 use tokio::sync::{oneshot, watch};
 
-use super::forward::{Address, Inbound, Routes};
+use super::forward::{Address, Caller, Inbound, Routes};
 use super::host_key_judge::HostKeyJudge;
 use super::host_key_rotation::Announcement;
 use crate::error::{Cause, Error};
@@ -63,7 +63,7 @@ impl client::Handler for Handler {
         let port = |number: u32| u16::try_from(number).unwrap_or(0);
         let from = Some((originator_address.to_owned(), port(originator_port)));
         let at = Address::tcp(connected_address, port(connected_port));
-        self.routes.offer(&at, Inbound { channel, reply, from });
+        self.routes.offer(&at, Inbound { caller: Caller::Channel { channel, reply }, from });
         Ok(())
     }
 
@@ -74,7 +74,10 @@ impl client::Handler for Handler {
         reply: ChannelOpenHandle,
         _session: &mut Session,
     ) -> Result<(), Self::Error> {
-        self.routes.offer(&Address::Unix(socket_path.to_owned()), Inbound { channel, reply, from: None });
+        self.routes.offer(
+            &Address::Unix(socket_path.to_owned()),
+            Inbound { caller: Caller::Channel { channel, reply }, from: None },
+        );
         Ok(())
     }
 

@@ -38,7 +38,7 @@ pub enum LinkWriter {
 }
 
 impl Link {
-    /// The connection of our own, for what needs more than commands. Only targets of commands ever have anything else.
+    /// The connection of our own, for what needs more than a master gives.
     pub fn direct(&self) -> Option<&Arc<SshConnection>> {
         match self {
             Self::Direct(connection) => Some(connection),
@@ -48,12 +48,15 @@ impl Link {
     }
 }
 
-impl LinkChannel {
-    pub fn direct(&self) -> Option<&SshChannel> {
+impl LinkWriter {
+    /// Asks for a subsystem; the answer comes as for a command.
+    pub async fn subsystem(&self, name: &str) -> Result<(), Error> {
         match self {
-            Self::Direct(channel) => Some(channel),
+            Self::Direct(writer) => writer.subsystem(name).await,
             #[cfg(unix)]
-            Self::Shared(_) | Self::Passenger(_) => None,
+            Self::Passenger(writer) => writer.subsystem(name),
+            #[cfg(unix)]
+            Self::Shared(_) => Err(Error::Internal { what: "a subsystem over a connection that is for commands" }),
         }
     }
 }

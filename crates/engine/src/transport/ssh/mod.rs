@@ -43,4 +43,7 @@ pub use link::{Link, LinkChannel, LinkWriter};
 pub use mux::remove_all as remove_control_sockets;
 pub use prompter::{Answers, Prompt, Prompter, Questions};
 pub use route::{Jump, Proxy, ProxyKind, Route};
-pub use target::{Agent, Control, HostKeyChecking, KeepAlive, KeySource, Secret, SshTarget, Traffic};
+pub use target::{
+    Agent, Control, HostKeyChecking, KeepAlive, KeySource, MACHINES_KNOWN_HOSTS, Secret, SshTarget, Traffic,
+    USERS_KNOWN_HOSTS,
+};

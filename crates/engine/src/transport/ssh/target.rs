@@ -73,8 +73,10 @@ pub enum Traffic {
 /// A connection shared with other processes, by OpenSSH's ControlMaster protocol.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Control {
-    /// Where the control socket is: tokens, `~` and `${VAR}` not yet expanded.
+    /// Where the control socket is.
     pub path: String,
+    /// Tokens, `~` and `${VAR}` have been replaced in it already.
+    pub expanded: bool,
     /// Where nobody serves there, serve others ourselves.
     pub serve: bool,
 }
@@ -95,8 +97,8 @@ impl Traffic {
 }
 
 /// What `ssh` reads unless told otherwise.
-const KNOWN_HOSTS: [&str; 4] =
-    ["~/.ssh/known_hosts", "~/.ssh/known_hosts2", "/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"];
+pub const USERS_KNOWN_HOSTS: [&str; 2] = ["~/.ssh/known_hosts", "~/.ssh/known_hosts2"];
+pub const MACHINES_KNOWN_HOSTS: [&str; 2] = ["/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"];
 
 /// Where and as whom.
 pub struct SshTarget {
@@ -164,7 +166,8 @@ impl SshTarget {
     /// Where known hosts are kept: the files given, else the user's own and the machine's.
     pub fn known_hosts_files(&self) -> Vec<PathBuf> {
         if self.known_hosts.is_empty() {
-            return KNOWN_HOSTS.iter().map(|path| expand_home(path.as_ref())).collect();
+            let usual = USERS_KNOWN_HOSTS.iter().chain(&MACHINES_KNOWN_HOSTS);
+            return usual.map(|path| expand_home(path.as_ref())).collect();
         }
         self.known_hosts.iter().map(|path| expand_home(path)).collect()
     }
@@ -201,6 +204,8 @@ impl SshTarget {
         field(&mut hash, "traffic", Some(&[traffic as u8]));
         // Whoever made a master decides who we are behind it.
         field(&mut hash, "control", self.control.as_ref().map(|control| control.path.as_bytes()));
+        let expanded = self.control.as_ref().map(|control| [control.expanded.into()]);
+        field(&mut hash, "expanded", expanded.as_ref().map(|on| &on[..]));
         field(
             &mut hash,
             "serve",
@@ -306,9 +311,10 @@ mod tests {
             SshTarget { host_key_verifier: Some(verifier(2)), ..target() },
             SshTarget { username: "v".into(), ..target() },
             SshTarget { traffic: Traffic::Bulk, ..target() },
-            SshTarget { control: Some(Control { path: "a".into(), serve: false }), ..target() },
-            SshTarget { control: Some(Control { path: "a".into(), serve: true }), ..target() },
-            SshTarget { control: Some(Control { path: "b".into(), serve: true }), ..target() },
+            SshTarget { control: Some(Control { path: "a".into(), expanded: false, serve: false }), ..target() },
+            SshTarget { control: Some(Control { path: "a".into(), expanded: false, serve: true }), ..target() },
+            SshTarget { control: Some(Control { path: "b".into(), expanded: false, serve: true }), ..target() },
+            SshTarget { control: Some(Control { path: "b".into(), expanded: true, serve: true }), ..target() },
             SshTarget { traffic: Traffic::Forwards, ..target() },
             SshTarget { traffic: Traffic::Hop, ..target() },
             SshTarget { host_key_alias: Some("a".into()), ..target() },

@@ -16,7 +16,7 @@ use super::stats::{Counters, ForwardStats};
 use crate::error::{Error, Phase, Reached};
 use crate::pool::{Pool, Request};
 use crate::run::Cancel;
-use crate::transport::ssh::{SshConnection, SshTransport};
+use crate::transport::ssh::{Link as SshLink, SshTransport};
 
 /// For the client connections of a forward that closes to say goodbye.
 const LAST_CLIENTS: Duration = Duration::from_secs(2);
@@ -38,7 +38,7 @@ pub struct Shared {
 }
 
 /// The connection that client connections use now; `None` while there is none.
-pub type Up = watch::Receiver<Option<Arc<SshConnection>>>;
+pub type Up = watch::Receiver<Option<Arc<SshLink>>>;
 
 /// Held by each client connection; when all are gone, so are they.
 pub type Alive = mpsc::Sender<std::convert::Infallible>;
@@ -179,7 +179,7 @@ async fn bind(shared: &Shared, listen: &Address) -> Result<Listener, Error> {
 struct Keeper {
     shared: Arc<Shared>,
     link: Link,
-    connected: watch::Sender<Option<Arc<SshConnection>>>,
+    connected: watch::Sender<Option<Arc<SshLink>>>,
     server: Option<ServerListener>,
     gone: mpsc::Receiver<std::convert::Infallible>,
 }
@@ -189,8 +189,8 @@ impl Keeper {
         let error = self.keep().await.err();
         self.shared.closing.send_replace(true);
         self.connected.send_replace(None);
-        if let (Some(server), Some(connection)) = (&self.server, self.link.connection())
-            && error.is_none()
+        if let (Some(server), Some(connection)) = (self.server.take(), self.link.connection())
+            && (error.is_none() || server.outlives_us())
         {
             server.close(&connection).await;
         }

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 use crate::error::{Error, Phase, Reached};
 use crate::pool::{CloseReason, HostConfig, Permit, Pool, Request};
 use crate::transport::Connection;
-use crate::transport::ssh::{SshConnection, SshTransport};
+use crate::transport::ssh::{Link as SshLink, SshTransport};
 
 /// Between two connections that were both lost at once.
 const BREATH: Duration = Duration::from_millis(100);
@@ -32,8 +32,8 @@ impl Link {
         Ok(Self { pool, request, permit: Some(permit), drains })
     }
 
-    pub fn connection(&self) -> Option<Arc<SshConnection>> {
-        self.permit.as_ref().and_then(|permit| permit.connection().direct().cloned())
+    pub fn connection(&self) -> Option<Arc<SshLink>> {
+        self.permit.as_ref().map(Permit::connection_handle)
     }
 
     /// Resolves when the connection was lost, or with an error when the pool wants it back. Cancel-safe.

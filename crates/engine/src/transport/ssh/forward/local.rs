@@ -1,13 +1,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use russh::Channel;
-use russh::client::Msg;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::address::Address;
 use super::error::ForwardError;
+use super::far::Far;
 use super::forward::{Alive, Shared, Up};
 use super::news::News;
 use super::relay::relay;
@@ -58,20 +57,20 @@ impl Clients {
         let _alive = &self.alive;
         let _active = self.shared.counters.begin();
         let opened = match &self.to {
-            Some(to) => self.open(to, client.from.clone()).await.map(|channel| (channel, to.clone())),
+            Some(to) => self.open(to, client.from.clone()).await.map(|far| (far, to.clone())),
             None => self.open_requested(&mut client).await,
         };
         match opened {
-            Ok((channel, to)) => {
+            Ok((far, to)) => {
                 self.shared.outlet.tell(News::Connected { from: client.from, to });
-                relay(client.socket, channel, &self.shared.counters, self.shared.closing()).await;
+                relay(client.socket, far, &self.shared.counters, self.shared.closing()).await;
             }
             Err(_) if self.shared.is_closing() => {}
             Err(error) => self.shared.failed(error),
         }
     }
 
-    async fn open_requested(&self, client: &mut Client) -> Result<(Channel<Msg>, Address), Error> {
+    async fn open_requested(&self, client: &mut Client) -> Result<(Far, Address), Error> {
         let asked = timeout(REQUEST, socks::request(&mut client.socket)).await;
         let asked = asked.unwrap_or_else(|_| Err(socks::Refused("it did not say what it wants in time".into())));
         let (version, to) = asked.map_err(|refused| Error::Forward(ForwardError::Socks { problem: refused.0 }))?;
@@ -80,11 +79,11 @@ impl Clients {
         if client.socket.write_all(&reply).await.is_err() {
             tracing::debug!(%to, "a SOCKS client left before its answer");
         }
-        opened.map(|channel| (channel, to))
+        opened.map(|far| (far, to))
     }
 
-    /// A channel on the connection of now, or on the next one if there is one in time.
-    async fn open(&self, to: &Address, from: Option<(String, u16)>) -> Result<Channel<Msg>, Error> {
+    /// By way of the connection of now, or on the next one if there is one in time.
+    async fn open(&self, to: &Address, from: Option<(String, u16)>) -> Result<Far, Error> {
         let mut up = self.up.clone();
         let deadline = Instant::now() + PATIENCE;
         loop {

@@ -2,16 +2,22 @@
 //!
 //! - [`forward`]: [`Forward`], what callers hold; [`link`]: its pooled connection, made again when lost
 //! - [`local`] (and dynamic, with [`socks`]), [`remote`] with [`routes`]: who listens and who connects
-//! - [`relay`]: the bytes of one client connection; [`socket`]: the local ends; [`wire`]: the SSH requests
+//! - [`relay`]: the bytes of one client connection; [`socket`]: the local ends; [`far`]: the server's ends
+//! - [`wire`]: what is asked of the server; `door`: where somebody else's master brings what it was asked to listen for
 //! - [`address`], [`error`], [`news`], [`stats`]: one noun each
 
 mod address;
+#[cfg(unix)]
+mod door;
 mod error;
+mod far;
 #[expect(clippy::module_inception, reason = "the noun of the room")]
 mod forward;
 mod link;
 mod local;
 mod news;
+#[cfg(unix)]
+mod pipes;
 mod relay;
 mod remote;
 mod routes;
@@ -26,4 +32,4 @@ pub use forward::Forward;
 pub use news::News;
 pub use stats::ForwardStats;
 
-pub(super) use routes::{Inbound, Routes};
+pub(super) use routes::{Caller, Inbound, Routes};

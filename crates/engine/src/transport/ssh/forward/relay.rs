@@ -1,10 +1,9 @@
 use std::time::Duration;
 
 use bytes::BytesMut;
-use russh::client::Msg;
-use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+use super::far::{Arrival, Far, FarReader, FarWriter};
 use super::socket::Socket;
 use super::stats::Counters;
 
@@ -24,20 +23,20 @@ enum Ended {
 
 /// Carries bytes both ways until both sides have finished, one is gone, or `closing` resolves. Either side's end of data is
 /// passed on alone. A side that does not take its bytes makes the other one wait.
-pub async fn relay(socket: Socket, channel: Channel<Msg>, counters: &Counters, closing: impl Future<Output = ()>) {
-    let (mut reader, writer) = channel.split();
+pub async fn relay(socket: Socket, far: Far, counters: &Counters, closing: impl Future<Output = ()>) {
+    let (mut reader, mut writer) = far.split();
     tokio::select! {
         biased;
         () = closing => {}
-        () = both_ways(socket, &mut reader, &writer, counters) => {}
+        () = both_ways(socket, &mut reader, &mut writer, counters) => {}
     }
     // A failing write means that the connection is gone, and the channel with it. What still comes must be taken meanwhile, or
     // it would hold up the channel's siblings, and our own word with them.
-    let ending = async { tokio::join!(writer.close(), until_closed(&mut reader)) };
+    let ending = async { tokio::join!(writer.close(), reader.farewell()) };
     let _ = tokio::time::timeout(CLOSE_GRACE, ending).await;
 }
 
-async fn both_ways(socket: Socket, reader: &mut ChannelReadHalf, writer: &ChannelWriteHalf<Msg>, counters: &Counters) {
+async fn both_ways(socket: Socket, reader: &mut FarReader, writer: &mut FarWriter, counters: &Counters) {
     let (from_socket, to_socket) = tokio::io::split(socket);
     let mut out = Box::pin(outwards(from_socket, writer, counters));
     let mut back = Box::pin(inwards(reader, to_socket, counters));
@@ -48,19 +47,21 @@ async fn both_ways(socket: Socket, reader: &mut ChannelReadHalf, writer: &Channe
     match finished_first {
         None => {}
         Some(true) => {
-            back.await;
+            if back.await == Ended::Finished {
+                reader.until_delivered().await;
+            }
         }
         Some(false) => {
             drop(back);
             tokio::select! {
-                _ = out => {}
-                () = until_closed(reader) => {}
+                ended = out => if ended == Ended::Finished { reader.until_delivered().await },
+                () = reader.until_closed() => {}
             }
         }
     }
 }
 
-async fn outwards(mut socket: impl AsyncRead + Unpin, writer: &ChannelWriteHalf<Msg>, counters: &Counters) -> Ended {
+async fn outwards(mut socket: impl AsyncRead + Unpin, writer: &mut FarWriter, counters: &Counters) -> Ended {
     let mut buffer = BytesMut::new();
     loop {
         buffer.reserve(PIECE);
@@ -70,7 +71,7 @@ async fn outwards(mut socket: impl AsyncRead + Unpin, writer: &ChannelWriteHalf<
             }
             Ok(length) => {
                 // Waits for the server's window.
-                if writer.data_bytes(buffer.split().freeze()).await.is_err() {
+                if writer.write(buffer.split().freeze()).await.is_err() {
                     return Ended::Broken;
                 }
                 counters.count_out(length);
@@ -80,29 +81,19 @@ async fn outwards(mut socket: impl AsyncRead + Unpin, writer: &ChannelWriteHalf<
     }
 }
 
-async fn inwards(reader: &mut ChannelReadHalf, mut socket: impl AsyncWrite + Unpin, counters: &Counters) -> Ended {
+async fn inwards(reader: &mut FarReader, mut socket: impl AsyncWrite + Unpin, counters: &Counters) -> Ended {
     loop {
-        match reader.wait().await {
-            Some(ChannelMsg::Data { data }) => {
+        match reader.next().await {
+            Arrival::Data(data) => {
                 if socket.write_all(&data).await.is_err() {
                     return Ended::Broken;
                 }
                 counters.count_in(data.len());
             }
-            Some(ChannelMsg::Eof) => {
+            Arrival::Eof => {
                 return if socket.shutdown().await.is_ok() { Ended::Finished } else { Ended::Broken };
             }
-            Some(ChannelMsg::Close) | None => return Ended::Broken,
-            Some(_) => {}
-        }
-    }
-}
-
-/// Reads and discards until the server's CLOSE, or the end of the connection.
-async fn until_closed(reader: &mut ChannelReadHalf) {
-    while let Some(message) = reader.wait().await {
-        if matches!(message, ChannelMsg::Close) {
-            return;
+            Arrival::End => return Ended::Broken,
         }
     }
 }

@@ -1,7 +1,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use russh::ChannelOpenFailure;
 use tokio::sync::mpsc;
 
 use super::address::Address;
@@ -11,8 +10,9 @@ use super::news::News;
 use super::relay::relay;
 use super::routes::Inbound;
 use super::socket;
+use super::wire::Claim;
 use crate::error::Error;
-use crate::transport::ssh::SshConnection;
+use crate::transport::ssh::Link as SshLink;
 
 /// Connections that may come in before we get to them; more are refused.
 const WAITING: usize = 256;
@@ -27,14 +27,15 @@ pub struct ServerListener {
     asked: Address,
     /// As the server answered.
     bound: Address,
+    claim: Claim,
     inbound: mpsc::Sender<Inbound>,
 }
 
 impl ServerListener {
-    pub async fn open(asked: Address, connection: &SshConnection) -> Result<(Self, mpsc::Receiver<Inbound>), Error> {
+    pub async fn open(asked: Address, connection: &SshLink) -> Result<(Self, mpsc::Receiver<Inbound>), Error> {
         let (inbound, arriving) = mpsc::channel(WAITING);
-        let bound = connection.listen(&asked, inbound.clone()).await?;
-        Ok((Self { asked, bound, inbound }, arriving))
+        let (bound, claim) = connection.listen(&asked, inbound.clone()).await?;
+        Ok((Self { asked, bound, claim, inbound }, arriving))
     }
 
     pub fn bound(&self) -> &Address {
@@ -42,22 +43,31 @@ impl ServerListener {
     }
 
     /// The same port on a new connection. Where any port was asked for and this one is taken now, another one.
-    pub async fn open_again(&mut self, connection: &SshConnection) -> Result<(), Error> {
+    pub async fn open_again(&mut self, connection: &SshLink) -> Result<(), Error> {
         let mut pause = PAUSE;
         for _ in 0..ATTEMPTS {
             match connection.listen(&self.bound, self.inbound.clone()).await {
                 Err(Error::Forward(ForwardError::ListenDenied { .. })) => {}
-                answered => return answered.map(|_| ()),
+                answered => return answered.map(|claimed| self.moved(claimed)),
             }
             tokio::time::sleep(pause).await;
             pause *= 2;
         }
-        self.bound = connection.listen(&self.asked, self.inbound.clone()).await?;
-        Ok(())
+        connection.listen(&self.asked, self.inbound.clone()).await.map(|claimed| self.moved(claimed))
     }
 
-    pub async fn close(&self, connection: &SshConnection) {
-        connection.unlisten(&self.bound, &self.inbound).await;
+    fn moved(&mut self, (bound, claim): (Address, Claim)) {
+        self.bound = bound;
+        self.claim = claim;
+    }
+
+    /// Would it go on when our connection is closed?
+    pub fn outlives_us(&self) -> bool {
+        !matches!(self.claim, Claim::Connection)
+    }
+
+    pub async fn close(self, connection: &SshLink) {
+        connection.unlisten(&self.bound, &self.inbound, self.claim).await;
     }
 }
 
@@ -75,17 +85,17 @@ pub async fn serve(shared: Arc<Shared>, mut inbound: mpsc::Receiver<Inbound>, to
 }
 
 async fn serve_one(shared: Arc<Shared>, inbound: Inbound, to: Address, alive: Alive) {
-    let Inbound { channel, reply, from } = inbound;
+    let Inbound { caller, from } = inbound;
     let _alive = alive;
     let _active = shared.counters.begin();
     match socket::connect(&to).await {
         Ok(socket) => {
-            reply.accept().await;
+            let far = caller.accept().await;
             shared.outlet.tell(News::Connected { from, to });
-            relay(socket, channel, &shared.counters, shared.closing()).await;
+            relay(socket, far, &shared.counters, shared.closing()).await;
         }
         Err(error) => {
-            reply.reject(ChannelOpenFailure::ConnectFailed).await;
+            caller.reject().await;
             shared.failed(Error::Forward(ForwardError::LocalTarget { to: to.to_string(), source: Arc::new(error) }));
         }
     }

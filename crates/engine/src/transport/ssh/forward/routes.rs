@@ -1,16 +1,49 @@
 use parking_lot::Mutex;
-use russh::Channel;
 use russh::client::{ChannelOpenHandle, Msg};
+use russh::{Channel, ChannelOpenFailure};
 use tokio::sync::mpsc;
 
 use super::address::Address;
+use super::far::Far;
 
 /// A connection that came in at the server's side. Dropping it refuses it.
 pub struct Inbound {
-    pub channel: Channel<Msg>,
-    pub reply: ChannelOpenHandle,
+    pub caller: Caller,
     /// Who connected, where that is known.
     pub from: Option<(String, u16)>,
+}
+
+/// Which way it came.
+pub enum Caller {
+    Channel {
+        channel: Channel<Msg>,
+        reply: ChannelOpenHandle,
+    },
+    /// Somebody else's master brought it. It has been accepted already.
+    #[cfg(unix)]
+    Socket(tokio::net::UnixStream),
+}
+
+impl Caller {
+    pub async fn accept(self) -> Far {
+        match self {
+            Self::Channel { channel, reply } => {
+                reply.accept().await;
+                Far::Channel(channel)
+            }
+            #[cfg(unix)]
+            Self::Socket(socket) => Far::Socket(socket),
+        }
+    }
+
+    /// Its other end cannot be reached.
+    pub async fn reject(self) {
+        match self {
+            Self::Channel { reply, .. } => reply.reject(ChannelOpenFailure::ConnectFailed).await,
+            #[cfg(unix)]
+            Self::Socket(socket) => drop(socket),
+        }
+    }
 }
 
 /// Which forward gets what comes in on one connection. What nobody asked for is refused: a server must not be able to

@@ -1,4 +1,4 @@
-//! The SSH requests behind forwards.
+//! What is asked of the server for forwards, over a connection of our own or by way of OpenSSH's master.
 
 use std::sync::Arc;
 
@@ -8,18 +8,118 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::address::Address;
+#[cfg(unix)]
+use super::door::Door;
 use super::error::ForwardError;
+use super::far::Far;
 use super::routes::Inbound;
 use crate::error::{Error, Phase, Reached};
-use crate::transport::ssh::SshConnection;
+#[cfg(unix)]
+use crate::transport::ssh::mux::packet::{ForwardRequest, REMOTE, UNIX};
+#[cfg(unix)]
+use crate::transport::ssh::mux::{NoPassage, PassengerConnection};
+use crate::transport::ssh::{Link as SshLink, SshConnection};
+
+/// What a listener on the server hangs on.
+pub enum Claim {
+    /// The connection it was asked for on, with which it goes.
+    Connection,
+    /// Somebody else's master, which must be told to close it; and where it brings what comes in.
+    #[cfg(unix)]
+    Master(ForwardRequest, Door),
+}
+
+const NEITHER: Error = Error::Internal { what: "forwards over a connection that is shared with other processes" };
+
+impl SshLink {
+    /// A connection to `to`, by way of the server. Whoever stops waiting leaves nothing open.
+    pub(super) async fn open_towards(&self, to: &Address, from: Option<(String, u16)>) -> Result<Far, Error> {
+        match self {
+            Self::Direct(connection) => connection.open_towards(to, from).await.map(Far::Channel),
+            #[cfg(unix)]
+            Self::Passenger(connection) => passage(connection, to).await,
+            #[cfg(unix)]
+            Self::Shared(_) => Err(NEITHER),
+        }
+    }
+
+    /// Has the server listen, and hands what comes in to `inbound`. Answers the address with the port that is used.
+    pub(super) async fn listen(
+        &self,
+        listen: &Address,
+        inbound: mpsc::Sender<Inbound>,
+    ) -> Result<(Address, Claim), Error> {
+        match self {
+            Self::Direct(connection) => {
+                connection.listen(listen, inbound).await.map(|bound| (bound, Claim::Connection))
+            }
+            #[cfg(unix)]
+            Self::Passenger(connection) => listen_by(connection, listen, inbound).await,
+            #[cfg(unix)]
+            Self::Shared(_) => Err(NEITHER),
+        }
+    }
+
+    /// Has the server listen no more; bounded.
+    pub(super) async fn unlisten(&self, listen: &Address, inbound: &mpsc::Sender<Inbound>, claim: Claim) {
+        match (self, claim) {
+            (Self::Direct(connection), Claim::Connection) => connection.unlisten(listen, inbound).await,
+            #[cfg(unix)]
+            (Self::Passenger(connection), Claim::Master(forward, _door)) => {
+                if let Err(problem) = connection.have_closed(forward).await {
+                    tracing::debug!(%listen, ?problem, "the ControlMaster did not confirm that it listens no more");
+                }
+            }
+            // Of a connection before this one, which is gone with it.
+            #[cfg(unix)]
+            _ => {}
+        }
+    }
+}
+
+#[cfg(unix)]
+async fn passage(connection: &PassengerConnection, to: &Address) -> Result<Far, Error> {
+    let refused = |reason: String| Error::Forward(ForwardError::Target { to: to.to_string(), reason });
+    let Address::Tcp { host, port } = to else {
+        return Err(refused("through a ControlMaster only TCP ports can be reached".into()));
+    };
+    match connection.passage(host, *port).await {
+        Ok(passage) => Ok(Far::Passage(passage)),
+        Err(NoPassage::Failed(error)) => Err(error),
+        Err(NoPassage::Refused(words)) => Err(refused(format!(
+            "the ControlMaster says only \"{words}\": it may be forbidden, or nothing listens there"
+        ))),
+    }
+}
+
+#[cfg(unix)]
+async fn listen_by(
+    connection: &PassengerConnection,
+    listen: &Address,
+    inbound: mpsc::Sender<Inbound>,
+) -> Result<(Address, Claim), Error> {
+    let door = Door::open(inbound).map_err(|error| ForwardError::listen(listen, error))?;
+    let connect = (door.path().as_os_str().as_encoded_bytes().to_vec().into(), UNIX);
+    let listens = match listen {
+        Address::Tcp { host, port } => (host.clone().into(), u32::from(*port)),
+        Address::Unix(path) => (path.clone().into(), UNIX),
+    };
+    let forward = ForwardRequest { kind: REMOTE, listen: listens, connect };
+    match connection.have_listen(forward.clone()).await {
+        Ok(chosen) => {
+            let port = chosen.and_then(|port| u16::try_from(port).ok()).unwrap_or_else(|| listen.port());
+            Ok((listen.with_port(port), Claim::Master(forward, door)))
+        }
+        Err(NoPassage::Failed(error)) => Err(error),
+        Err(NoPassage::Refused(words)) => {
+            tracing::debug!(%listen, %words, "the ControlMaster does not have the server listen");
+            Err(Error::Forward(ForwardError::ListenDenied { listen: listen.to_string() }))
+        }
+    }
+}
 
 impl SshConnection {
-    /// A channel to `to`, by way of the server. Whoever stops waiting leaves nothing open.
-    pub(super) async fn open_towards(
-        self: &Arc<Self>,
-        to: &Address,
-        from: Option<(String, u16)>,
-    ) -> Result<Channel<Msg>, Error> {
+    async fn open_towards(self: &Arc<Self>, to: &Address, from: Option<(String, u16)>) -> Result<Channel<Msg>, Error> {
         let (connection, target) = (Arc::clone(self), to.clone());
         // In a task of its own: a channel that opens after all must be closed.
         let (answer, opened) = tokio::sync::oneshot::channel();
@@ -62,8 +162,7 @@ impl SshConnection {
         }
     }
 
-    /// Has the server listen, and hands what comes in to `inbound`. Answers the address with the port that is used.
-    pub(super) async fn listen(&self, listen: &Address, inbound: mpsc::Sender<Inbound>) -> Result<Address, Error> {
+    async fn listen(&self, listen: &Address, inbound: mpsc::Sender<Inbound>) -> Result<Address, Error> {
         let routes = self.routes();
         let _choosing = if listen.port() == 0 { Some(routes.choosing.lock().await) } else { None };
         routes.add(listen.clone(), inbound.clone());
@@ -99,8 +198,7 @@ impl SshConnection {
         }
     }
 
-    /// Has the server listen no more; bounded.
-    pub(super) async fn unlisten(&self, listen: &Address, inbound: &mpsc::Sender<Inbound>) {
+    async fn unlisten(&self, listen: &Address, inbound: &mpsc::Sender<Inbound>) {
         self.routes().remove(listen, inbound);
         let asked = async {
             match listen {

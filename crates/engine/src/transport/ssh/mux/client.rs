@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nix::unistd::Uid;
 use tokio::net::UnixStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use tokio::io::AsyncWriteExt;
 
@@ -16,6 +16,9 @@ use super::wire::{malformed, read_packet};
 
 /// For a master to answer. One that is well does so at once.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Before asking again for room in a master's queue.
+const BREATH: Duration = Duration::from_millis(10);
 
 /// What is behind a control path.
 pub enum Found {
@@ -30,9 +33,10 @@ pub enum Found {
     Unusable(io::Error),
 }
 
-/// Looks for a master and greets it. Cancel-safe.
-pub async fn find(path: &Path) -> Found {
-    match timeout(PATIENCE, board(path)).await {
+/// Looks for a master and greets it. `shared`: with one of ours, channels are to be shared; otherwise it is passed over.
+/// Cancel-safe.
+pub async fn find(path: &Path, shared: bool) -> Found {
+    match timeout(PATIENCE, board(path, shared)).await {
         Ok(Ok(found)) => found,
         Ok(Err(error)) => found_instead(path, error),
         Err(_) => Found::Unusable(no_answer(PATIENCE)),
@@ -64,8 +68,11 @@ pub async fn until_gone(stream: &UnixStream) {
 
 /// In proxy mode a control socket carries SSH's own messages, which say everything. But OpenSSH's master does not survive a
 /// client in that mode whose channel was refused, or that ends while it opens one. So it is for our masters alone.
-async fn board(path: &Path) -> io::Result<Found> {
+async fn board(path: &Path, shared: bool) -> io::Result<Found> {
     let (mut stream, ours) = greet(path).await?;
+    if ours && !shared {
+        return Ok(Found::Nothing);
+    }
     alive(&mut stream).await?;
     if !ours {
         return Ok(Found::Theirs(stream));
@@ -80,7 +87,7 @@ async fn board(path: &Path) -> io::Result<Found> {
 }
 
 async fn greet(path: &Path) -> io::Result<(UnixStream, bool)> {
-    let mut stream = UnixStream::connect(path).await?;
+    let mut stream = connect(path).await?;
     // It is about to see our commands and their input.
     let owner = stream.peer_cred()?.uid();
     if owner != Uid::effective().as_raw() && owner != 0 {
@@ -95,6 +102,16 @@ async fn greet(path: &Path) -> io::Result<(UnixStream, bool)> {
             Err(io::Error::new(io::ErrorKind::Unsupported, format!("it speaks version {version} of the protocol")))
         }
         _ => Err(malformed("no greeting")),
+    }
+}
+
+/// A master that is busy with many newcomers has no room for another one at first.
+async fn connect(path: &Path) -> io::Result<UnixStream> {
+    loop {
+        match UnixStream::connect(path).await {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => sleep(BREATH).await,
+            connected => return connected,
+        }
     }
 }
 

@@ -1,21 +1,20 @@
 //! What happens on a passenger's control socket, from its request to its exit code.
 
-use std::io::{self, IoSlice};
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::io;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
-use tokio::io::{AsyncWriteExt, Interest};
+use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe::Receiver;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::client;
+use super::descriptor::send_descriptor;
 use super::packet::{Reply, Request, Session};
 use super::wire::{malformed, read_packet};
 use crate::command::ExitStatus;
@@ -193,26 +192,6 @@ async fn exit_code(stream: &mut UnixStream) -> Option<u32> {
                 tracing::debug!(%error, "a ControlMaster broke off");
                 return code;
             }
-        }
-    }
-}
-
-/// With one byte, which is what the other side waits for.
-async fn send_descriptor(stream: &UnixStream, descriptor: &OwnedFd) -> io::Result<()> {
-    loop {
-        stream.writable().await?;
-        let sent = stream.try_io(Interest::WRITABLE, || {
-            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-            let mut control = SendAncillaryBuffer::new(&mut space);
-            let descriptors = [descriptor.as_fd()];
-            if !control.push(SendAncillaryMessage::ScmRights(&descriptors)) {
-                return Err(io::ErrorKind::OutOfMemory.into());
-            }
-            Ok(sendmsg(stream, &[IoSlice::new(&[0])], &mut control, SendFlags::NOSIGNAL)?)
-        });
-        match sent {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            outcome => return outcome.map(drop),
         }
     }
 }

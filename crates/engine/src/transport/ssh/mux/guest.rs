@@ -88,11 +88,15 @@ impl Guest {
 
     /// Opens it and sees it to its end.
     pub async fn open(mut self, master: Arc<Master>) {
-        let opened = master.lender.open().await;
+        // Until it knows the channel's number it has nothing to say to it: its end is all that may come.
+        let inbound = &mut self.inbound;
+        let left = async { while inbound.recv().await.is_some() {} };
+        let opened = master.lender.open(left).await;
         drop(master);
         let (permit, channel) = match opened {
-            Ok(opened) => opened,
-            Err(error) => {
+            None => return,
+            Some(Ok(opened)) => opened,
+            Some(Err(error)) => {
                 return self.say(&SshMessage::OpenFailure { channel: self.theirs, reason: error.to_string() });
             }
         };

@@ -12,14 +12,18 @@ use crate::transport::ssh::target::{SshTarget, Traffic};
 /// The longest path a UNIX socket can have, on Linux; elsewhere it is a little shorter, and the system says so.
 const MAX_PATH: usize = 107;
 
-/// Where the target's control socket is; `None` for one that shares nothing. What is read at a caller's pace has
-/// connections of its own: a master serves many, and must not be held up.
+/// Where the target's control socket is; `None` for one that shares nothing. A hop is none: what goes through it needs more
+/// than sessions.
 pub fn control_path(target: &SshTarget) -> Result<Option<PathBuf>, Error> {
-    let Some(control) = target.control.as_ref().filter(|_| target.traffic == Traffic::Commands) else {
+    let Some(control) = target.control.as_ref().filter(|_| !target.traffic.is_hop()) else {
         return Ok(None);
     };
     let invalid = |problem| Error::InvalidOption { option: "controlPath", problem };
-    let path = Facts::new(&target.host, target.port, &target.username).expand(&control.path).map_err(invalid)?;
+    let path = if control.expanded {
+        control.path.clone().into()
+    } else {
+        Facts::new(&target.host, target.port, &target.username).expand(&control.path).map_err(invalid)?
+    };
     if path.as_os_str().len() > MAX_PATH {
         let problem = format!("{} is longer than {MAX_PATH} bytes, the most for a socket; %C is short", path.display());
         return Err(invalid(problem));
@@ -29,11 +33,19 @@ pub fn control_path(target: &SshTarget) -> Result<Option<PathBuf>, Error> {
 
 /// A connection through the master behind the target's control path, if one is there and well. Whatever else is there never
 /// stands in the way of a connection of our own.
+///
+/// What is read at a caller's pace does not go through a master of ours, which one slow reader would hold up: OpenSSH's hands
+/// each session descriptors of its own, and has a window for each.
 pub async fn join(target: &SshTarget) -> Result<Option<Link>, Error> {
     let Some(path) = control_path(target)?.filter(|path| !is_served(path)) else { return Ok(None) };
-    Ok(match find(&path).await {
+    let commands = target.traffic == Traffic::Commands;
+    Ok(match find(&path, commands).await {
         Found::Ours(stream) => Some(Link::Shared(SharedConnection::new(path, stream, target.connect_timeout))),
-        Found::Theirs(stream) => Some(Link::Passenger(PassengerConnection::new(path, stream, target.connect_timeout))),
+        Found::Theirs(stream) => {
+            // Streams and files have one channel on each connection, and so as many of these as they need.
+            let single = target.traffic != Traffic::Bulk;
+            Some(Link::Passenger(PassengerConnection::new(path, stream, target.connect_timeout, single)))
+        }
         Found::Nothing => None,
         Found::Stale => {
             clear(&path, target).await;

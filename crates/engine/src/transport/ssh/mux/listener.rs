@@ -1,4 +1,5 @@
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -15,21 +16,24 @@ static SERVED: LazyLock<Served> = LazyLock::new(Served::default);
 
 #[derive(Default)]
 struct Served {
-    paths: Mutex<HashSet<PathBuf>>,
+    /// With the file that is ours, once it is there.
+    paths: Mutex<HashMap<PathBuf, Option<File>>>,
     changed: Notify,
 }
+
+/// Device and inode: somebody may have put another file in the place of ours.
+type File = (u64, u64);
 
 /// A control socket that we listen on. Its file goes with it.
 pub struct Listener {
     socket: UnixListener,
     path: PathBuf,
-    /// Device and inode: somebody may have put another file in its place.
-    file: (u64, u64),
+    file: File,
 }
 
 /// Does this process listen there?
 pub fn is_served(path: &Path) -> bool {
-    SERVED.paths.lock().contains(path)
+    SERVED.paths.lock().contains_key(path)
 }
 
 /// Resolves when this process does not listen there. Cancel-safe.
@@ -48,19 +52,26 @@ pub async fn until_free(path: &Path) {
 
 /// Removes the files of all control sockets: for a process that ends without closing its connections.
 pub fn remove_all() {
-    for path in SERVED.paths.lock().drain() {
-        // Gone already, or for whoever comes next to find dead.
-        let _ = std::fs::remove_file(path);
+    for (path, file) in SERVED.paths.lock().drain() {
+        // Left for whoever comes next to find dead.
+        let _ = file.map(|file| remove(&path, file));
     }
+}
+
+/// If it is still ours.
+fn remove(path: &Path, file: File) -> io::Result<()> {
+    let ours = path.symlink_metadata().is_ok_and(|found| (found.dev(), found.ino()) == file);
+    if ours { std::fs::remove_file(path) } else { Ok(()) }
 }
 
 impl Listener {
     /// Listens at `path`, which must be free, in a directory that only we can write to.
     pub fn bind(path: &Path) -> io::Result<Self> {
         check_directory(path)?;
-        if !SERVED.paths.lock().insert(path.to_owned()) {
-            return Err(io::ErrorKind::AddrInUse.into());
-        }
+        match SERVED.paths.lock().entry(path.to_owned()) {
+            Entry::Occupied(_) => return Err(io::ErrorKind::AddrInUse.into()),
+            Entry::Vacant(place) => place.insert(None),
+        };
         Self::bind_registered(path).inspect_err(|_| forget(path))
     }
 
@@ -73,7 +84,9 @@ impl Listener {
         std::fs::remove_file(&temporary)?;
         linked?;
         let found = path.symlink_metadata()?;
-        Ok(Self { socket, path: path.to_owned(), file: (found.dev(), found.ino()) })
+        let file = (found.dev(), found.ino());
+        SERVED.paths.lock().insert(path.to_owned(), Some(file));
+        Ok(Self { socket, path: path.to_owned(), file })
     }
 
     /// Cancel-safe.
@@ -84,8 +97,7 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        let ours = self.path.symlink_metadata().is_ok_and(|found| (found.dev(), found.ino()) == self.file);
-        if ours && let Err(error) = std::fs::remove_file(&self.path) {
+        if let Err(error) = remove(&self.path, self.file) {
             tracing::warn!(path = %self.path.display(), %error, "a control socket stays behind");
         }
         forget(&self.path);

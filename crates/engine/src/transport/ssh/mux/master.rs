@@ -12,6 +12,7 @@ use crate::pool::Lender;
 use crate::transport::Connection;
 use crate::transport::ssh::SshTransport;
 use crate::transport::ssh::link::Link;
+use crate::transport::ssh::target::Traffic;
 
 /// Control connections at once. Each session of a visitor has one.
 const MAX_VISITORS: usize = 1024;
@@ -31,12 +32,13 @@ pub struct Master {
 
 /// Shares a connection that the pool has taken in, if its target says so, for as long as it lives.
 pub fn offer(link: &Arc<Link>, lender: Lender<SshTransport>) {
-    let serves = lender.target().control.as_ref().is_some_and(|control| control.serve);
-    if !serves || link.direct().is_none() {
+    let target = lender.target();
+    let serves = target.control.as_ref().is_some_and(|control| control.serve);
+    if !serves || target.traffic != Traffic::Commands || link.direct().is_none() {
         return;
     }
     // An expansion that fails has failed the connection before.
-    if let Ok(Some(path)) = control_path(lender.target()) {
+    if let Ok(Some(path)) = control_path(target) {
         tokio::spawn(serve(Arc::clone(link), lender, path));
     }
 }

@@ -4,12 +4,14 @@
 mod client;
 mod conductor;
 mod congestion;
+mod descriptor;
 mod guest;
 mod guest_request;
 mod join;
 mod listener;
 mod master;
 pub mod packet;
+mod passage;
 mod passenger;
 mod path;
 mod proxied;
@@ -23,9 +25,11 @@ mod terminal;
 mod visitor;
 mod wire;
 
+pub use client::until_gone;
 pub use join::join;
 pub use listener::remove_all;
 pub use master::offer;
+pub use passage::{NoPassage, Passage};
 pub use passenger::PassengerConnection;
 pub use ride::{Ride, RideWriter};
 pub use shared::SharedConnection;

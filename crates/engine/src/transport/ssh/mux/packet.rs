@@ -19,12 +19,15 @@ const CLOSE_FORWARD: u32 = 0x1000_0007;
 const NEW_STDIO_FORWARD: u32 = 0x1000_0008;
 const STOP_LISTENING: u32 = 0x1000_0009;
 const PROXY: u32 = 0x1000_000f;
+/// In place of the number of a request that we do not know.
+const UNKNOWN: u32 = 0x1000_ffff;
 const OK: u32 = 0x8000_0001;
 const PERMISSION_DENIED: u32 = 0x8000_0002;
 const FAILURE: u32 = 0x8000_0003;
 const EXIT_MESSAGE: u32 = 0x8000_0004;
 const IS_ALIVE: u32 = 0x8000_0005;
 const SESSION_OPENED: u32 = 0x8000_0006;
+const REMOTE_PORT: u32 = 0x8000_0007;
 const TTY_ALLOC_FAIL: u32 = 0x8000_0008;
 const PROXIED: u32 = 0x8000_000f;
 
@@ -50,11 +53,21 @@ pub enum Request {
     Proxy {
         id: u32,
     },
+    OpenForward {
+        id: u32,
+        forward: ForwardRequest,
+    },
+    CloseForward {
+        id: u32,
+        forward: ForwardRequest,
+    },
     /// Two descriptors follow.
     StdioForward {
         id: u32,
+        host: Bytes,
+        port: u32,
     },
-    /// Forwards, which we do not serve, and whatever newer clients invent.
+    /// Whatever newer clients invent.
     Other {
         id: u32,
     },
@@ -76,6 +89,20 @@ pub struct Session {
     pub env: Vec<String>,
 }
 
+/// A forward of the master's own. A path in place of a host goes with [`UNIX`] in place of a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForwardRequest {
+    /// [`REMOTE`], or one that we neither ask for nor serve.
+    pub kind: u32,
+    pub listen: (Bytes, u32),
+    pub connect: (Bytes, u32),
+}
+
+/// The server listens.
+pub const REMOTE: u32 = 2;
+/// The port of a path.
+pub const UNIX: u32 = 0xffff_fffe;
+
 /// What a master answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
@@ -86,6 +113,7 @@ pub enum Reply {
     ExitMessage { session: u32, code: u32 },
     Alive { id: u32, pid: u32 },
     SessionOpened { id: u32, session: u32 },
+    RemotePort { id: u32, port: u32 },
     TtyAllocFail { session: u32 },
     Proxied { id: u32 },
 }
@@ -104,8 +132,13 @@ impl Request {
             TERMINATE => Self::Terminate { id },
             STOP_LISTENING => Self::StopListening { id },
             PROXY => Self::Proxy { id },
-            NEW_STDIO_FORWARD => Self::StdioForward { id },
-            OPEN_FORWARD | CLOSE_FORWARD => Self::Other { id },
+            NEW_STDIO_FORWARD => {
+                // Reserved.
+                fields.bytes()?;
+                Self::StdioForward { id, host: fields.bytes()?, port: fields.u32()? }
+            }
+            OPEN_FORWARD => Self::OpenForward { id, forward: ForwardRequest::decode(&mut fields)? },
+            CLOSE_FORWARD => Self::CloseForward { id, forward: ForwardRequest::decode(&mut fields)? },
             _ => Self::Other { id },
         })
     }
@@ -119,8 +152,10 @@ impl Request {
             Self::Terminate { id } => head(TERMINATE, *id),
             Self::StopListening { id } => head(STOP_LISTENING, *id),
             Self::Proxy { id } => head(PROXY, *id),
-            Self::StdioForward { id } => head(NEW_STDIO_FORWARD, *id),
-            Self::Other { id } => head(OPEN_FORWARD, *id),
+            Self::StdioForward { id, host, port } => head(NEW_STDIO_FORWARD, *id).bytes(b"").bytes(host).u32(*port),
+            Self::OpenForward { id, forward } => forward.encode(head(OPEN_FORWARD, *id)),
+            Self::CloseForward { id, forward } => forward.encode(head(CLOSE_FORWARD, *id)),
+            Self::Other { id } => head(UNKNOWN, *id),
         }
         .finish()
     }
@@ -157,6 +192,19 @@ impl Session {
     }
 }
 
+impl ForwardRequest {
+    fn decode(fields: &mut Fields) -> Option<Self> {
+        let kind = fields.u32()?;
+        let mut end = || Some((fields.bytes()?, fields.u32()?));
+        Some(Self { kind, listen: end()?, connect: end()? })
+    }
+
+    fn encode(&self, head: Packet) -> Packet {
+        let ends = [&self.listen, &self.connect];
+        ends.into_iter().fold(head.u32(self.kind), |packet, (host, port)| packet.bytes(host).u32(*port))
+    }
+}
+
 impl Reply {
     /// `None` for a packet that is not of the protocol.
     pub fn decode(packet: Bytes) -> Option<Self> {
@@ -171,6 +219,7 @@ impl Reply {
             EXIT_MESSAGE => Self::ExitMessage { session: id, code: fields.u32()? },
             IS_ALIVE => Self::Alive { id, pid: fields.u32()? },
             SESSION_OPENED => Self::SessionOpened { id, session: fields.u32()? },
+            REMOTE_PORT => Self::RemotePort { id, port: fields.u32()? },
             TTY_ALLOC_FAIL => Self::TtyAllocFail { session: id },
             PROXIED => Self::Proxied { id },
             _ => return None,
@@ -188,6 +237,7 @@ impl Reply {
             Self::ExitMessage { session, code } => head(EXIT_MESSAGE, *session).u32(*code),
             Self::Alive { id, pid } => head(IS_ALIVE, *id).u32(*pid),
             Self::SessionOpened { id, session } => head(SESSION_OPENED, *id).u32(*session),
+            Self::RemotePort { id, port } => head(REMOTE_PORT, *id).u32(*port),
             Self::TtyAllocFail { session } => head(TTY_ALLOC_FAIL, *session),
             Self::Proxied { id } => head(PROXIED, *id),
         }
@@ -230,6 +280,19 @@ mod tests {
         }
 
         #[test]
+        fn any_forward_survives_the_wire(id: u32, kind: u32, host: Vec<u8>, path: Vec<u8>, port: u32) {
+            let (host, path) = (Bytes::from(host), Bytes::from(path));
+            let forward = ForwardRequest { kind, listen: (host.clone(), port), connect: (path, UNIX) };
+            for request in [
+                Request::OpenForward { id, forward: forward.clone() },
+                Request::CloseForward { id, forward },
+                Request::StdioForward { id, host, port },
+            ] {
+                prop_assert_eq!(Request::decode(body(&request.encode())), Some(request));
+            }
+        }
+
+        #[test]
         fn any_reply_survives_the_wire(id: u32, number: u32, reason in "[^\0]{0,60}") {
             for reply in [
                 Reply::Hello { version: id, ours: false },
@@ -240,6 +303,7 @@ mod tests {
                 Reply::ExitMessage { session: id, code: number },
                 Reply::Alive { id, pid: number },
                 Reply::SessionOpened { id, session: number },
+                Reply::RemotePort { id, port: number },
                 Reply::TtyAllocFail { session: id },
                 Reply::Proxied { id },
             ] {

@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,6 +17,7 @@ use crate::transport::{Connection, OpenError};
 pub struct PassengerConnection {
     path: PathBuf,
     open_timeout: Duration,
+    single: bool,
     /// We left ourselves: its end is no error.
     closing: AtomicBool,
     /// Set when it is over, whoever ended it.
@@ -24,8 +25,9 @@ pub struct PassengerConnection {
 }
 
 impl PassengerConnection {
-    /// `lifeline`: a control socket that nothing is asked on. Its end is the master's.
-    pub fn new(path: PathBuf, lifeline: UnixStream, open_timeout: Duration) -> Self {
+    /// `lifeline`: a control socket that nothing is asked on. Its end is the master's. `single`: others of its key are of no
+    /// use.
+    pub fn new(path: PathBuf, lifeline: UnixStream, open_timeout: Duration, single: bool) -> Self {
         let (over, mut watched) = watch::channel(false);
         let end = over.clone();
         tokio::spawn(async move {
@@ -37,10 +39,18 @@ impl PassengerConnection {
                 _ = watched.wait_for(|over| *over) => {}
             }
         });
-        Self { path, open_timeout, closing: AtomicBool::new(false), over }
+        Self { path, open_timeout, single, closing: AtomicBool::new(false), over }
     }
 
-    fn lost(&self, phase: Phase, source: Option<Cause>) -> Error {
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn open_timeout(&self) -> Duration {
+        self.open_timeout
+    }
+
+    pub fn lost(&self, phase: Phase, source: Option<Cause>) -> Error {
         let hung_up = || Arc::new(std::io::Error::other("the ControlMaster hung up")) as Cause;
         Error::ConnectionLost { phase, reached: Reached::No, source: source.or_else(|| Some(hung_up())) }
     }
@@ -82,7 +92,7 @@ impl Connection for PassengerConnection {
 
     /// All passengers of a master travel on the same connection to the server.
     fn is_single(&self) -> bool {
-        true
+        self.single
     }
 
     async fn close(&self) {

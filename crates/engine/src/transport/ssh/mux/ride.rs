@@ -42,7 +42,7 @@ struct Shared {
 struct State {
     /// What the session begins with; gone when it has.
     ticket: Option<Ticket>,
-    tty: Option<String>,
+    tty: Option<Pty>,
     stdin: Option<Arc<Sender>>,
 }
 
@@ -91,12 +91,18 @@ impl Shared {
         self.hang_up.notify_one();
     }
 
-    fn begin(&self, line: Vec<u8>) -> io::Result<()> {
+    fn begin(&self, line: Vec<u8>, subsystem: bool) -> io::Result<()> {
         let mut state = self.state.lock();
         let ticket = state.ticket.take().ok_or(io::ErrorKind::NotConnected)?;
         if line.len() > MAX_LINE {
             // The master would hang up on us. The queue is empty.
             let _ = ticket.events.try_send(ChannelEvent::ExecRefused);
+            return Ok(());
+        }
+        if state.tty.as_ref().is_some_and(|pty| pty.quiet) {
+            // Its modes would be those of a terminal of ours, and there is none. The queue is empty.
+            let reason = "a terminal with sudo cannot be had through OpenSSH's ControlMaster";
+            let _ = ticket.events.try_send(ChannelEvent::NotOpened(reason.to_owned()));
             return Ok(());
         }
         let (stdin, outputs, descriptors) = match streams() {
@@ -108,18 +114,26 @@ impl Shared {
             }
         };
         state.stdin = Some(Arc::new(stdin));
-        let terminal = state.tty.take();
+        let terminal = state.tty.take().map(|pty| pty.term);
         let session = Session {
             tty: terminal.is_some(),
             escape: NO_ESCAPE,
             term: terminal.unwrap_or_default(),
             command: line.into(),
+            subsystem,
             ..Session::default()
         };
         let Ticket { path, stream, patience, events, over } = ticket;
         let conductor = Conductor { path, patience, session, events, outputs };
         tokio::spawn(conductor.run(stream, descriptors, Arc::clone(&self.hang_up), over));
         Ok(())
+    }
+}
+
+impl RideWriter {
+    /// In place of a command. What comes of it shows in what it says.
+    pub fn subsystem(&self, name: &str) -> Result<(), Error> {
+        self.0.begin(name.as_bytes().to_vec(), true).map_err(gone)
     }
 }
 
@@ -138,12 +152,12 @@ impl Channel for Ride {
 impl ChannelWriter for RideWriter {
     /// Of a size the protocol has no word: OpenSSH's master asks the descriptor, and ours is no terminal.
     async fn pty(&self, pty: &Pty) -> Result<(), Error> {
-        self.0.state.lock().tty = Some(pty.term.clone());
+        self.0.state.lock().tty = Some(pty.clone());
         Ok(())
     }
 
     async fn exec(&self, line: Vec<u8>) -> Result<(), Error> {
-        self.0.begin(line).map_err(gone)
+        self.0.begin(line, false).map_err(gone)
     }
 
     async fn resize(&self, _columns: u32, _rows: u32) -> Result<(), Error> {

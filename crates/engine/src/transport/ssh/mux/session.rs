@@ -30,9 +30,18 @@ const RESIZE: Duration = Duration::from_secs(1);
 
 /// Runs it to its end, the visitor's or the connection's.
 pub async fn run(mut visitor: Visitor, id: u32, session: Session, stdio: (Input, Output, Output)) -> io::Result<()> {
-    let (permit, channel) = match visitor.master.lender.open().await {
-        Ok(opened) => opened,
-        Err(error) => return visitor.say(&Reply::Failure { id, reason: error.to_string() }).await,
+    let master = Arc::clone(&visitor.master);
+    let unwanted = async {
+        tokio::select! {
+            () = visitor.gone() => {}
+            () = master.over() => {}
+        }
+    };
+    let (permit, channel) = match master.lender.open(unwanted).await {
+        Some(Ok(opened)) => opened,
+        Some(Err(error)) => return visitor.say(&Reply::Failure { id, reason: error.to_string() }).await,
+        // Its turn has not come in time: nothing ran.
+        None => return Ok(()),
     };
     let number = visitor.master.new_session();
     let (stdin, stdout, stderr) = stdio;

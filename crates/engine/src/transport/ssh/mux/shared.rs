@@ -155,6 +155,20 @@ impl SharedConnection {
         while ended.changed().await.is_ok() {}
     }
 
+    /// A master that is well has others to serve first; the connection is not to blame for that.
+    async fn no_turn(&self) -> OpenError {
+        let limit = self.open_timeout;
+        match client::is_alive(&self.path).await {
+            Ok(()) => OpenError::Refused(format!("no turn at the ControlMaster within {} ms", limit.as_millis())),
+            Err(error) => OpenError::Lost(Error::Timeout {
+                phase: Phase::OpenChannel,
+                limit,
+                reached: Reached::No,
+                source: Some(Arc::new(error)),
+            }),
+        }
+    }
+
     fn lost(&self, phase: Phase) -> Error {
         Error::ConnectionLost { phase, reached: Reached::No, source: self.ended.borrow().clone() }
     }
@@ -201,12 +215,8 @@ impl Connection for SharedConnection {
             Ok(Ok(Ok(channel))) => Ok(channel),
             Ok(Ok(Err(reason))) => Err(OpenError::Refused(reason)),
             Ok(Err(_)) => Err(lost()),
-            Err(_) => Err(OpenError::Lost(Error::Timeout {
-                phase: Phase::OpenChannel,
-                limit: self.open_timeout,
-                reached: Reached::No,
-                source: None,
-            })),
+            // When it opens after all, nobody waits, and it is closed.
+            Err(_) => Err(self.no_turn().await),
         }
     }
 

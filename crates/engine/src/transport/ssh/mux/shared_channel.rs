@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use super::super::channel::QUIET;
 use super::shared::Line;
 use super::ssh_message::{LOST, SshMessage};
 use super::wire::{Fields, MAX_PACKET, Payload, malformed};
@@ -15,6 +16,8 @@ use crate::transport::{Channel, ChannelEvent, ChannelWriter, Signal};
 
 /// Room for output that the reader has not taken yet. Unlike on a connection of our own, nobody else waits when it is full.
 pub const WINDOW: u32 = 2 * 1024 * 1024;
+
+const END_OF_MODES: u8 = 0;
 
 /// The longest command line that fits into a packet of the control socket.
 const MAX_LINE: usize = MAX_PACKET - 1024;
@@ -244,8 +247,11 @@ impl Channel for SharedChannel {
 
 impl ChannelWriter for SharedWriter {
     async fn pty(&self, pty: &Pty) -> Result<(), Error> {
-        // No pixels, no modes: the server's defaults.
-        let rest = Payload::default().text(&pty.term).u32(pty.columns).u32(pty.rows).u32(0).u32(0).text("\0");
+        // Other modes are the server's defaults, and so are pixels.
+        let quiet = if pty.quiet { &QUIET[..] } else { &[] };
+        let modes = quiet.iter().fold(Payload::default(), |modes, (mode, value)| modes.u8(*mode as u8).u32(*value));
+        let rest = Payload::default().text(&pty.term).u32(pty.columns).u32(pty.rows).u32(0).u32(0);
+        let rest = rest.bytes(&modes.u8(END_OF_MODES).finish());
         self.0.request("pty-req", true, rest.finish())
     }
 

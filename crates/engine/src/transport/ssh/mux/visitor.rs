@@ -93,7 +93,7 @@ impl Visitor {
                 self.master.terminate();
                 return Ok(());
             }
-            Request::StdioForward { id } => {
+            Request::StdioForward { id, .. } => {
                 for _ in 0..2 {
                     drop(self.take_descriptor().await?);
                 }
@@ -102,7 +102,10 @@ impl Visitor {
             Request::Hello { .. } | Request::NewSession { .. } | Request::Proxy { .. } => {
                 return Err(malformed("something out of turn"));
             }
-            Request::Other { id } => refused(id, "this master serves no forwards"),
+            Request::OpenForward { id, .. } | Request::CloseForward { id, .. } => {
+                refused(id, "this master serves no forwards")
+            }
+            Request::Other { id } => refused(id, "this master does not know that request"),
         };
         self.say(&reply).await
     }

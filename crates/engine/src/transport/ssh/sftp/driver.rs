@@ -11,6 +11,7 @@ use super::assembler::Assembler;
 use super::reply::understand;
 use super::shared::Shared;
 use crate::error::{Cause, Error, Phase, Reached};
+use crate::run::sudo::Gate;
 use crate::transport::{Channel, ChannelEvent, ChannelWriter};
 
 /// Packets up to this size are sent together with their neighbours: each SSH packet has its price.
@@ -34,18 +35,20 @@ pub enum Ended {
     Unfinished,
 }
 
-/// Runs a session until its channel ends, or must. `silence`: how long the server may say nothing while somebody waits.
+/// Runs a session until its channel ends, or must. `gate`: sudo is to let it begin. `silence`: how long the server may say
+/// nothing while somebody waits.
 pub async fn drive<C: Channel>(
     channel: &mut C,
     shared: &Arc<Shared>,
     packets: UnboundedReceiver<Bytes>,
+    gate: Option<Gate>,
     silence: Option<Duration>,
 ) -> Ended {
     let writer = channel.writer();
     let sending = send_all(channel.writer(), Arc::clone(shared), packets);
     tokio::pin!(sending);
     let (mut sent_all, mut ended) = (false, false);
-    let mut inbox = Inbox::default();
+    let mut inbox = Inbox { gate, ..Inbox::default() };
     let goodbye = tokio::time::sleep(GOODBYE);
     tokio::pin!(goodbye);
     loop {
@@ -135,6 +138,7 @@ async fn too_silent(shared: &Shared, limit: Option<Duration>) -> Duration {
 struct Inbox {
     assembler: Assembler,
     greeted: bool,
+    gate: Option<Gate>,
     last_words: Vec<u8>,
 }
 
@@ -144,10 +148,15 @@ impl Inbox {
         match event {
             ChannelEvent::Stdout(data) => self.read(data, shared).map(|()| false),
             ChannelEvent::Stderr(data) => {
+                let data = match &mut self.gate {
+                    Some(gate) => gate.pass(data),
+                    None => data,
+                };
                 let room = LAST_WORDS.saturating_sub(self.last_words.len());
                 self.last_words.extend(data.iter().take(room));
                 Ok(false)
             }
+            ChannelEvent::ExecRefused if self.gate.is_some() => Err(Error::ExecRefused),
             ChannelEvent::ExecRefused | ChannelEvent::NotOpened(_) => Err(Error::NoSftp { source: None }),
             ChannelEvent::Closed => {
                 shared.fail(self.closed_early(shared));
@@ -182,6 +191,9 @@ impl Inbox {
 
     /// What whoever still waits gets to know.
     fn closed_early(&self, shared: &Shared) -> Error {
+        if let Some(refusal) = self.gate.as_ref().and_then(Gate::refusal) {
+            return refusal;
+        }
         if !self.greeted {
             return Error::NoSftp { source: said(&self.last_words) };
         }

@@ -153,7 +153,7 @@ async fn session_after(
     let sftp = Sftp::new(Arc::clone(&shared));
     tokio::spawn(async move {
         let mut line = Line { events, writer: Writer(writer) };
-        if drive(&mut line, &shared, packets, Some(Duration::from_secs(5))).await == Ended::Lost {
+        if drive(&mut line, &shared, packets, None, Some(Duration::from_secs(5))).await == Ended::Lost {
             shared.fail(Error::ConnectionLost { phase: Phase::Transfer, reached: Reached::Unknown, source: None });
         }
         shared.fail(Error::SftpClosed);

@@ -12,27 +12,36 @@ use super::packet::{Packet, hello};
 use super::session::{Sftp, about};
 use super::shared::{Pending, Shared};
 use super::wire::VERSION;
+use crate::command::Sudo;
 use crate::error::{Cause, Error, Phase, Reached};
 use crate::pool::{CloseReason, Permit, Pool, Request};
+use crate::run::sudo::Elevated;
 use crate::run::{Cancel, tail};
-use crate::transport::ssh::LinkChannel;
 use crate::transport::ssh::connection::SshTransport;
-use crate::transport::{Channel, Connection, OpenError};
+use crate::transport::ssh::{LinkChannel, LinkWriter};
+use crate::transport::{Channel, ChannelWriter, Connection, OpenError};
 
 /// Connections found dead before the session began, after which a call gives up.
 const MAX_DEAD_CONNECTIONS: u32 = 3;
 /// How long to wait for a lost connection to say why.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
+/// The program behind the subsystem, which only sshd knows the place of: where the systems there are have it.
+const SERVER: &str = "for s in /usr/lib/openssh/sftp-server /usr/libexec/openssh/sftp-server /usr/lib/ssh/sftp-server \
+    /usr/libexec/sftp-server /usr/lib/sftp-server /usr/local/libexec/sftp-server; do\n[ -x \"$s\" ] && exec \"$s\"\ndone\n\
+    echo 'no sftp-server in any of its usual places' >&2\nexit 127";
+
 type SshPool = Pool<SshTransport>;
 type SshPermit = Permit<SshTransport>;
 type Acquiring = Pin<Box<dyn Future<Output = Result<SshPermit, Error>> + Send>>;
 
 /// How a session behaves.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct SessionOptions {
     /// How long the server may say nothing while an answer is due; `None`: as long as the connection lives.
     pub silence: Option<Duration>,
+    /// Whose files they are, if not the login user's: the server's sftp-server runs by sudo then.
+    pub sudo: Option<Sudo>,
 }
 
 impl Sftp {
@@ -130,14 +139,23 @@ async fn converse(
     packets: tokio::sync::mpsc::UnboundedReceiver<bytes::Bytes>,
     options: SessionOptions,
 ) -> Ended {
-    let Some(direct) = channel.direct() else {
-        shared.fail(Error::Internal { what: "files over a connection that is shared with other processes" });
-        return Ended::Unfinished;
-    };
-    if direct.writer().subsystem("sftp").await.is_err() {
-        return Ended::Lost;
+    let elevated = options.sudo.as_ref().map(|sudo| Elevated::new(sudo, false));
+    match ask(&channel.writer(), elevated.as_ref()).await {
+        Ok(()) => {}
+        Err(Error::ConnectionLost { .. }) => return Ended::Lost,
+        Err(error) => {
+            shared.fail(error);
+            return Ended::Unfinished;
+        }
     }
-    drive(channel, shared, packets, options.silence).await
+    let gate = elevated.as_ref().map(Elevated::gate);
+    drive(channel, shared, packets, gate, options.silence).await
+}
+
+async fn ask(writer: &LinkWriter, elevated: Option<&Elevated<'_>>) -> Result<(), Error> {
+    let Some(elevated) = elevated else { return writer.subsystem("sftp").await };
+    writer.exec(elevated.line(SERVER.as_bytes())).await?;
+    writer.write(elevated.before_stdin()).await
 }
 
 /// The greeting, then the server's limits.

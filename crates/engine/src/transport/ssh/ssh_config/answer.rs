@@ -65,17 +65,31 @@ impl Reading<'_> {
             identity_agent: self.agent(&tokens)?,
             via: self.via(&tokens)?,
             known_hosts: self.settings.known_hosts.as_deref().map(paths).transpose()?,
+            // Taken as it stands, also by `ssh`.
+            global_known_hosts: self.settings.global_known_hosts.clone(),
             host_key_checking: self.settings.host_key_checking,
             host_key_alias: self.settings.host_key_alias.as_ref().map(|alias| alias.to_ascii_lowercase()),
             alive_interval: self.settings.alive_interval,
             alive_count_max: self.settings.alive_count_max,
             connect_timeout: self.settings.connect_timeout.filter(|limit| !limit.is_zero()),
+            control_master: self.settings.control_master,
+            control_path: self.control_path(&tokens)?,
+            control_persist: self.settings.control_persist,
         })
     }
 
     fn path(&self, file: &str, tokens: &Tokens<'_>) -> Result<String, Problem> {
         let path = self.local.expand_tilde(file).ok_or_else(|| format!("'{file}' names a user who does not exist"))?;
         tokens.expand(&path, Known::All, self.local, true).map_err(|problem| format!("'{file}': {problem}"))
+    }
+
+    /// Where there are no such sockets, it says nothing.
+    fn control_path(&self, tokens: &Tokens<'_>) -> Result<Option<String>, Problem> {
+        match self.settings.control_path.as_deref().filter(|_| cfg!(unix)) {
+            None => Ok(None),
+            Some(none) if none.eq_ignore_ascii_case("none") => Ok(Some("none".to_owned())),
+            Some(path) => self.path(path, tokens).map(Some),
+        }
     }
 
     fn agent(&self, tokens: &Tokens<'_>) -> Result<Option<AgentChoice>, Problem> {

@@ -12,6 +12,7 @@ use super::problem::{Problem, about_file, at_line};
 use super::resolved::Resolved;
 use super::settings::Settings;
 use super::tokens::{Known, Tokens};
+use super::value::Canonicalize;
 use crate::error::Error;
 
 /// Includes within includes, as `ssh` allows.
@@ -37,6 +38,10 @@ pub struct Query {
     pub which: Which,
     /// `Match exec` may run its commands; otherwise such a line does not match.
     pub exec: bool,
+    /// Its tokens are replaced as those of `ControlPath` are.
+    pub control_path: Option<String>,
+    /// Has a name an address? Asked only where names are to be canonicalised.
+    pub knows: fn(&str) -> bool,
 }
 
 /// What the files say about the host of `query`. Blocks.
@@ -45,7 +50,12 @@ pub fn resolve(query: &Query, files: &ConfigFiles, local: &Local) -> Result<Reso
         query,
         files,
         local,
-        settings: Settings { user: query.user.clone(), port: query.port, ..Settings::default() },
+        settings: Settings {
+            user: query.user.clone(),
+            port: query.port,
+            control_path: query.control_path.clone(),
+            ..Settings::default()
+        },
         host: query.host.clone(),
         last_pass: false,
         wants_last_pass: false,
@@ -53,8 +63,10 @@ pub fn resolve(query: &Query, files: &ConfigFiles, local: &Local) -> Result<Reso
         files_read: 0,
     };
     reading.pass()?;
-    reading.host = reading.host_name().map_err(|problem| reading.about_names(problem))?;
-    if reading.wants_last_pass {
+    let host = reading.host_name().and_then(|host| reading.canonical_name(&host));
+    reading.host = host.map_err(|problem| reading.about_names(problem))?;
+    let canonicalizes = reading.settings.canonicalize.is_some_and(|how| how != Canonicalize::No);
+    if reading.wants_last_pass || canonicalizes {
         reading.settings.host_name = Some(reading.host.clone());
         reading.last_pass = true;
         reading.pass()?;

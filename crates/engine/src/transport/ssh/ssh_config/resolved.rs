@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::hop::HopAddress;
+use super::value::Persist;
 use crate::transport::ssh::HostKeyChecking;
 
 /// Which agent to ask for keys.
@@ -37,10 +38,15 @@ pub struct Resolved {
     pub via: Option<Via>,
     /// `Some` and empty: `none`.
     pub known_hosts: Option<Vec<String>>,
+    /// As above, the machine's.
+    pub global_known_hosts: Option<Vec<String>>,
     pub host_key_checking: Option<HostKeyChecking>,
     pub host_key_alias: Option<String>,
     /// Zero: no keepalive.
     pub alive_interval: Option<Duration>,
     pub alive_count_max: Option<u32>,
     pub connect_timeout: Option<Duration>,
+    pub control_master: Option<bool>,
+    pub control_path: Option<String>,
+    pub control_persist: Option<Persist>,
 }

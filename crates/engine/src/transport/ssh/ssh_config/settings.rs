@@ -3,12 +3,13 @@ use std::time::Duration;
 use super::hop::{self, HopAddress};
 use super::parser::{Keyword, Line};
 use super::problem::Problem;
-use super::value;
+use super::value::{self, Canonicalize, Persist};
 use crate::transport::ssh::HostKeyChecking;
 
-/// The most identity files and known_hosts files that `ssh` takes.
+/// The most identity files, known_hosts files and domains that `ssh` takes.
 const MOST_IDENTITIES: usize = 100;
 const MOST_KNOWN_HOSTS: usize = 32;
+const MOST_DOMAINS: usize = 32;
 
 /// What has been said so far, tokens not yet replaced. Whoever says something first is believed; only identities add up.
 #[derive(Debug, Clone, Default)]
@@ -24,11 +25,20 @@ pub struct Settings {
     pub jump: Option<Vec<HopAddress>>,
     pub command: Option<String>,
     pub known_hosts: Option<Vec<String>>,
+    pub global_known_hosts: Option<Vec<String>>,
     pub host_key_checking: Option<HostKeyChecking>,
     pub host_key_alias: Option<String>,
     pub alive_interval: Option<Duration>,
     pub alive_count_max: Option<u32>,
     pub connect_timeout: Option<Duration>,
+    pub control_master: Option<bool>,
+    pub control_path: Option<String>,
+    pub control_persist: Option<Persist>,
+    pub canonicalize: Option<Canonicalize>,
+    /// Empty for `none`.
+    pub canonical_domains: Option<Vec<String>>,
+    pub canonicalize_max_dots: Option<u32>,
+    pub canonicalize_fallback_local: Option<bool>,
 }
 
 impl Settings {
@@ -53,6 +63,7 @@ impl Settings {
                 first(&mut self.command, active && !jumps, raw(line).to_owned());
             }
             K::UserKnownHostsFile => first(&mut self.known_hosts, active, known_hosts(line)?),
+            K::GlobalKnownHostsFile => first(&mut self.global_known_hosts, active, known_hosts(line)?),
             K::StrictHostKeyChecking => {
                 first(&mut self.host_key_checking, active, value::host_key_checking(word(line)?)?);
             }
@@ -60,6 +71,15 @@ impl Settings {
             K::ServerAliveInterval => first_time(&mut self.alive_interval, active, value::time(word(line)?)?),
             K::ServerAliveCountMax => first(&mut self.alive_count_max, active, value::count(word(line)?)?),
             K::ConnectTimeout => first_time(&mut self.connect_timeout, active, value::time(word(line)?)?),
+            K::ControlMaster => first(&mut self.control_master, active, value::control_master(word(line)?)?),
+            K::ControlPath => first(&mut self.control_path, active, text(line)?),
+            K::ControlPersist => first(&mut self.control_persist, active, value::persist(word(line)?)?),
+            K::CanonicalizeHostname => first(&mut self.canonicalize, active, value::canonicalize(word(line)?)?),
+            K::CanonicalDomains => first(&mut self.canonical_domains, active, domains(line)?),
+            K::CanonicalizeMaxDots => first(&mut self.canonicalize_max_dots, active, value::count(word(line)?)?),
+            K::CanonicalizeFallbackLocal => {
+                first(&mut self.canonicalize_fallback_local, active, value::flag(word(line)?)?);
+            }
             // Not settings: whoever walks the lines acts on them.
             K::Host | K::Match | K::Include => {}
         }
@@ -134,4 +154,19 @@ fn known_hosts(line: &Line) -> Result<Vec<String>, Problem> {
         (true, _) => Err("'none' must stand alone".to_owned()),
         (false, _) => Ok(files.clone()),
     }
+}
+
+/// An empty list for `none`.
+fn domains(line: &Line) -> Result<Vec<String>, Problem> {
+    let domains = &line.arguments;
+    match domains.as_slice() {
+        [] => return Err("the argument is missing".to_owned()),
+        [only] if only.eq_ignore_ascii_case("none") => return Ok(Vec::new()),
+        _ if domains.iter().any(|domain| domain.eq_ignore_ascii_case("none")) => {
+            return Err("'none' must stand alone".to_owned());
+        }
+        _ if domains.len() > MOST_DOMAINS => return Err(format!("more than {MOST_DOMAINS} domains")),
+        _ => {}
+    }
+    domains.iter().map(|domain| value::domain(domain)).collect()
 }

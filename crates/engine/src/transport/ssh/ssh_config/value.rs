@@ -22,6 +22,65 @@ pub fn host_key_checking(word: &str) -> Result<HostKeyChecking, Problem> {
     }
 }
 
+/// Whether names are canonicalised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Canonicalize {
+    No,
+    Yes,
+    /// Also those that somebody else will resolve.
+    Always,
+}
+
+pub fn canonicalize(word: &str) -> Result<Canonicalize, Problem> {
+    match word.to_ascii_lowercase().as_str() {
+        "yes" | "true" => Ok(Canonicalize::Yes),
+        "no" | "false" => Ok(Canonicalize::No),
+        "always" => Ok(Canonicalize::Always),
+        _ => Err(format!("'{word}' is none of yes, no, always")),
+    }
+}
+
+/// A domain in small letters, without the dot at its end.
+pub fn domain(word: &str) -> Result<String, Problem> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let valid = word.starts_with(|c: char| c.is_ascii_alphanumeric()) && word.chars().all(fits) && !word.contains("..");
+    if !valid {
+        return Err(format!("'{word}' is not a domain"));
+    }
+    let lower = word.to_ascii_lowercase();
+    Ok(lower.strip_suffix('.').unwrap_or(&lower).to_owned())
+}
+
+/// Is the connection to be shared? `ask` has nobody to ask, so it is not.
+pub fn control_master(word: &str) -> Result<bool, Problem> {
+    match word.to_ascii_lowercase().as_str() {
+        "yes" | "true" | "auto" => Ok(true),
+        "no" | "false" | "ask" | "autoask" => Ok(false),
+        _ => Err(format!("'{word}' is none of yes, no, auto, ask, autoask")),
+    }
+}
+
+/// How long a shared connection outlives its use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Persist {
+    No,
+    Forever,
+    For(Duration),
+}
+
+pub fn persist(word: &str) -> Result<Persist, Problem> {
+    match word {
+        "yes" | "true" => return Ok(Persist::Forever),
+        "no" | "false" => return Ok(Persist::No),
+        _ => {}
+    }
+    match seconds(word) {
+        Some(0) => Ok(Persist::Forever),
+        Some(seconds) => Ok(Persist::For(Duration::from_secs(seconds))),
+        None => Err(format!("'{word}' is neither a time nor yes or no")),
+    }
+}
+
 pub fn port(word: &str) -> Result<u16, Problem> {
     // The one service name that makes sense.
     if word == "ssh" {
