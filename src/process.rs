@@ -36,7 +36,7 @@ impl NativeProcess {
         cancel: Cancel,
     ) -> Result<Self> {
         let (input, stream) = input();
-        let command = xec_engine::command::Command { stdin_stream: Some(stream), ..spec.into_command()? };
+        let command = xec_engine::command::Command { stdin_stream: Some(stream), ..spec.into_command(None)? };
         let (host, port) = (request.key.host().to_owned(), request.key.port());
         let (process, outcome) = spawn(pool, request, command, cancel);
         Ok(Self { process, input, outcome: Mutex::new(Some(Box::pin(outcome))), host, port })

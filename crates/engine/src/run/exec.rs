@@ -59,7 +59,7 @@ pub(super) fn start<T: Transport>(
         Box::pin(pool.acquire(&request))
     };
     let runtime = pool.runtime().clone();
-    let run = Run { pool, request, command, started: Instant::now() };
+    let run = Run { pool, request, started: command.started(), command };
     runtime.spawn(run.run(acquiring, io, cancel, gone.0.clone(), reply));
     async move {
         let _gone = gone;

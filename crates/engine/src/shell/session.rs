@@ -60,7 +60,7 @@ impl Session {
         cancel: Cancel,
     ) -> Result<Self, Error> {
         let acquiring = pool.acquire(&request);
-        let run = Run { pool, request, command: first, started: Instant::now() };
+        let run = Run { pool, request, started: first.started(), command: first };
         let (answer, opened) = oneshot::channel();
         let gone = CancelOnDrop::default();
         let runtime = run.pool.runtime().clone();
@@ -283,9 +283,11 @@ impl<T: Transport> Shell<T> {
             Fate::Exited => tail::close::<T>(warm.into_channel(), permit).await,
             Fate::Asked => {
                 let mut channel = warm.into_channel();
-                // A failing write means that the connection is gone, and the shell with it.
-                let _ = channel.writer().eof().await;
-                let _ = tokio::time::timeout(FAREWELL, until_exit(&mut channel)).await;
+                let writer = channel.writer();
+                // A failing write means that the connection is gone, and the shell with it; both at once, because a line
+                // that is stuck takes nothing.
+                let parting = async { tokio::join!(writer.eof(), until_exit(&mut channel)) };
+                let _ = tokio::time::timeout(FAREWELL, parting).await;
                 tail::close::<T>(channel, permit).await;
             }
         }

@@ -1,0 +1,44 @@
+use bytes::Bytes;
+use napi::bindgen_prelude::{Buffer, Object};
+use napi::{Env, Result};
+use napi_derive::napi;
+use parking_lot::Mutex;
+use xec_engine::input::{InputSender, InputStream, input};
+
+use crate::runtime;
+
+/// stdin of one command, as it comes. Forgotten, it ends.
+#[napi]
+pub struct NativeInput {
+    sender: InputSender,
+    /// For the command, once.
+    stream: Mutex<Option<InputStream>>,
+}
+
+impl NativeInput {
+    pub fn stream(&self) -> Option<InputStream> {
+        self.stream.lock().take()
+    }
+}
+
+#[napi]
+impl NativeInput {
+    #[napi(constructor)]
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Self {
+        let (sender, stream) = input();
+        Self { sender, stream: Mutex::new(Some(stream)) }
+    }
+
+    /// A piece; resolves when there is room for the next one, to false when the command reads no more. One call at a time.
+    #[napi(ts_return_type = "Promise<boolean>")]
+    pub fn write<'env>(&self, env: &'env Env, data: Buffer) -> Result<Object<'env>> {
+        runtime::promise(env, self.sender.send(Bytes::from(Vec::from(data))))
+    }
+
+    /// The end.
+    #[napi]
+    pub fn end(&self) {
+        self.sender.end();
+    }
+}
