@@ -41,7 +41,7 @@ describe('hostKeyVerifier', () => {
     ['a promise of false', () => Promise.resolve(false), 'rejected', undefined],
     ['a throw', () => { throw new Error('the inventory is down') }, 'verifier-failed', /the inventory is down/],
     ['a rejection', () => Promise.reject(new TypeError('no such host')), 'verifier-failed', /no such host/],
-    ['something thrown that is no Error', () => Promise.reject(Object.create(null) as Error), 'verifier-failed', /threw an object/],
+    ['something thrown that is no Error', () => Promise.reject({ message: 'plain', code: 7 } as unknown as Error), 'verifier-failed', /plain/],
     ['nothing', () => undefined, 'verifier-failed', /must answer true or false, and answered undefined/],
     ['something merely truthy', () => 'yes', 'verifier-failed', /answered a string/],
   ]
@@ -54,6 +54,12 @@ describe('hostKeyVerifier', () => {
     if (cause === undefined) expect(error.cause).toBeUndefined()
     else expect(error.cause).toMatchObject({ message: expect.stringMatching(cause) as string })
     expect(logins()).toBe(before)
+  })
+
+  it('what it throws is the cause, itself', async () => {
+    const thrown = Object.assign(new RangeError('no such row'), { row: 7 })
+    const error = await failureOf(pool.exec(server.target({ hostKeyVerifier: () => { throw thrown } }), 'true'))
+    expect(error.cause).toBe(thrown)
   })
 
   it('never answers: the connection timeout ends it, and a late answer is ignored', async () => {
