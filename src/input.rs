@@ -7,6 +7,11 @@ use xec_engine::input::{InputSender, InputStream, input};
 
 use crate::runtime;
 
+/// Whoever writes may use a buffer again as soon as it is taken, so these are copies.
+pub fn copied(pieces: &[Buffer]) -> Vec<Bytes> {
+    pieces.iter().map(|piece| Bytes::copy_from_slice(piece)).collect()
+}
+
 /// stdin of one command, as it comes. Forgotten, it ends.
 #[napi]
 pub struct NativeInput {
@@ -30,10 +35,10 @@ impl NativeInput {
         Self { sender, stream: Mutex::new(Some(stream)) }
     }
 
-    /// A piece; resolves when there is room for the next one, to false when the command reads no more. One call at a time.
+    /// Pieces; resolves when there is room for the next ones, to false when the command reads no more. One call at a time.
     #[napi(ts_return_type = "Promise<boolean>")]
-    pub fn write<'env>(&self, env: &'env Env, data: Buffer) -> Result<Object<'env>> {
-        runtime::promise(env, self.sender.send(Bytes::from(Vec::from(data))))
+    pub fn write<'env>(&self, env: &'env Env, pieces: Vec<Buffer>) -> Result<Object<'env>> {
+        runtime::promise(env, self.sender.send_all(copied(&pieces)))
     }
 
     /// The end.

@@ -194,7 +194,7 @@ describe('output elsewhere', () => {
 })
 
 describe('sudo', () => {
-  it.each([false, null])('%s asks for none', async (sudo) => {
+  it.each([false, null] as const)('%s asks for none', async (sudo) => {
     adapter.updateConfig({ sudo: { enabled: true, user: 'nobody' } })
     adapter.updateConfig({ sudo })
     expect((await run('id -un')).stdout).toBe(`${TEST_USER}\n`)

@@ -15,7 +15,7 @@ afterAll(async () => { await server.stop() })
 beforeEach(() => { pool = new SSHConnectionPool() })
 afterEach(async () => { await pool.dispose() })
 
-const logins = (): number => server.count(/^Accepted /)
+const logins = (): Promise<number> => server.counted(/^Accepted /)
 
 describe('hostKeyVerifier', () => {
   it('is shown host, port, type, fingerprint and key; true trusts, and known_hosts is left alone', async () => {
@@ -47,13 +47,13 @@ describe('hostKeyVerifier', () => {
   ]
 
   it.each(refusals)('answers %s: EHOSTKEY before any login', async (_, verifier, problem, cause) => {
-    const before = logins()
+    const before = await logins()
     const error = await failureOf(pool.exec(server.target({ hostKeyVerifier: verifier as () => boolean }), 'true'))
     expect(error).toBeInstanceOf(HostKeyMismatchError)
     expect(error).toMatchObject({ code: 'EHOSTKEY', kind: 'host-key-mismatch', phase: 'handshake', reached: false, hostKey: { problem, type: 'ssh-ed25519' } })
     if (cause === undefined) expect(error.cause).toBeUndefined()
     else expect(error.cause).toMatchObject({ message: expect.stringMatching(cause) as string })
-    expect(logins()).toBe(before)
+    expect(await logins()).toBe(before)
   })
 
   it('what it throws is the cause, itself', async () => {

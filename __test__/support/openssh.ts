@@ -1,12 +1,13 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { SSHTarget } from '../../index.mjs'
 import { type KeyPair, generateKey } from './keys'
 import { freePort } from './ports'
-import { descendants, isRunning, programOf } from './processes'
+import { descendants, isRunning, processesWith, programOf } from './processes'
 import { until } from './wait'
 
 export const TEST_USER = process.env['XEC_TEST_USER'] ?? 'xectest'
@@ -38,6 +39,8 @@ export class OpenSSHServer {
   readonly userKey: KeyPair
   #process: ChildProcess
   #log = ''
+  /** The ports of connections that are only there to be logged. */
+  readonly #asked = new Set<number>()
   /** Where the log of the current process begins. */
   #begun = 0
 
@@ -75,9 +78,25 @@ export class OpenSSHServer {
     return join(this.directory, 'known_hosts')
   }
 
-  /** How often a line of the log matches. */
+  /** How often a line of the log matches that has come so far. It comes through a pipe: see `counted`. */
   count(pattern: RegExp): number {
-    return this.#log.split('\n').filter((line) => pattern.test(line)).length
+    return this.#log.split('\n').filter((line) => pattern.test(line) && !this.#isAsked(line)).length
+  }
+
+  /** How often a line matches of all that the server has said until now: a connection of ours is what it says next. */
+  async counted(pattern: RegExp): Promise<number> {
+    const socket = connect({ host: '127.0.0.1', port: this.port })
+    await once(socket, 'connect')
+    const port = socket.localPort ?? 0
+    this.#asked.add(port)
+    await until('the log has come', () => this.#log.includes(`Connection from 127.0.0.1 port ${port} `))
+    socket.destroy()
+    return this.count(pattern)
+  }
+
+  #isAsked(line: string): boolean {
+    const port = / port (\d+)/.exec(line)?.[1]
+    return port !== undefined && this.#asked.has(Number(port))
   }
 
   /** The most connections that were open at the same time, by the server's own account. */
@@ -111,10 +130,15 @@ export class OpenSSHServer {
     return most
   }
 
-  /** Waits until so many processes of a program run in the server's sessions: only then have those commands begun. */
+  /**
+   * Waits until so many processes of a program run in the server's sessions: only then have those commands begun. Counts also
+   * what has outlived its session: that is no descendant of the server's any more, but has the session's environment.
+   */
   async runs(program: string, count = 1): Promise<void> {
-    await until(`${count} × ${program} run on the server`, () =>
-      descendants(this.#pid).filter((pid) => programOf(pid) === program && isRunning(pid)).length === count)
+    await until(`${count} × ${program} run on the server`, () => {
+      const served = new Set([...descendants(this.#pid), ...processesWith('SSH_CONNECTION', new RegExp(` ${this.port}$`))])
+      return [...served].filter((pid) => programOf(pid) === program && isRunning(pid)).length === count
+    })
   }
 
   /** Ends the processes that serve the open connections, as a crash would. New connections are still accepted. */

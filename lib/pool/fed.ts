@@ -21,7 +21,7 @@ export async function feeding(
   if (stdin.errored != null) throw stdinError(stdin.errored, false)
   const input = new NativeInput()
   const end = token ?? new CancelToken()
-  const feed = new Feed(stdin, input, () => { end.cancel() })
+  const feed = new Feed(stdin, { write: (data) => input.write([data]), end: () => { input.end() } }, () => { end.cancel() })
   try {
     const outcome = await run({ input, token: end })
     const error = outcome.failure === undefined ? undefined : feed.error(outcome.failure.reached)

@@ -283,6 +283,9 @@ pub enum Error {
     #[error("The session is closed: {why}")]
     SessionClosed { why: Arc<str> },
 
+    #[error("stdin cannot be brought to the session's command: {why}")]
+    NoStdin { why: &'static str, phase: Phase, reached: Reached },
+
     #[error("The server closed the channel without an exit status: how the command ended is unknown")]
     NoExitStatus,
 
@@ -380,6 +383,7 @@ impl Error {
             Self::Sudo { .. } => "ESUDO",
             Self::ShellEnded => "ESHELLENDED",
             Self::SessionClosed { .. } => "ESESSIONCLOSED",
+            Self::NoStdin { .. } => "ESTDIN",
             Self::NoExitStatus => "ENOSTATUS",
             Self::PoolExhausted { .. } | Self::QueueFull { .. } => "EPOOLEXHAUSTED",
             Self::PoolClosed { .. } => "EPOOLCLOSED",
@@ -446,6 +450,7 @@ impl Error {
             Self::NoCommonAlgorithm { .. }
             | Self::NoExitStatus
             | Self::ShellEnded
+            | Self::NoStdin { .. }
             | Self::PoolExhausted { .. }
             | Self::QueueFull { .. }
             | Self::Aborted { .. }
@@ -496,6 +501,7 @@ impl Error {
             | Self::HealthCheckFailed
             | Self::Internal { .. } => Phase::Run,
             Self::Timeout { phase, .. }
+            | Self::NoStdin { phase, .. }
             | Self::ConnectionLost { phase, .. }
             | Self::PoolClosed { phase, .. }
             | Self::Aborted { phase, .. } => *phase,
@@ -505,6 +511,7 @@ impl Error {
     pub fn reached(&self) -> Reached {
         match self {
             Self::Timeout { reached, .. }
+            | Self::NoStdin { reached, .. }
             | Self::ConnectionLost { reached, .. }
             | Self::PoolClosed { reached, .. }
             | Self::Aborted { reached, .. } => *reached,

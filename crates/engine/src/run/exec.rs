@@ -171,6 +171,23 @@ impl<T: Transport> Run<T> {
         }
     }
 
+    /// As [`open`](Self::open), for who answers nobody.
+    pub async fn open_only(
+        &self,
+        permit: Permit<T>,
+        stop: &mut (impl Future<Output = Why> + Unpin),
+    ) -> Result<(Permit<T>, ChannelOf<T>), Error> {
+        let (mut reply, mut said) = Reply::channel();
+        match self.open(permit, stop, &mut reply).await {
+            Ok((permit, channel, _)) => Ok((permit, channel)),
+            Err(Some(error)) => Err(error),
+            Err(None) => Err(match said.try_recv() {
+                Ok(Err(failure)) => failure.error,
+                _ => Error::Internal { what: "opening a channel" },
+            }),
+        }
+    }
+
     async fn again(
         &self,
         permit: Permit<T>,

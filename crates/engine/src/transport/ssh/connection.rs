@@ -41,6 +41,8 @@ const CHANNEL_BUFFER: usize = 1024;
 const BULK_CHANNEL_BUFFER: usize = 64;
 /// russh reads a packet in several small pieces: one system call for all that is there, instead of one for each.
 const READ_BUFFER: usize = 32 * 1024;
+/// Room for several packets of the largest size that servers send, with what frames them.
+const BULK_READ_BUFFER: usize = 256 * 1024;
 /// For saying goodbye, and for russh's task to end after it.
 const GOODBYE: Duration = Duration::from_millis(500);
 
@@ -119,7 +121,8 @@ async fn establish(
         routes: Arc::clone(&routes),
     };
     let (stream, server_id) = Greeting::new(stream);
-    let stream = BufReader::with_capacity(READ_BUFFER, stream);
+    let read_buffer = if target.traffic.is_bulk() { BULK_READ_BUFFER } else { READ_BUFFER };
+    let stream = BufReader::with_capacity(read_buffer, stream);
     let mut handle = match client::connect_stream(config, stream, handler).await {
         Ok(handle) => handle,
         Err(error) => {
