@@ -29,10 +29,19 @@ export declare class NativeForward {
   news(): Array<NewsRecord>
 }
 
+/** stdin of one command, as it comes. Forgotten, it ends. */
+export declare class NativeInput {
+  constructor()
+  /** A piece; resolves when there is room for the next one, to false when the command reads no more. One call at a time. */
+  write(data: Buffer): Promise<boolean>
+  /** The end. */
+  end(): void
+}
+
 /** A borrowed connection. Given back when released or garbage-collected, whichever comes first. */
 export declare class NativeLease {
   /** Runs a command on the lease's connection. The promise resolves whatever happens; a failure is in the record. */
-  exec(command: CommandSpec, cancel?: CancelToken | undefined | null): Promise<ExecOutcome>
+  exec(command: CommandSpec, cancel?: CancelToken | undefined | null, input?: NativeInput | undefined | null): Promise<ExecOutcome>
   /** The id of its connection as in `connections()`; absent while a command uses it, or after it was lost. */
   get connection(): number | null
   /** Does the server answer within `limit` milliseconds? */
@@ -57,11 +66,11 @@ export declare class NativePool {
   sftp(target: TargetSpec, priority: number, silence: number, sudo?: SudoSpec | undefined | null, cancel?: CancelToken | undefined | null): Promise<SftpOutcome>
   constructor(settings: PoolSettings)
   /** Runs a command. The promise resolves whatever happens; a failure is in the record. */
-  exec(target: TargetSpec, command: CommandSpec, cancel?: CancelToken | undefined | null): Promise<ExecOutcome>
+  exec(target: TargetSpec, command: CommandSpec, cancel?: CancelToken | undefined | null, input?: NativeInput | undefined | null): Promise<ExecOutcome>
   /** Starts a command whose output is read as it comes. */
   spawn(target: TargetSpec, command: CommandSpec, cancel?: CancelToken | undefined | null): NativeProcess
   /** Borrows a connection. The promise resolves whatever happens; a failure is in the record. */
-  lease(target: TargetSpec, priority: number, cancel?: CancelToken | undefined | null, timeout?: number | undefined | null): Promise<LeaseOutcome>
+  lease(target: TargetSpec, priority: number, cancel?: CancelToken | undefined | null, timeout?: number | undefined | null, spent?: number | undefined | null): Promise<LeaseOutcome>
   stats(): StatsSnapshot
   metrics(): MetricsSnapshot
   /** Forgets all durations recorded so far. */
@@ -131,7 +140,7 @@ export declare class NativeReadStream {
 /** A shell that keeps what its commands do to it. Closed when garbage-collected. */
 export declare class NativeSession {
   /** Runs a command in the shell. The promise resolves whatever happens; a failure is in the record. */
-  execute(command: CommandSpec, cancel?: CancelToken | undefined | null): Promise<ExecOutcome>
+  execute(command: CommandSpec, cancel?: CancelToken | undefined | null, input?: NativeInput | undefined | null): Promise<ExecOutcome>
   /** The shell's process id on the other side. */
   get pid(): number
   get closed(): boolean
@@ -191,8 +200,11 @@ export interface AddressRecord {
   path?: string
 }
 
-/** Answers a question; `problem` says why it has no answer. Too late is not an error: nobody waits any more. */
-export declare function answerHostKey(ticket: number, trusted: boolean, problem?: string | undefined | null): void
+/**
+ * Answers a question; `problem` says why it has no answer, and `thrown` is the number under which the facade keeps what was
+ * thrown. Too late is not an error: nobody waits any more.
+ */
+export declare function answerHostKey(ticket: number, trusted: boolean, problem?: string | undefined | null, thrown?: number | undefined | null): void
 
 /** What is known of a file. Times are seconds. */
 export interface AttributesRecord {
@@ -219,6 +231,8 @@ export interface CommandSpec {
   stdin?: string | Buffer
   /** Milliseconds from the call to the last byte. */
   timeout?: number
+  /** How many of them are over. */
+  spent?: number
   /** Bytes per stream. */
   maxBuffer: number
   retryLostConnection?: boolean
@@ -370,7 +384,7 @@ export interface FailureRecord {
   limit?: number
   /** The file it is about. */
   path?: string
-  /** EPROMPT: the number under which the facade keeps what was thrown. */
+  /** EPROMPT, EHOSTKEY: the number under which the facade keeps what was thrown. */
   thrown?: number
   /** EHOSTKEY. */
   hostKey?: HostKeyRefusalRecord
@@ -593,8 +607,11 @@ export interface ReconnectSettings {
 /** Removes the files of this process's control sockets: for its end, when no connection is closed any more. */
 export declare function removeControlSockets(): void
 
-/** Reads the files, off the event loop. The promise resolves whatever happens. */
-export declare function resolveSshConfig(query: ConfigQuery): Promise<ConfigOutcome>
+/**
+ * Reads the files, off the event loop, until `cancel` or the end of `limit` milliseconds, of which `spent` are over. The
+ * promise resolves whatever happens.
+ */
+export declare function resolveSshConfig(query: ConfigQuery, cancel?: CancelToken | undefined | null, limit?: number | undefined | null, spent?: number | undefined | null): Promise<ConfigOutcome>
 
 /** Exactly one of the two. */
 export interface SessionOutcome {

@@ -35,3 +35,14 @@ export function printVerdicts(verdicts) {
   }
   say()
 }
+
+/** What moved bytes or files, and what that cost. */
+export function printTransfers(title, clients) {
+  say()
+  say(`  ${bold(title.padEnd(36))}${dim(['rate', 'CPU ms', 'loop p99 ms', 'RSS MB'].map((name) => name.padStart(13)).join(''))}`)
+  for (const { label, rate, cpu, loopDelay, rss, out } of Object.values(clients)) {
+    const cells = [rate.toFixed(0), cpu.toFixed(0), loopDelay.toFixed(2), (rss / 1e6).toFixed(0)]
+    say(`  ${label.padEnd(36)}${cells.map((cell) => cell.padStart(13)).join('')}`)
+    if (out !== undefined) say(`    ${yellow(`out: ${out}`)}`)
+  }
+}

@@ -24,6 +24,11 @@ echo "$last"`)
 console.log(fed.stdout.trim())
 // #endregion
 
+// #region stdin
+await shell.execute('read -r first; export first', { stdin: 'kept\nnot read\n' })
+console.log((await shell.execute('echo "$first"')).stdout.trim())
+// #endregion
+
 // #region ended
 const ended = await shell.execute('echo leaving; exit 3')
 console.log(ended.stdout.trim(), ended.exitCode, shell.closed)

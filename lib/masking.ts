@@ -45,6 +45,17 @@ export function maskSecrets(text: string): string {
   return RULES.reduce((masked, rule) => masked.replace(rule.pattern, rule.replacement), text)
 }
 
+/**
+ * How much of some lines can be masked without what follows: `undefined` is all of it. A key goes on until its end, and of a
+ * line that names a secret the secret may be on the next one.
+ */
+export function certainLength(lines: string): number | undefined {
+  const key = lines.lastIndexOf('-----BEGIN ')
+  if (key !== -1 && !lines.includes('-----END ', key)) return key
+  const last = Math.max(lines.lastIndexOf('\n', lines.length - 2), lines.lastIndexOf('\r', lines.length - 2)) + 1
+  return SUSPICIOUS.test(lines.slice(last)) ? last : undefined
+}
+
 export type Mask = (text: string) => string
 
 /** `sensitiveDataMasking` of an adapter. */

@@ -6,8 +6,8 @@ use xec_engine::command::Captured;
 use xec_engine::error::{Error, Reached, causes};
 use xec_engine::run::Failure;
 
+use crate::callback::CallbackFailed;
 use crate::host_key::HostKeyRefusalRecord;
-use crate::prompts::PrompterFailed;
 
 /// A failure in plain values; the facade makes a real `Error` of it.
 #[napi(object)]
@@ -32,7 +32,7 @@ pub struct FailureRecord {
     pub limit: Option<f64>,
     /// The file it is about.
     pub path: Option<String>,
-    /// EPROMPT: the number under which the facade keeps what was thrown.
+    /// EPROMPT, EHOSTKEY: the number under which the facade keeps what was thrown.
     pub thrown: Option<u32>,
     /// EHOSTKEY.
     pub host_key: Option<HostKeyRefusalRecord>,
@@ -87,13 +87,13 @@ fn details(error: &Error) -> (Option<String>, Option<f64>) {
     }
 }
 
-/// What a prompter threw, wherever it stands in the chain of causes.
+/// What a callback threw, wherever it stands in the chain of causes.
 fn thrown(error: &Error) -> Option<u32> {
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = next {
         let ours = error.downcast_ref().or_else(|| error.downcast_ref::<Arc<Error>>().map(Arc::as_ref));
-        if let Some(Error::Prompter { source }) = ours {
-            return source.downcast_ref::<PrompterFailed>()?.thrown;
+        if let Some(Error::Prompter { source } | Error::HostKey { source: Some(source), .. }) = ours {
+            return source.downcast_ref::<CallbackFailed>()?.thrown;
         }
         next = error.source();
     }

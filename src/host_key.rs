@@ -14,6 +14,8 @@ use xec_engine::error::Cause;
 use xec_engine::host_key::HostKeyRefusal;
 use xec_engine::transport::ssh::{HostKeyQuestion, HostKeyVerifier};
 
+use crate::callback::CallbackFailed;
+
 /// A host key to decide about.
 #[napi(object, object_from_js = false)]
 pub struct HostKeyRecord {
@@ -85,12 +87,13 @@ pub fn next_host_key_verifier() -> u32 {
     NEXT_VERIFIER.fetch_add(1, Ordering::Relaxed)
 }
 
-/// Answers a question; `problem` says why it has no answer. Too late is not an error: nobody waits any more.
+/// Answers a question; `problem` says why it has no answer, and `thrown` is the number under which the facade keeps what was
+/// thrown. Too late is not an error: nobody waits any more.
 #[napi]
-pub fn answer_host_key(ticket: u32, trusted: bool, problem: Option<String>) {
+pub fn answer_host_key(ticket: u32, trusted: bool, problem: Option<String>, thrown: Option<u32>) {
     if let Some(question) = OPEN.lock().remove(&ticket) {
         // Whoever asked may have given up just now.
-        let _ = question.send(problem.map_or(Ok(trusted), |problem| Err(cause(problem))));
+        let _ = question.send(problem.map_or(Ok(trusted), |problem| Err(CallbackFailed::cause(problem, thrown))));
     }
 }
 
@@ -128,9 +131,9 @@ async fn put(ask: Arc<Ask>, question: HostKeyQuestion) -> Answer {
         base64: question.base64,
     };
     if ask.call((ticket.0, record).into(), ThreadsafeFunctionCallMode::NonBlocking) != Status::Ok {
-        return Err(cause("its thread has ended".to_owned()));
+        return Err(CallbackFailed::cause("its thread has ended".to_owned(), None));
     }
-    answer.await.unwrap_or_else(|_| Err(cause("it was not answered".to_owned())))
+    answer.await.unwrap_or_else(|_| Err(CallbackFailed::cause("it was not answered".to_owned(), None)))
 }
 
 struct Ticket(u32);
@@ -148,9 +151,4 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         OPEN.lock().remove(&self.0);
     }
-}
-
-fn cause(problem: String) -> Cause {
-    let error: Box<dyn std::error::Error + Send + Sync> = problem.into();
-    Cause::from(error)
 }

@@ -9,6 +9,7 @@ use xec_engine::transport::ssh::SshTransport;
 
 use crate::cancel::CancelToken;
 use crate::failure::FailureRecord;
+use crate::input::NativeInput;
 use crate::options::{CommandSpec, duration};
 use crate::runtime;
 use crate::ssh_pool::run;
@@ -47,9 +48,11 @@ impl NativeLease {
         env: &'env Env,
         command: CommandSpec,
         cancel: Option<&CancelToken>,
+        input: Option<&NativeInput>,
     ) -> Result<Object<'env>> {
         let request = self.lease.request(command.priority.unwrap_or(0));
-        run(env, (&self.pool, &self.shells), request, command, cancel)
+        let persistent = command.persistent.unwrap_or(false);
+        run(env, (&self.pool, &self.shells), request, (command.into_command(input)?, persistent), cancel)
     }
 
     /// The id of its connection as in `connections()`; absent while a command uses it, or after it was lost.

@@ -2,6 +2,7 @@
 //!
 //! - `ssh_pool`: `NativePool`, one delegating method per call
 //! - `lease`, `process`, `forward`: what it hands out, a borrowed connection, a command under way, an open forward
+//! - `input`: stdin that comes piece by piece; `callback`: what a function of the caller's threw
 //! - `session`: a shell that keeps what its commands do to it
 //! - `cancel`: `CancelToken`; `control`: control sockets at the process's end
 //! - `sftp`, `sftp_streams`, `transfer`: `NativeSftp` and what belongs to it; `sftp_records`: its records
@@ -13,12 +14,14 @@
 // What `#[napi]` generates calls across the C boundary.
 #![allow(unsafe_code)]
 
+mod callback;
 mod cancel;
 mod control;
 mod events;
 mod failure;
 mod forward;
 mod host_key;
+mod input;
 mod lease;
 mod options;
 mod output;

@@ -20,6 +20,7 @@ use xec_engine::transport::ssh::{
 use zeroize::Zeroizing;
 
 use crate::host_key::VerifierSpec;
+use crate::input::NativeInput;
 use crate::prompts::PrompterSpec;
 use crate::route::ProxySpec;
 
@@ -141,6 +142,8 @@ pub struct CommandSpec {
     pub stdin: Option<Either<String, Buffer>>,
     /// Milliseconds from the call to the last byte.
     pub timeout: Option<f64>,
+    /// How many of them are over.
+    pub spent: Option<f64>,
     /// Bytes per stream.
     pub max_buffer: f64,
     pub retry_lost_connection: Option<bool>,
@@ -282,19 +285,21 @@ impl TargetSpec {
 }
 
 impl CommandSpec {
-    pub fn into_command(self) -> Result<Command> {
+    /// `input`: the rest of stdin, as it comes.
+    pub fn into_command(self, input: Option<&NativeInput>) -> Result<Command> {
         Ok(Command {
             line: self.command,
             cwd: self.cwd,
             env: sorted(self.env.unwrap_or_default()),
             pty: self.pty.map(|PtySpec { term, columns, rows }| Pty { term, columns, rows, quiet: false }),
             sudo: self.sudo.map(SudoSpec::into_sudo).transpose()?,
-            stdin_stream: None,
+            stdin_stream: input.and_then(NativeInput::stream),
             stdin: self.stdin.map(|stdin| match stdin {
                 Either::A(text) => Bytes::from(text),
                 Either::B(buffer) => Bytes::from(Vec::from(buffer)),
             }),
             timeout: self.timeout.map(|timeout| duration("timeout", timeout)).transpose()?,
+            spent: self.spent.map_or(Ok(Duration::ZERO), |spent| duration("spent", spent))?,
             max_buffer: self.max_buffer as usize,
             collect_all: self.collect_all.unwrap_or(false),
             retry_lost_connection: self.retry_lost_connection.unwrap_or(false),

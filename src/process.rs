@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use bytes::Bytes;
 use napi::bindgen_prelude::{Buffer, Object};
 use napi::{Env, Error, Result};
 use napi_derive::napi;
@@ -11,6 +10,7 @@ use xec_engine::run::{Cancel, Outcome, Pipe, Process, spawn};
 use xec_engine::transport::Signal;
 use xec_engine::transport::ssh::SshTransport;
 
+use crate::input::copied;
 use crate::options::CommandSpec;
 use crate::output::outcome_record;
 use crate::runtime;
@@ -36,7 +36,7 @@ impl NativeProcess {
         cancel: Cancel,
     ) -> Result<Self> {
         let (input, stream) = input();
-        let command = xec_engine::command::Command { stdin_stream: Some(stream), ..spec.into_command()? };
+        let command = xec_engine::command::Command { stdin_stream: Some(stream), ..spec.into_command(None)? };
         let (host, port) = (request.key.host().to_owned(), request.key.port());
         let (process, outcome) = spawn(pool, request, command, cancel);
         Ok(Self { process, input, outcome: Mutex::new(Some(Box::pin(outcome))), host, port })
@@ -74,10 +74,10 @@ impl NativeProcess {
         self.pipe(stderr).discard();
     }
 
-    /// A piece of stdin; resolves when there is room for the next one, to false when the command reads no more.
+    /// Pieces of stdin; resolves when there is room for the next ones, to false when the command reads no more.
     #[napi(ts_return_type = "Promise<boolean>")]
-    pub fn write<'env>(&self, env: &'env Env, data: Buffer) -> Result<Object<'env>> {
-        runtime::promise(env, self.input.send(Bytes::from(Vec::from(data))))
+    pub fn write<'env>(&self, env: &'env Env, pieces: Vec<Buffer>) -> Result<Object<'env>> {
+        runtime::promise(env, self.input.send_all(copied(&pieces)))
     }
 
     /// The end of stdin.

@@ -11,6 +11,8 @@ use xec_engine::error::Cause;
 use xec_engine::transport::ssh::{Answers, Prompter, Questions, Secret};
 use zeroize::Zeroizing;
 
+use crate::callback::CallbackFailed;
+
 /// Weak: a target with a prompter keeps no process alive.
 type Ask = ThreadsafeFunction<NativeQuestions, (), NativeQuestions, Status, false, true>;
 
@@ -35,14 +37,6 @@ type Reply = Result<Vec<Secret>, Cause>;
 pub struct NativeQuestions {
     questions: Questions,
     reply: Mutex<Option<oneshot::Sender<Reply>>>,
-}
-
-/// Why there are no answers. `thrown` finds what JavaScript threw.
-#[derive(Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct PrompterFailed {
-    message: String,
-    pub thrown: Option<u32>,
 }
 
 #[napi]
@@ -74,7 +68,7 @@ impl NativeQuestions {
     /// `thrown` is the number under which the facade keeps the error.
     #[napi]
     pub fn fail(&self, message: String, thrown: u32) {
-        self.settle(Err(Arc::new(PrompterFailed { message, thrown: Some(thrown) })));
+        self.settle(Err(CallbackFailed::cause(message, Some(thrown))));
     }
 
     fn settle(&self, reply: Reply) {
@@ -98,9 +92,7 @@ fn put(ask: &Ask, questions: Questions) -> Answers {
     // Refused only while its thread is ending; the questions are dropped then, and the receiver learns of it.
     let _ = ask.call(questions, ThreadsafeFunctionCallMode::NonBlocking);
     Box::pin(async move {
-        receiver.await.unwrap_or_else(|_| {
-            let message = "its thread ended before it answered".to_owned();
-            Err(Arc::new(PrompterFailed { message, thrown: None }) as Cause)
-        })
+        let gone = || CallbackFailed::cause("its thread ended before it answered".to_owned(), None);
+        receiver.await.unwrap_or_else(|_| Err(gone()))
     })
 }

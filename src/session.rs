@@ -7,6 +7,7 @@ use xec_engine::shell::Session;
 
 use crate::cancel::CancelToken;
 use crate::failure::FailureRecord;
+use crate::input::NativeInput;
 use crate::options::{CommandSpec, TargetSpec};
 use crate::output::outcome_record;
 use crate::runtime;
@@ -40,7 +41,7 @@ impl NativePool {
     ) -> Result<Object<'env>> {
         let request = self.request(target, first.priority.unwrap_or(0))?;
         let (host, port) = (request.key.host().to_owned(), request.key.port());
-        let opening = Session::open(Arc::clone(&self.pool), request, first.into_command()?, token(cancel));
+        let opening = Session::open(Arc::clone(&self.pool), request, first.into_command(None)?, token(cancel));
         runtime::promise(env, async move {
             match opening.await {
                 Ok(session) => {
@@ -62,8 +63,9 @@ impl NativeSession {
         env: &'env Env,
         command: CommandSpec,
         cancel: Option<&CancelToken>,
+        input: Option<&NativeInput>,
     ) -> Result<Object<'env>> {
-        let running = self.session.execute(command.into_command()?, token(cancel));
+        let running = self.session.execute(command.into_command(input)?, token(cancel));
         let (host, port) = (self.host.clone(), self.port);
         runtime::promise(env, async move { outcome_record(running.await, &host, port) })
     }

@@ -5,14 +5,17 @@ use napi::bindgen_prelude::Object;
 use napi::{Env, Result};
 use napi_derive::napi;
 use xec_engine::error::Error;
+use xec_engine::run::unless_stopped;
 use xec_engine::transport::ssh::HostKeyChecking;
 use xec_engine::transport::ssh::ssh_config::{
     AgentChoice, ConfigFiles, Local, Persist, Query, Resolved, Via, Which, resolve, system_knows,
 };
 
+use crate::cancel::CancelToken;
 use crate::failure::FailureRecord;
-use crate::options::{ConfigSpec, port};
+use crate::options::{ConfigSpec, duration, port};
 use crate::runtime;
+use crate::ssh_pool::token;
 
 /// Files are parsed once for all pools.
 static FILES: LazyLock<ConfigFiles> = LazyLock::new(ConfigFiles::default);
@@ -66,9 +69,19 @@ pub struct ConfigOutcome {
     pub failure: Option<FailureRecord>,
 }
 
-/// Reads the files, off the event loop. The promise resolves whatever happens.
+/// Reads the files, off the event loop, until `cancel` or the end of `limit` milliseconds, of which `spent` are over. The
+/// promise resolves whatever happens.
 #[napi(ts_return_type = "Promise<ConfigOutcome>")]
-pub fn resolve_ssh_config<'env>(env: &'env Env, query: ConfigQuery) -> Result<Object<'env>> {
+pub fn resolve_ssh_config<'env>(
+    env: &'env Env,
+    query: ConfigQuery,
+    cancel: Option<&CancelToken>,
+    limit: Option<f64>,
+    spent: Option<f64>,
+) -> Result<Object<'env>> {
+    let limit = limit.map(|limit| duration("timeout", limit)).transpose()?;
+    let spent = spent.map_or(Ok(Duration::ZERO), |spent| duration("spent", spent))?;
+    let cancel = token(cancel);
     let given_port = query.port.map(port).transpose()?;
     let host = query.host.clone();
     let query = Query {
@@ -81,8 +94,12 @@ pub fn resolve_ssh_config<'env>(env: &'env Env, query: ConfigQuery) -> Result<Ob
         knows: system_knows,
     };
     runtime::promise(env, async move {
+        // A file system or a command of `Match exec` may keep it for longer than anybody waits.
         let resolving = tokio::task::spawn_blocking(move || resolve(&query, &FILES, &Local::current()));
-        let outcome = resolving.await.unwrap_or(Err(Error::Internal { what: "reading the ssh configuration" }));
+        let outcome = match unless_stopped(resolving, cancel, limit.map(|limit| (limit, spent))).await {
+            Ok(resolved) => resolved.unwrap_or(Err(Error::Internal { what: "reading the ssh configuration" })),
+            Err(error) => Err(error),
+        };
         match outcome {
             Ok(resolved) => ConfigOutcome { resolved: Some(resolved.into()), failure: None },
             Err(error) => {

@@ -1,9 +1,11 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use napi::bindgen_prelude::{Function, Object};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi::{Env, Result};
 use napi_derive::napi;
+use xec_engine::command::Command;
 use xec_engine::events::EventBuffer;
 use xec_engine::pool::{HostConfig, Pool, Request};
 use xec_engine::run::{Cancel, borrow, warm_up};
@@ -13,6 +15,7 @@ use xec_engine::transport::ssh::{Jump, Route, SshTarget, SshTransport, Traffic};
 use crate::cancel::CancelToken;
 use crate::events::EventRecord;
 use crate::failure::FailureRecord;
+use crate::input::NativeInput;
 use crate::lease::{LeaseOutcome, NativeLease};
 use crate::options::{CommandSpec, ConnectSettings, PoolSettings, TargetSpec, duration};
 use crate::output::{WarmUpRecord, outcome_record};
@@ -55,9 +58,11 @@ impl NativePool {
         target: TargetSpec,
         command: CommandSpec,
         cancel: Option<&CancelToken>,
+        input: Option<&NativeInput>,
     ) -> Result<Object<'env>> {
         let request = self.request(target, command.priority.unwrap_or(0))?;
-        run(env, (&self.pool, &self.shells), request, command, cancel)
+        let persistent = command.persistent.unwrap_or(false);
+        run(env, (&self.pool, &self.shells), request, (command.into_command(input)?, persistent), cancel)
     }
 
     /// Starts a command whose output is read as it comes.
@@ -81,12 +86,15 @@ impl NativePool {
         priority: i32,
         cancel: Option<&CancelToken>,
         timeout: Option<f64>,
+        spent: Option<f64>,
     ) -> Result<Object<'env>> {
         let request = self.request(target, priority)?;
         let (host, port) = (request.key.host().to_owned(), request.key.port());
         let limit = timeout.map(|timeout| duration("timeout", timeout)).transpose()?;
+        let spent = spent.map_or(Ok(Duration::ZERO), |spent| duration("spent", spent))?;
+        let started = Command { spent, ..Command::default() }.started();
         let (pool, shells) = (Arc::clone(&self.pool), self.shells.clone());
-        let leasing = borrow(Arc::clone(&pool), request, limit, token(cancel));
+        let leasing = borrow(Arc::clone(&pool), request, (limit, started), token(cancel));
         runtime::promise(env, async move {
             match leasing.await {
                 Ok(lease) => LeaseOutcome { lease: Some(NativeLease::new(pool, shells, lease)), failure: None },
@@ -203,12 +211,11 @@ pub(crate) fn run<'env>(
     env: &'env Env,
     (pool, shells): (&Arc<Pool<SshTransport>>, &Shells<SshTransport>),
     request: Request<SshTransport>,
-    command: CommandSpec,
+    (command, persistent): (Command, bool),
     cancel: Option<&CancelToken>,
 ) -> Result<Object<'env>> {
     let (host, port) = (request.key.host().to_owned(), request.key.port());
-    let (pool, cancel, persistent) = (Arc::clone(pool), token(cancel), command.persistent.unwrap_or(false));
-    let command = command.into_command()?;
+    let (pool, cancel) = (Arc::clone(pool), token(cancel));
     if persistent {
         let running = shells.exec(pool, request, command, cancel);
         return runtime::promise(env, async move { outcome_record(running.await, &host, port) });

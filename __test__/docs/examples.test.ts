@@ -69,7 +69,7 @@ const OUTPUT: Record<string, string[]> = {
   'host-keys.mjs': [
     'true', 'EHOSTKEY verifier-failed', 'trusted', 'EHOSTKEY changed line 1', `[ 'line 2: expected hosts, key type and key' ]`,
   ],
-  'sessions.mjs': ['hello from test in sessions-example 0', 'second', 'leaving 3 true', 'ESESSIONCLOSED false', '/tmp nothing is left', 'one call'],
+  'sessions.mjs': ['hello from test in sessions-example 0', 'second', 'kept', 'leaving 3 true', 'ESESSIONCLOSED false', '/tmp nothing is left', 'one call'],
   'authentication.mjs': [
     'in with a key', 'in with the agent', 'in with a certificate', 'in with answers', 'in with what the server wanted',
     'EPROMPT cancelled by the user', 'EAUTH tried password; the server accepts publickey,password,keyboard-interactive'.replaceAll(',', ', '),

@@ -18,28 +18,28 @@ afterAll(async () => { await server.stop() })
 beforeEach(() => { pool = new SSHConnectionPool() })
 afterEach(async () => { await pool.dispose() })
 
-const attempts = (): number => server.count(/^Connection from /)
+const attempts = (): Promise<number> => server.counted(/^Connection from /)
 
 describe('a login the server refuses', () => {
   it('wrong password: EAUTH, one attempt, no secret shown', async () => {
-    const failed = server.count(/^Failed password/)
+    const failed = await server.counted(/^Failed password/)
     const secret = 'Tr0ub4dor&3'
     const error = await failureOf(pool.exec(server.target({ privateKey: undefined, password: secret }), 'true'))
     expect(error).toBeInstanceOf(AuthenticationError)
     expect(error).toMatchObject({ code: 'EAUTH', kind: 'authentication', phase: 'authenticate', reached: false, host: '127.0.0.1', port: server.port })
     expect(error.message).toMatch(/password/)
     expect(visible(error)).not.toContain(secret)
-    expect(server.count(/^Failed password/) - failed).toBe(1)
+    expect(await server.counted(/^Failed password/) - failed).toBe(1)
   })
 
   it('wrong password with auto-reconnect: still one attempt', async () => {
-    const before = attempts()
+    const before = await attempts()
     const target = server.target({
       privateKey: undefined, password: 'wrong',
       poolConfig: { autoReconnect: true, maxReconnectAttempts: 5, reconnect: { enabled: true, maxRetries: 5 } },
     })
     await failureOf(pool.exec(target, 'true'))
-    expect(attempts() - before).toBe(1)
+    expect(await attempts() - before).toBe(1)
   })
 
   it('a key the server does not know: EAUTH', async () => {
@@ -85,12 +85,12 @@ describe('a host key that is not trusted', () => {
     const other = generateKey(server.directory, 'other_host').publicKey.split(' ')[1] ?? ''
     const forged = join(server.directory, 'forged_hosts')
     writeFileSync(forged, `${address} ${type} ${other}\n`)
-    const logins = server.count(/^(Accepted|Failed) /)
+    const logins = await server.counted(/^(Accepted|Failed) /)
     const error = await failureOf(pool.exec(server.target({ knownHostsPath: forged }), 'true'))
     expect(error).toBeInstanceOf(HostKeyMismatchError)
     expect(error).toMatchObject({ code: 'EHOSTKEY', kind: 'host-key-mismatch', phase: 'handshake', reached: false })
     expect(error.message).toMatch(/ssh-keygen -R/)
-    expect(server.count(/^(Accepted|Failed) /)).toBe(logins)
+    expect(await server.counted(/^(Accepted|Failed) /)).toBe(logins)
     expect(readFileSync(forged, 'utf8')).toBe(`${address} ${type} ${other}\n`)
   })
 
@@ -125,12 +125,12 @@ describe('a host key that is not trusted', () => {
 
 describe('a private key that cannot be used', () => {
   it('missing file: EKEYFILE that names the path', async () => {
-    const before = attempts()
+    const before = await attempts()
     const error = await failureOf(pool.exec(server.target({ privateKey: '/no/such/key' }), 'true'))
     expect(error).toBeInstanceOf(NotFoundError)
     expect(error).toMatchObject({ code: 'EKEYFILE', kind: 'not-found', reached: false })
     expect(error.message).toContain('/no/such/key')
-    expect(attempts() - before).toBeLessThanOrEqual(1)
+    expect(await attempts() - before).toBeLessThanOrEqual(1)
   })
 
   it('not a key: EKEYFORMAT', async () => {

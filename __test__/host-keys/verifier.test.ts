@@ -15,7 +15,7 @@ afterAll(async () => { await server.stop() })
 beforeEach(() => { pool = new SSHConnectionPool() })
 afterEach(async () => { await pool.dispose() })
 
-const logins = (): number => server.count(/^Accepted /)
+const logins = (): Promise<number> => server.counted(/^Accepted /)
 
 describe('hostKeyVerifier', () => {
   it('is shown host, port, type, fingerprint and key; true trusts, and known_hosts is left alone', async () => {
@@ -41,19 +41,25 @@ describe('hostKeyVerifier', () => {
     ['a promise of false', () => Promise.resolve(false), 'rejected', undefined],
     ['a throw', () => { throw new Error('the inventory is down') }, 'verifier-failed', /the inventory is down/],
     ['a rejection', () => Promise.reject(new TypeError('no such host')), 'verifier-failed', /no such host/],
-    ['something thrown that is no Error', () => Promise.reject(Object.create(null) as Error), 'verifier-failed', /threw an object/],
+    ['something thrown that is no Error', () => Promise.reject({ message: 'plain', code: 7 } as unknown as Error), 'verifier-failed', /plain/],
     ['nothing', () => undefined, 'verifier-failed', /must answer true or false, and answered undefined/],
     ['something merely truthy', () => 'yes', 'verifier-failed', /answered a string/],
   ]
 
   it.each(refusals)('answers %s: EHOSTKEY before any login', async (_, verifier, problem, cause) => {
-    const before = logins()
+    const before = await logins()
     const error = await failureOf(pool.exec(server.target({ hostKeyVerifier: verifier as () => boolean }), 'true'))
     expect(error).toBeInstanceOf(HostKeyMismatchError)
     expect(error).toMatchObject({ code: 'EHOSTKEY', kind: 'host-key-mismatch', phase: 'handshake', reached: false, hostKey: { problem, type: 'ssh-ed25519' } })
     if (cause === undefined) expect(error.cause).toBeUndefined()
     else expect(error.cause).toMatchObject({ message: expect.stringMatching(cause) as string })
-    expect(logins()).toBe(before)
+    expect(await logins()).toBe(before)
+  })
+
+  it('what it throws is the cause, itself', async () => {
+    const thrown = Object.assign(new RangeError('no such row'), { row: 7 })
+    const error = await failureOf(pool.exec(server.target({ hostKeyVerifier: () => { throw thrown } }), 'true'))
+    expect(error.cause).toBe(thrown)
   })
 
   it('never answers: the connection timeout ends it, and a late answer is ignored', async () => {

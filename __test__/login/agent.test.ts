@@ -129,12 +129,12 @@ describe('ssh-agent', () => {
 
   it('one that is not there: EAGENT without other credentials, passed over with them', async () => {
     const missing = join(directory, 'no-such-socket')
-    const before = server.count(/^Connection from/)
+    const before = await server.counted(/^Connection from/)
     const error = await failureOf(pool.exec(target({ agent: missing }), 'true'))
     expect(error).toMatchObject({ code: 'EAGENT', kind: 'not-found', phase: 'authenticate', reached: false })
     expect(error.message).toContain(missing)
     // The server was not troubled.
-    expect(server.count(/^Connection from/)).toBe(before)
+    expect(await server.counted(/^Connection from/)).toBe(before)
     expect(await login({ agent: missing, privateKey: ed25519.path })).toHaveLength(1)
     const refused = await failureOf(pool.exec(target({ agent: missing, privateKey: stranger.path }), 'true'))
     expect(refused).toMatchObject({ code: 'EAUTH' })

@@ -8,6 +8,7 @@ import { Authority } from '../support/authority'
 import { failureOf, visible } from '../support/failure'
 import { generateKey } from '../support/keys'
 import { SSHConnectionPool, type SSHTarget } from '../support/native'
+import { until } from '../support/wait'
 import { OpenSSHServer, TEST_USER } from '../support/openssh'
 
 let directory: string
@@ -37,7 +38,7 @@ const target = (extra: Partial<SSHTarget>): SSHTarget => server.target({ private
 async function login(extra: Partial<SSHTarget>): Promise<void> {
   const before = server.log.length
   expect(await pool.exec(target(extra), 'echo in')).toMatchObject({ stdout: 'in\n' })
-  expect(server.log.slice(before)).toMatch(/^Accepted publickey .*-CERT .* ID xectest at work .*CA ED25519/m)
+  await until('the server tells of the certificate', () => /^Accepted publickey .*-CERT .* ID xectest at work .*CA ED25519/m.test(server.log.slice(before)))
   await pool.closeAll()
 }
 
@@ -89,13 +90,13 @@ describe('user certificates', () => {
     const key = generateKey(directory, 'bad')
     const other = generateKey(directory, 'other')
     const host = certify(generateKey(directory, 'host'), ['-h', '-n', 'a.example'])
-    const before = server.count(/^Connection from/)
+    const before = await server.counted(/^Connection from/)
     for (const [certificate, kind] of [[host, 'invalid-usage'], [join(directory, 'missing'), 'not-found'], ['s3cr3t\ns3cr3t', 'invalid-usage']] as const) {
       const error = await failureOf(pool.exec(target({ privateKey: key.path, certificate }), 'true'))
       expect(error).toMatchObject({ code: 'ECERTIFICATE', kind, phase: 'authenticate', reached: false })
       expect(visible(error)).not.toContain('s3cr3t')
     }
-    expect(server.count(/^Connection from/)).toBe(before)
+    expect(await server.counted(/^Connection from/)).toBe(before)
     const foreign = certify(other, undefined, 'foreign.pub')
     const error = await failureOf(pool.exec(target({ privateKey: key.path, certificate: foreign }), 'true'))
     expect(error).toMatchObject({ code: 'ECERTIFICATE' })

@@ -9,6 +9,7 @@ import { failureOf } from '../support/failure'
 import { type KeyPair, generateKey } from '../support/keys'
 import { SSHConnectionPool, type SSHTarget } from '../support/native'
 import { TEST_PASSWORD, TEST_USER } from '../support/openssh'
+import { until } from '../support/wait'
 
 const TYPES = ['ed25519', 'rsa', 'ecdsa'] as const
 
@@ -64,7 +65,12 @@ describe('logins at dropbear', () => {
   it('a wrong password is tried once', async () => {
     const before = server.log.length
     expect(await failureOf(pool.exec(target({ password: 'wrong' }), 'true'))).toMatchObject({ code: 'EAUTH', kind: 'authentication' })
-    expect(server.log.slice(before).match(/Bad password attempt/g)).toHaveLength(1)
+    const attempts = (): number => server.log.slice(before).match(/Bad password attempt/g)?.length ?? 0
+    await until('the server tells of the attempt', () => attempts() > 0)
+    await failureOf(pool.exec(target({ password: 'wrong' }), 'true'))
+    // Had there been two of the first one, they would have come before this one.
+    await until('the server tells of the next attempt', () => attempts() >= 2)
+    expect(attempts()).toBe(2)
   })
 
   it('with two factors', async () => {

@@ -153,9 +153,9 @@ describe('attempts are few', () => {
   it('a refused login is not tried again, also where a connection has been before and reconnecting is on', async () => {
     const server = await serverWith('MaxAuthTries 2')
     const reconnect = { maxRetries: 3, initialDelay: 1, maxDelay: 1 }
-    const before = server.count(/^Connection from/)
+    const before = await server.counted(/^Connection from/)
     await refused(server, { agent: agent.socket, poolConfig: { reconnect } })
-    expect(server.count(/^Connection from/)).toBe(before + 1)
+    expect(await server.counted(/^Connection from/)).toBe(before + 1)
   })
 })
 

@@ -45,7 +45,7 @@ describe('many commands on a stock server (MaxSessions 10)', () => {
     expect(errors).toEqual([])
     expect(mostOpen).toBeGreaterThan(1)
     expect(mostOpen).toBeLessThanOrEqual(MAX_CONNECTIONS)
-    expect(server.count(/^Connection from /)).toBeLessThanOrEqual(MAX_CONNECTIONS)
+    expect(await server.counted(/^Connection from /)).toBeLessThanOrEqual(MAX_CONNECTIONS)
     expect(pool.getStats()).toMatchObject({ commandsRun: COMMANDS, queued: 0, activeChannels: 0, connectionsFailed: 0 })
   })
 

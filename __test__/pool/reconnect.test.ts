@@ -84,8 +84,8 @@ describe('the breaker', () => {
     const error = await failureOf(pool.exec(target, 'true'))
     expect(error).toMatchObject({ code: 'EBREAKEROPEN', kind: 'authentication', phase: 'dial', reached: false })
     expect(error.cause).toBeInstanceOf(Error)
-    expect(server.count(/^Failed password/)).toBe(3)
-    expect(server.count(/^Connection from/)).toBe(3)
+    expect(await server.counted(/^Failed password/)).toBe(3)
+    expect(await server.counted(/^Connection from/)).toBe(3)
     // Another login to the same server is nobody else's business.
     expect(await pool.exec(server.target(), 'echo fine')).toMatchObject({ stdout: 'fine\n' })
   })

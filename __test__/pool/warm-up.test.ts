@@ -47,11 +47,11 @@ describe('warmUp', () => {
   })
 
   it('a login that is refused is tried once, not as often as connections are wanted', async () => {
-    const before = server.count(/^Failed password/)
+    const before = await server.counted(/^Failed password/)
     const report = await pool.warmUp([server.target({ privateKey: undefined, password: 'wrong' })], { connections: 4 })
     expect(report.hosts[0]).toMatchObject({ ready: 0, error: expect.any(AuthenticationError) as Error })
     expect(pool.getStats().connectionsFailed).toBe(1)
-    expect(server.count(/^Failed password/) - before).toBe(1)
+    expect(await server.counted(/^Failed password/) - before).toBe(1)
   })
 
   it('abort ends the waiting', async () => {

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import type { SSHTarget } from '../../index.mjs'
 import { type KeyPair, generateKey } from './keys'
 import { freePort } from './ports'
-import { descendants, isRunning, programOf } from './processes'
+import { descendants, isRunning, processesWith, programOf } from './processes'
 import { until } from './wait'
 
 export const TEST_USER = process.env['XEC_TEST_USER'] ?? 'xectest'
@@ -39,8 +39,8 @@ export class OpenSSHServer {
   readonly userKey: KeyPair
   #process: ChildProcess
   #log = ''
-  /** The lines of its log that are of our own making. */
-  readonly #probes = new Set<number>()
+  /** The ports of connections that are only there to be logged. */
+  readonly #asked = new Set<number>()
   readonly #address: string
   /** Where the log of the current process begins. */
   #begun = 0
@@ -80,27 +80,25 @@ export class OpenSSHServer {
     return join(this.directory, 'known_hosts')
   }
 
-  /** How often a line of the log matches. */
+  /** How often a line of the log matches that has come so far. It comes through a pipe: see `counted`. */
   count(pattern: RegExp): number {
-    return this.#log.split('\n').filter((line) => pattern.test(line)).length
+    return this.#log.split('\n').filter((line) => pattern.test(line) && !this.#isAsked(line)).length
   }
 
-  /** As `count`, once all that has happened up to now is in the log. */
+  /** How often a line matches of all that the server has said until now: a connection of ours is what it says next. */
   async counted(pattern: RegExp): Promise<number> {
-    await this.#caughtUp()
-    return this.#log.split('\n').filter((line, index) => !this.#probes.has(index) && pattern.test(line)).length
+    const socket = connect({ host: this.#address, port: this.port })
+    await once(socket, 'connect')
+    const port = socket.localPort ?? 0
+    this.#asked.add(port)
+    await until('the log has come', () => new RegExp(`^Connection from \\S+ port ${port} on `, 'm').test(this.#log))
+    socket.destroy()
+    return this.count(pattern)
   }
 
-  /** The server's word of a connection of our own comes behind its word of what was before. */
-  async #caughtUp(): Promise<void> {
-    const before = this.#log.split('\n').length - 1
-    const socket = connect({ port: this.port, host: this.#address })
-    await once(socket, 'connect')
-    const own = new RegExp(`^Connection from \\S+ port ${socket.localPort} on `)
-    const found = (): number => this.#log.split('\n').findIndex((line, index) => index >= before && own.test(line))
-    await until('the log has caught up', () => found() >= 0)
-    this.#probes.add(found())
-    socket.destroy()
+  #isAsked(line: string): boolean {
+    const port = / port (\d+)/.exec(line)?.[1]
+    return port !== undefined && this.#asked.has(Number(port))
   }
 
   /** The most connections that were open at the same time, by the server's own account. */
@@ -134,10 +132,15 @@ export class OpenSSHServer {
     return most
   }
 
-  /** Waits until so many processes of a program run in the server's sessions: only then have those commands begun. */
+  /**
+   * Waits until so many processes of a program run in the server's sessions: only then have those commands begun. Counts also
+   * what has outlived its session: that is no descendant of the server's any more, but has the session's environment.
+   */
   async runs(program: string, count = 1): Promise<void> {
-    await until(`${count} × ${program} run on the server`, () =>
-      descendants(this.#pid).filter((pid) => programOf(pid) === program && isRunning(pid)).length === count)
+    await until(`${count} × ${program} run on the server`, () => {
+      const served = new Set([...descendants(this.#pid), ...processesWith('SSH_CONNECTION', new RegExp(` ${this.port}$`))])
+      return [...served].filter((pid) => programOf(pid) === program && isRunning(pid)).length === count
+    })
   }
 
   /** The server's own processes that serve the connections of this moment. */

@@ -51,3 +51,21 @@ export function descendants(pid: number): number[] {
   const all = (of: number): number[] => children(of).flatMap((id) => [id, ...all(id)])
   return all(pid)
 }
+
+/** Processes that were started with such a value of a variable. */
+export function processesWith(variable: string, value: RegExp): number[] {
+  return readdirSync('/proc').map(Number).filter((pid) => Number.isInteger(pid) && environmentOf(pid).some((entry) =>
+    entry.startsWith(`${variable}=`) && value.test(entry.slice(variable.length + 1))))
+}
+
+/** Nothing of one that is gone, or somebody else's. */
+function environmentOf(pid: number): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0')
+  } catch (error) {
+    if (isGone(error) || isDenied(error)) return []
+    throw error
+  }
+}
+
+const isDenied = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'EACCES'

@@ -1,6 +1,6 @@
 /**
- * What callbacks that answer a login's questions threw. The engine carries a number through its own errors, so that the Error that comes out in the end has
- * the very object as its cause, its class, code and stack with it.
+ * What callbacks that the engine asked (about prompts, about host keys) threw. The engine carries a number through its own
+ * errors, so that the Error that comes out in the end has the very object as its cause, its class, code and stack with it.
  */
 const kept = new Map<number, unknown>()
 let last = 0

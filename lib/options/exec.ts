@@ -6,6 +6,11 @@ import { asBuffer, boolean, duration, environment, integer, nonEmptyText } from 
 import { type Check, describe, shape } from './schema'
 import { shell } from './target'
 
+export const textEncoding: Check<BufferEncoding> = (value, option) => {
+  if (typeof value === 'string' && Buffer.isEncoding(value)) return value
+  throw new InvalidOptionError(option, `expected an encoding Node.js knows, got ${describe(value)}`)
+}
+
 export const encoding: Check<BufferEncoding | 'buffer'> = (value, option) => {
   if (value === 'buffer') return value
   if (typeof value === 'string' && Buffer.isEncoding(value)) return value

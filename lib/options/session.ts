@@ -1,6 +1,6 @@
 import type { ExecuteOptions, SessionOptions } from '../types'
 import { boolean, duration, environment, integer, nonEmptyText } from './checks'
-import { encoding, signal } from './exec'
+import { encoding, signal, stdin } from './exec'
 import { shape } from './schema'
 import { refused } from './unsupported'
 
@@ -15,8 +15,7 @@ const executeFields = shape({
   maxBuffer: integer(0, Number.MAX_SAFE_INTEGER),
   throwOnNonZeroExit: boolean,
   collectAll: boolean,
-  // The shell reads its own orders where a command would read its input.
-  stdin: refused('put a here-document into the command, or use pool.exec'),
+  stdin,
   cwd: refused('put cd into the command: it lasts'),
   env: refused('put export into the command: it lasts'),
 })

@@ -2,16 +2,11 @@ import { constants } from 'node:os'
 import type { Readable } from 'node:stream'
 import { InvalidOptionError } from '../errors'
 import { duration, environment, integer, nonEmptyText } from './checks'
-import { type Terminal, pty, signal, stdin } from './exec'
-import { type Check, describe, shape } from './schema'
-
-const encoding: Check<BufferEncoding> = (value, option) => {
-  if (typeof value === 'string' && Buffer.isEncoding(value)) return value
-  throw new InvalidOptionError(option, `expected an encoding Node.js knows, got ${describe(value)}`)
-}
+import { type Terminal, pty, signal, stdin, textEncoding } from './exec'
+import { shape } from './schema'
 
 const fields = shape({
-  cwd: nonEmptyText, env: environment, stdin, encoding, timeout: duration, signal, pty,
+  cwd: nonEmptyText, env: environment, stdin, encoding: textEncoding, timeout: duration, signal, pty,
   priority: integer(-1_000_000, 1_000_000),
 })
 

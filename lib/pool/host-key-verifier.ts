@@ -1,4 +1,5 @@
 import { type HostKeyRecord, type TargetSpec, answerHostKey, nextHostKeyVerifier } from '../binding'
+import { keepThrown } from '../errors'
 import { describe } from '../options/schema'
 import type { HostKeyVerifier } from '../types'
 import { messageOf } from './message-of'
@@ -28,6 +29,6 @@ async function answer(ticket: number, verifier: HostKeyVerifier, record: HostKey
     // Something truthy by mistake must not count as trust.
     else answerHostKey(ticket, false, `hostKeyVerifier must answer true or false, and answered ${describe(trusted)}`)
   } catch (error) {
-    answerHostKey(ticket, false, messageOf(error, 'hostKeyVerifier'))
+    answerHostKey(ticket, false, messageOf(error, 'hostKeyVerifier'), keepThrown(error))
   }
 }

@@ -1,4 +1,4 @@
-import { type CancelToken, type ExecOutcome, type NativeLease, NativePool } from '../binding'
+import { type ExecOutcome, type NativeLease, NativePool } from '../binding'
 import { type XecNativeError, errorFromFailure } from '../errors'
 import { type EventSource, PoolEventHub } from '../events'
 import { type Forward, openForward } from '../forward'
@@ -18,9 +18,11 @@ import type {
 } from '../types'
 import { linkAbort } from './abort'
 import { commandSpec } from './command-spec'
+import { type Given, feeding } from './fed'
 import { runFleet } from './fleet'
 import { HostRules } from './host-rules'
 import { Meter } from './meter'
+import { type Patience, patience, spent } from './patience'
 import { poolSettings } from './settings'
 import { settle } from './settle'
 import { connectionInfo } from './stats'
@@ -31,7 +33,7 @@ import { Warmer } from './warm-up'
 
 let shared: SSHConnectionPool | undefined
 
-type Starter = (stdin: string | Buffer | undefined, token: CancelToken | undefined) => Promise<ExecOutcome>
+type Starter = (beginning: Given & { within: Patience }) => Promise<ExecOutcome>
 
 /**
  * Keeps SSH connections open and runs commands over them.
@@ -106,7 +108,7 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
     const checkedCommand = checkCommand(command)
     const { concurrency = 32, onProgress, ...execOptions } = checkFleetOptions(options)
     // A stream can be read once only, so everybody gets what it held; its failure is everybody's failure.
-    const stdin = Promise.resolve(readStdin(execOptions.stdin, execOptions.signal))
+    const stdin = Promise.resolve(readStdin(execOptions.stdin, patience(execOptions)))
     stdin.catch(() => undefined)
     const run = async (target: SSHTarget): Promise<CommandResult<string | Buffer>> => {
       const checkedTarget = checkTarget(target)
@@ -126,12 +128,14 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
     const checkedOptions = checkSpawnOptions(options)
     this.noticeSubscribers()
     const sudo = sudoSpec(checkedTarget.sudo)
-    const resolving = this.#resolve(checkedTarget)
+    const within = patience(checkedOptions)
+    const resolving = this.#resolve(checkedTarget, within)
     return spawnProcess({
       host: checkedTarget.host,
       start: async (spec, token) => {
-        const resolved = resolving instanceof Promise ? await resolving : resolving
-        const spawning = this.#native.spawn(resolved.spec, { ...spec, ...sudo }, token)
+        const waited = resolving instanceof Promise
+        const resolved = waited ? await resolving : resolving
+        const spawning = this.#native.spawn(resolved.spec, { ...spec, ...sudo, ...(waited ? { spent: spent(within) } : {}) }, token)
         this.#warmer.noteUse(resolved)
         return spawning
       },
@@ -151,10 +155,11 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
     const { priority = 0, timeout = 0, signal } = checkLeaseOptions(options)
     const link = linkAbort(signal, 'The connection was no longer wanted before it was asked for')
     try {
-      const resolving = this.#resolve(checked)
+      const within = patience({ timeout, ...(signal === undefined ? {} : { signal }) })
+      const resolving = this.#resolve(checked, within)
       const resolved = resolving instanceof Promise ? await resolving : resolving
       const { lease, failure } = await this.#perform(() => {
-        const leasing = this.#native.lease(resolved.spec, priority, link.token, timeout === 0 ? undefined : timeout)
+        const leasing = this.#native.lease(resolved.spec, priority, link.token, timeout === 0 ? undefined : timeout, spent(within))
         this.#warmer.noteUse(resolved)
         return leasing
       })
@@ -201,9 +206,10 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
 
   async #session(target: CheckedTarget, options: SessionOptions | undefined): Promise<ShellSession> {
     const checkedOptions = checkSessionOptions(options)
-    const resolved = await this.#resolve(target)
+    const within = patience(checkedOptions)
+    const resolved = await this.#resolve(target, within)
     this.#warmer.noteUse(resolved)
-    return openSession(this.#native, { spec: resolved.spec, sudo: target.sudo }, checkedOptions, {
+    return openSession(this.#native, { spec: resolved.spec, sudo: target.sudo }, { ...checkedOptions, spent: spent(within) }, {
       host: resolved.spec.host,
       perform: (work) => this.#perform(work),
       completed: () => { this.#meter.countCommand() },
@@ -213,7 +219,7 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
   #sftp(target: CheckedTarget, options: SFTPOptions | undefined): Promise<SFTP> {
     return this.#perform(async () => {
       const checkedOptions = checkSFTPOptions(options)
-      const { spec } = await this.#resolve(target)
+      const { spec } = await this.#resolve(target, patience({ timeout: 60_000, ...checkedOptions }))
       return openSFTP(this.#native, { spec, ...sudoSpec(target.sudo) }, checkedOptions)
     })
   }
@@ -225,7 +231,8 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
   async warmUp(targets: readonly SSHTarget[], options?: WarmUpOptions): Promise<WarmUpReport> {
     const checked = checkTargets(targets).map(checkTarget)
     const { connections, signal } = checkWarmUpOptions(options)
-    const resolved = await Promise.all(checked.map(async (target) => this.#resolve(target)))
+    const within = patience(signal === undefined ? {} : { signal })
+    const resolved = await Promise.all(checked.map(async (target) => this.#resolve(target, within)))
     return this.#perform(() => this.#warmer.warmUp(resolved, connections, signal))
   }
 
@@ -255,7 +262,7 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
   /** Takes one target's connections out of the pool; busy ones finish what they do. Resolves with how many those were. */
   removeConnection(target: SSHTarget): Promise<number> {
     return this.#perform(async () => {
-      const { spec } = await this.#resolve(checkTarget(target))
+      const { spec } = await this.#resolve(checkTarget(target), patience({}))
       this.#warmer.forget(spec)
       // Those of commands and those of streams, as targets and as hops.
       return this.#native.remove(spec, false) + this.#native.remove(spec, true)
@@ -298,8 +305,8 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
   }
 
   /** At once, so that commands keep their order, unless the target's configuration has to be read first. */
-  #resolve(target: CheckedTarget): ResolvedTarget | Promise<ResolvedTarget> {
-    return resolveTarget(target, this.#rules)
+  #resolve(target: CheckedTarget, within: Patience): ResolvedTarget | Promise<ResolvedTarget> {
+    return resolveTarget(target, this.#rules, within)
   }
 
   /** What happens meanwhile is emitted before the promise settles. */
@@ -320,8 +327,8 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
       exec: async (lease, command, options) => {
         const checkedCommand = checkCommand(command)
         const checkedOptions = checkExecOptions(options)
-        const outcome = await this.#execute(checkedOptions, (stdin, token) =>
-          lease.exec(commandSpec(checkedCommand, checkedOptions, stdin, shell, target.sudo), token))
+        const outcome = await this.#execute(checkedOptions, ({ stdin, token, input }) =>
+          lease.exec(commandSpec(checkedCommand, checkedOptions, stdin, { shell, sudo: target.sudo }), token, input))
         return settle(target, checkedCommand, checkedOptions, outcome)
       },
       spawn: (command, options) => this.#spawn(target, command, options),
@@ -337,7 +344,7 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
 
   #forward(target: CheckedTarget, checked: CheckedForward): Promise<Forward> {
     return this.#perform(async () => {
-      const { spec } = await this.#resolve(target)
+      const { spec } = await this.#resolve(target, patience(checked.signal === undefined ? {} : { signal: checked.signal }))
       // A ControlMaster reaches no sockets behind the server, which a connection of our own does.
       if (checked.settings.kind === 'local' && checked.settings.to?.path !== undefined) delete spec.controlPath
       return openForward(checked, (settings, token) => this.#native.forward(spec, settings, token))
@@ -350,27 +357,28 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
   }
 
   #run(target: CheckedTarget, command: string, options: CheckedExecOptions): Promise<ExecOutcome> {
-    return this.#execute(options, (stdin, token) => {
-      const start = (resolved: ResolvedTarget): Promise<ExecOutcome> => {
-        const running = this.#native.exec(resolved.spec, commandSpec(command, options, stdin, resolved.shell, target.sudo), token)
+    return this.#execute(options, ({ stdin, token, input, within }) => {
+      const start = (resolved: ResolvedTarget, over?: { spent: number }): Promise<ExecOutcome> => {
+        const { shell } = resolved
+        const spec = commandSpec(command, options, stdin, { shell, sudo: target.sudo, ...over })
+        const running = this.#native.exec(resolved.spec, spec, token, input)
         this.#warmer.noteUse(resolved)
         return running
       }
-      const resolving = this.#resolve(target)
-      return resolving instanceof Promise ? resolving.then(start) : start(resolving)
+      const resolving = this.#resolve(target, within)
+      return resolving instanceof Promise ? resolving.then((resolved) => start(resolved, { spent: spent(within) })) : start(resolving)
     })
   }
 
   async #execute(options: CheckedExecOptions, start: Starter): Promise<ExecOutcome> {
+    const within = patience(options)
     const link = linkAbort(options.signal)
     try {
-      const input = readStdin(options.stdin, options.signal)
-      const stdin = input instanceof Promise ? await input : input
-      return await this.#perform(async () => {
-        const outcome = await start(stdin, link.token)
+      return await feeding(options.stdin, link.token, (given) => this.#perform(async () => {
+        const outcome = await start({ ...given, within })
         if (outcome.output !== undefined) this.#meter.countCommand()
         return outcome
-      })
+      }))
     } finally {
       link.unlink()
     }

@@ -1,7 +1,9 @@
-import { type ConfigRecord, resolveSshConfig } from '../binding'
+import { type ConfigOutcome, type ConfigRecord, resolveSshConfig } from '../binding'
 import { InvalidUsageError, errorFromFailure } from '../errors'
 import { MOST_HOPS, type CheckedHop, type CheckedTarget } from '../options'
 import type { HostPoolConfig } from '../types'
+import { linkAbort } from './abort'
+import { type Patience, spent } from './patience'
 
 /** A target to which the configuration has added what it did not say itself. */
 export interface ConfiguredTarget extends CheckedTarget {
@@ -17,10 +19,10 @@ export interface ConfiguredTarget extends CheckedTarget {
  * The hosts on the way to a target, and the target itself at the end. What a target says wins over the configuration. Files
  * are read only for those that ask for it; without any, the answer is there at once.
  */
-export function wayTo(target: CheckedTarget): ConfiguredTarget[] | Promise<ConfiguredTarget[]> {
+export function wayTo(target: CheckedTarget, within: Patience): ConfiguredTarget[] | Promise<ConfiguredTarget[]> {
   const asks = (one: CheckedHop): boolean => 'sshConfig' in one && isAsked(one)
   const all = chain(target)
-  return all.some(asks) ? configuredWay(target, 0) : all.flatMap((one) => plain(one))
+  return all.some(asks) ? configuredWay(target, within, 0) : all.flatMap((one) => plain(one))
 }
 
 /** The target behind its own hops and their hops, without any configuration. */
@@ -33,14 +35,14 @@ const plain = (one: CheckedHop): ConfiguredTarget => ({ ...one })
 
 const isAsked = ({ sshConfig }: CheckedTarget): boolean => sshConfig !== undefined && sshConfig !== false
 
-async function configuredWay(target: CheckedTarget, depth: number): Promise<ConfiguredTarget[]> {
+async function configuredWay(target: CheckedTarget, within: Patience, depth: number): Promise<ConfiguredTarget[]> {
   if (depth > MOST_HOPS) throw leadsInCircles(target)
-  const configured = isAsked(target) ? await configure(target) : { ...target }
+  const configured = isAsked(target) ? await configure(target, within) : { ...target }
   const way: ConfiguredTarget[] = []
   for (const hop of hopsOf(configured)) {
     const own = asTarget(hop, target)
     // Only the first one is reached as its own configuration says; the others are reached from the one before.
-    const to = way.length === 0 ? await configuredWay(own, depth + 1) : [isAsked(own) ? await configure(own) : { ...own }]
+    const to = way.length === 0 ? await configuredWay(own, within, depth + 1) : [isAsked(own) ? await configure(own, within) : { ...own }]
     way.push(...to)
     if (way.length > MOST_HOPS) throw leadsInCircles(target)
   }
@@ -59,12 +61,10 @@ function hopsOf(target: ConfiguredTarget): CheckedHop[] {
   return said.map((hop) => ({ ...hop, isAddress: true }))
 }
 
-async function configure(target: CheckedTarget): Promise<ConfiguredTarget> {
-  const { host, username, port, controlPath, sshConfig, sshConfigExec } = target
-  const { resolved, failure } = await resolveSshConfig({
-    host, username, port, controlPath, exec: sshConfigExec ?? false, ...(typeof sshConfig === 'string' ? { file: sshConfig } : {}),
-  })
-  if (failure !== undefined) throw errorFromFailure(failure)
+async function configure(target: CheckedTarget, within: Patience): Promise<ConfiguredTarget> {
+  const { host } = target
+  const { resolved, failure } = await ask(target, within)
+  if (failure !== undefined) throw errorFromFailure(failure, { reason: within.signal?.reason })
   if (resolved === undefined) throw new TypeError('the engine answered with neither configuration nor failure')
   return {
     ...target,
@@ -86,6 +86,19 @@ function sharing(target: CheckedTarget, said: ConfigRecord): Partial<ConfiguredT
     ...(controlMaster === undefined ? {} : { controlMaster }),
     ...(said.controlPath === undefined ? {} : { controlPath: said.controlPath, controlPathExpanded: true }),
     ...('controlPersist' in target || persist === undefined ? {} : { controlPersist: persist }),
+  }
+}
+
+async function ask(target: CheckedTarget, within: Patience): Promise<ConfigOutcome> {
+  const { host, username, port, controlPath, sshConfig, sshConfigExec } = target
+  const file = typeof sshConfig === 'string' ? { file: sshConfig } : {}
+  const query = { host, username, port, controlPath, exec: sshConfigExec ?? false, ...file }
+  const { timeout = 0, signal } = within
+  const link = linkAbort(signal)
+  try {
+    return await resolveSshConfig(query, link.token, timeout === 0 ? undefined : timeout, spent(within))
+  } finally {
+    link.unlink()
   }
 }
 

@@ -1,40 +1,44 @@
-import { Readable, addAbortSignal } from 'node:stream'
-import { InvalidUsageError } from '../errors'
+import type { Readable } from 'node:stream'
+import { TimeoutExceededError, XecNativeError } from '../errors'
+import { chunkOf, stdinError } from '../process/feed'
 import { abortError } from './abort'
+import { type Patience, spent } from './patience'
 
 type Input = string | Buffer | undefined
 
 /**
- * The whole input of a command. A stream is read to its end: commands are buffered, streams come later. What is there
- * already is given at once, not by a promise, so that a command takes its place in the order of the calls.
+ * The whole of a stream, for more than one command; what is there already is given at once. Within the caller's patience:
+ * a stream may have no end.
  */
-export function readStdin(stdin: Input | Readable, signal: AbortSignal | undefined): Input | Promise<Input> {
+export function readStdin(stdin: Input | Readable, patience: Patience): Input | Promise<Input> {
   if (stdin === undefined || typeof stdin === 'string' || Buffer.isBuffer(stdin)) return stdin
-  return readStream(stdin, signal)
+  return readStream(stdin, patience)
 }
 
-async function readStream(stdin: Readable, signal: AbortSignal | undefined): Promise<Buffer> {
+async function readStream(stdin: Readable, patience: Patience): Promise<Buffer> {
+  const { signal, timeout } = patience
+  const giveUp = (reason: XecNativeError): void => { stdin.destroy(reason) }
+  const abort = (): void => { if (signal !== undefined) giveUp(abortError(signal)) }
+  const timer = timeout === undefined || timeout === 0
+    ? undefined
+    : setTimeout(() => { giveUp(tooLate(timeout)) }, timeout - spent(patience))
+  if (signal?.aborted === true) abort()
+  signal?.addEventListener('abort', abort, { once: true })
   try {
-    return await collect(signal === undefined ? stdin : addAbortSignal(signal, stdin))
+    const chunks: Buffer[] = []
+    for await (const chunk of stdin) chunks.push(chunkOf(chunk))
+    return Buffer.concat(chunks)
   } catch (cause) {
-    if (signal?.aborted === true) throw abortError(signal)
-    throw new InvalidUsageError({
-      code: 'ESTDIN', kind: 'invalid-usage', reached: false, cause,
-      message: 'Reading the stdin stream failed, so the command was not started',
-    })
+    throw cause instanceof XecNativeError ? cause : stdinError(cause, false)
+  } finally {
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', abort)
   }
 }
 
-async function collect(stream: Readable): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  for await (const chunk of stream) {
-    chunks.push(toBuffer(chunk))
-  }
-  return Buffer.concat(chunks)
-}
-
-function toBuffer(chunk: unknown): Buffer {
-  if (typeof chunk === 'string') return Buffer.from(chunk)
-  if (chunk instanceof Uint8Array) return Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
-  throw new TypeError('the stream gave something that is neither text nor bytes')
+function tooLate(limit: number): TimeoutExceededError {
+  return new TimeoutExceededError({
+    code: 'ETIMEDOUT', kind: 'timeout', phase: 'queue', reached: false, limit,
+    message: `Reading the stdin stream timed out after ${limit} ms, so the command was not started`,
+  })
 }

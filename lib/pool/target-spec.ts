@@ -5,6 +5,7 @@ import type { CheckedTarget } from '../options'
 import type { HostPoolConfig } from '../types'
 import { removeSocketsAtExit } from './control-sockets'
 import type { HostRules } from './host-rules'
+import type { Patience } from './patience'
 import { prompterSpec } from './prompter'
 import { verifierSpec } from './host-key-verifier'
 import { hostSettings } from './settings'
@@ -24,8 +25,8 @@ export interface ResolvedTarget {
 export type Shell = 'login' | 'persistent'
 
 /** At once, unless files have to be read for it. */
-export function resolveTarget(target: CheckedTarget, rules: HostRules): ResolvedTarget | Promise<ResolvedTarget> {
-  const way = wayTo(target)
+export function resolveTarget(target: CheckedTarget, rules: HostRules, within: Patience): ResolvedTarget | Promise<ResolvedTarget> {
+  const way = wayTo(target, within)
   return way instanceof Promise ? way.then((found) => resolved(found, rules)) : resolved(way, rules)
 }
 

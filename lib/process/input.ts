@@ -3,8 +3,8 @@ import type { NativeProcess } from '../binding'
 
 /** stdin of a command. A command that reads no more closes it, without an error: commands may stop reading. */
 export function inputStream(native: Promise<NativeProcess>): Writable {
-  const send = (data: Buffer, callback: () => void): void => {
-    native.then((process) => process.write(data)).then((open) => {
+  const send = (pieces: Buffer[], callback: () => void): void => {
+    native.then((process) => process.write(pieces)).then((open) => {
       callback()
       if (!open) stream.destroy()
     }, () => {
@@ -15,8 +15,8 @@ export function inputStream(native: Promise<NativeProcess>): Writable {
   }
   const stream = new Writable({
     highWaterMark: 256 * 1024,
-    write(chunk: Buffer, _encoding, callback) { send(chunk, callback) },
-    writev(chunks, callback) { send(Buffer.concat(chunks.map(({ chunk }) => chunk as Buffer)), callback) },
+    write(chunk: Buffer, _encoding, callback) { send([chunk], callback) },
+    writev(chunks, callback) { send(chunks.map(({ chunk }) => chunk as Buffer), callback) },
     final(callback) { end(callback) },
     destroy(error, callback) { end(() => { callback(error) }) },
   })

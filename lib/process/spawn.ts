@@ -1,8 +1,9 @@
-import { finished } from 'node:stream'
+import type { Writable } from 'node:stream'
 import { CancelToken, type NativeProcess, type CommandSpec } from '../binding'
-import { InvalidUsageError, errorFromFailure } from '../errors'
+import { errorFromFailure } from '../errors'
 import type { CheckedSpawnOptions } from '../options'
 import type { SpawnResult } from '../types'
+import { Feed, type Inlet } from './feed'
 import { type Start, RemoteProcess } from './remote-process'
 
 /** What starts commands. */
@@ -21,23 +22,21 @@ export function spawnProcess(spawner: Spawner, command: string, options: Checked
   if (signal?.aborted === true) cancel()
   signal?.addEventListener('abort', cancel, { once: true })
   const native = spawner.start(spawnSpec(command, options), token)
-  const source = typeof stdin === 'object' && !Buffer.isBuffer(stdin) ? stdin : undefined
-  const broken: { cause?: unknown } = {}
-  const done = ending({ command, host, native }, { signal, broken }, spawner.settled)
+  const fed: { by?: Feed } = {}
+  const done = ending({ command, host, native }, { signal, fed }, spawner.settled)
     .finally(() => { signal?.removeEventListener('abort', cancel) })
   const process = new RemoteProcess({ command, host, native, done, token, encoding })
-  if (source !== undefined) {
-    // Destroyed without an error it would otherwise never end, and the command wait for ever.
-    finished(source, { writable: false }, (cause) => {
-      if (cause == null) return
-      broken.cause = cause
-      cancel()
-    })
-    source.pipe(process.stdin)
-  } else if (stdin !== undefined) {
-    process.stdin.end()
-  }
+  if (stdin === undefined) return process
+  if (typeof stdin === 'string' || Buffer.isBuffer(stdin)) process.stdin.end()
+  else fed.by = new Feed(stdin, inletOf(process.stdin), cancel)
   return process
+}
+
+function inletOf(stdin: Writable): Inlet {
+  return {
+    write: (data) => new Promise((resolve) => { stdin.write(data, () => { resolve(!stdin.destroyed) }) }),
+    end: () => { stdin.end() },
+  }
 }
 
 function spawnSpec(command: string, { cwd, env, timeout, priority, pty, stdin }: CheckedSpawnOptions): CommandSpec {
@@ -50,20 +49,19 @@ function spawnSpec(command: string, { cwd, env, timeout, priority, pty, stdin }:
 
 interface Reasons {
   signal: AbortSignal | undefined
-  /** Why reading the stdin stream failed. */
-  broken: { cause?: unknown }
+  /** Where stdin comes from a stream. */
+  fed: { by?: Feed }
 }
 
 async function ending(
-  { command, host, native }: Pick<Start, 'command' | 'host' | 'native'>, { signal, broken }: Reasons,
+  { command, host, native }: Pick<Start, 'command' | 'host' | 'native'>, { signal, fed }: Reasons,
   settled: Spawner['settled'],
 ): Promise<SpawnResult> {
   let completed = false
   try {
     const { output, failure } = await (await native).finished()
     completed = output !== undefined
-    if (failure !== undefined && broken.cause !== undefined) throw stdinError(broken.cause, failure.reached)
-    if (failure !== undefined) throw errorFromFailure(failure, { command, reason: signal?.reason })
+    if (failure !== undefined) throw fed.by?.error(failure.reached) ?? errorFromFailure(failure, { command, reason: signal?.reason })
     if (output === undefined) throw new TypeError('the engine answered with neither output nor failure')
     const { exitCode, signal: killedBy, duration, queued, connect, run } = output
     return {
@@ -71,13 +69,7 @@ async function ending(
       ok: exitCode === 0 && killedBy === undefined, duration, timings: { queued, connect, run },
     }
   } finally {
+    void fed.by?.stop()
     settled(completed)
   }
-}
-
-function stdinError(cause: unknown, reached: boolean | undefined): InvalidUsageError {
-  return new InvalidUsageError({
-    code: 'ESTDIN', kind: 'invalid-usage', phase: 'run', cause, ...(reached === undefined ? {} : { reached }),
-    message: 'Reading the stdin stream failed, so the command was ended',
-  })
 }

@@ -2,6 +2,7 @@ import type { ExecOutcome, NativeSession } from '../binding'
 import { checkCommand, checkExecuteOptions } from '../options'
 import { linkAbort } from '../pool/abort'
 import { commandSpec } from '../pool/command-spec'
+import { feeding } from '../pool/fed'
 import { settle } from '../pool/settle'
 import type { CommandResult, ExecuteOptions } from '../types'
 
@@ -42,8 +43,8 @@ export class ShellSession implements AsyncDisposable {
   }
 
   /**
-   * Runs a command in the shell, with empty stdin, and resolves with how it ended, whatever its exit code. Rejects when it
-   * could not be run to its end; whatever ends a command early (timeout, signal, maxBuffer) ends the session.
+   * Runs a command in the shell and resolves with how it ended, whatever its exit code. Rejects when it could not be run to
+   * its end; whatever ends a command early (timeout, signal, maxBuffer, a stdin stream that fails) ends the session.
    */
   execute(command: string, options: ExecuteOptions & { encoding: 'buffer' }): Promise<CommandResult<Buffer>>
   execute(command: string, options?: ExecuteOptions & { encoding?: BufferEncoding }): Promise<CommandResult>
@@ -67,11 +68,11 @@ export class ShellSession implements AsyncDisposable {
   async #run(command: string, options: ExecuteOptions): Promise<ExecOutcome> {
     const link = linkAbort(options.signal)
     try {
-      return await this.#host.perform(async () => {
-        const outcome = await this.#native.execute(commandSpec(command, options, undefined), link.token)
+      return await feeding(options.stdin, link.token, ({ stdin, token, input }) => this.#host.perform(async () => {
+        const outcome = await this.#native.execute(commandSpec(command, options, stdin), token, input)
         if (outcome.output !== undefined) this.#host.completed()
         return outcome
-      })
+      }))
     } finally {
       link.unlink()
     }

@@ -14,11 +14,11 @@ export interface ExecOptions {
   /** Remote directory; a command whose directory is missing fails and does not run. */
   cwd?: string
   env?: Record<string, string>
-  /** A stream is read to its end before the command starts. */
+  /** A stream goes to the command as it comes; when it fails the command is ended, and what is left of it is destroyed. */
   stdin?: string | Buffer | Readable
   /** 'utf8'; 'buffer' leaves the bytes alone. */
   encoding?: BufferEncoding | 'buffer'
-  /** Milliseconds for the whole call, waiting and connecting included; 0 or absent = no limit. */
+  /** Milliseconds for the whole call, reading configuration, waiting and connecting included; 0 or absent = no limit. */
   timeout?: number
   signal?: AbortSignal
   /** 10 MiB for each of stdout and stderr; more is an error (EMAXBUFFER). */

@@ -1,3 +1,5 @@
+import type { Readable } from 'node:stream'
+
 /** For `pool.session()`. */
 export interface SessionOptions {
   /** Where the shell starts; the session is refused when it cannot be changed to. */
@@ -13,6 +15,11 @@ export interface SessionOptions {
 
 /** For `session.execute()`. Directory and variables are the shell's own: `cd` and `export` change them. */
 export interface ExecuteOptions {
+  /**
+   * Empty. A stream goes to the command as it comes. Needs a channel of its own and a FIFO in the server's /tmp for as long as
+   * the command runs: a few round trips more, where a here-document in the command costs none.
+   */
+  stdin?: string | Buffer | Readable
   /** 'utf8'; 'buffer' leaves the bytes alone. */
   encoding?: BufferEncoding | 'buffer'
   /** Milliseconds from the call, waiting for earlier commands included; 0 or absent = no limit. It ends the session. */

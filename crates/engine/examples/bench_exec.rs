@@ -91,8 +91,7 @@ impl Bench {
 
     /// As many connections as commands, for one command each: a deadline that is now lets everybody run one.
     async fn fresh(&self, task: &Task) -> Vec<Tally> {
-        let config =
-            HostConfig { max_connections: task.at_once, channels_per_connection: 1, ..HostConfig::default() };
+        let config = HostConfig { max_connections: task.at_once, channels_per_connection: 1, ..HostConfig::default() };
         let bench = Self::over(Arc::clone(&self.target), config);
         let tallies = bench.all(task, Instant::now()).await;
         bench.pool.shut_down().await;

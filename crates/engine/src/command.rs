@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use crate::input::InputStream;
@@ -28,6 +29,8 @@ pub struct Command {
     pub sudo: Option<Sudo>,
     /// From the call to the last byte. On expiry the remote process is ended.
     pub timeout: Option<Duration>,
+    /// How much of that is over, because the call had to find out first where to run it.
+    pub spent: Duration,
     /// The most bytes kept of each stream before the command is ended.
     pub max_buffer: usize,
     /// Keep a copy of both streams in arrival order as well.
@@ -36,6 +39,14 @@ pub struct Command {
     pub retry_lost_connection: bool,
     /// Higher first; equal priorities are first come, first served.
     pub priority: i32,
+}
+
+impl Command {
+    /// When the call began.
+    pub fn started(&self) -> Instant {
+        let now = Instant::now();
+        now.checked_sub(self.spent).unwrap_or(now)
+    }
 }
 
 /// As whom a command runs, and how sudo is persuaded.

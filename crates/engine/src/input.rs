@@ -26,12 +26,20 @@ impl InputSender {
     /// Resolves when there is room for more; to `false` when the command reads no more. The piece keeps its place even
     /// when the future is not polled at once only if the caller sends one piece at a time.
     pub fn send(&self, data: Bytes) -> impl Future<Output = bool> + Send + use<> {
+        self.send_all(vec![data])
+    }
+
+    /// As [`send`](Self::send), of several pieces.
+    pub fn send_all(&self, pieces: Vec<Bytes>) -> impl Future<Output = bool> + Send + use<> {
         let sender = self.0.lock().clone();
         async move {
-            match sender {
-                Some(sender) => sender.send(data).await.is_ok(),
-                None => false,
+            let Some(sender) = sender else { return false };
+            for data in pieces {
+                if sender.send(data).await.is_err() {
+                    return false;
+                }
             }
+            true
         }
     }
 

@@ -10,10 +10,10 @@ import {
 } from './config'
 import { EventHub } from '../../events'
 import { EventBridge, type SSHAdapterEvents, stamp } from './events'
-import type { ExecutionResult } from './execution-result'
-import { contractError, tunnelError } from './failures'
+import type { ExecutionResult, ResultFields } from './execution-result'
+import { contractError } from './failures'
 import { type FileJob, requireComplete, transferFiles } from './files'
-import { runLive } from './live'
+import { isLive, runLive } from './live'
 import { type ConnectionPoolMetrics, connectionPoolMetrics } from './metrics'
 import { cutShortFields, endedFields, maskPartialOutput } from './outcome'
 import { type Shapes, nativeShapes } from './shapes'
@@ -161,15 +161,14 @@ export class SSHAdapter extends EventHub<SSHAdapterEvents> implements AsyncDispo
     throw this.#shapes.adapterError('execute', new Error('SSH connection options not provided'), 'invalid-usage')
   }
 
-  async #run(call: Call): ReturnType<typeof endedFields> {
+  async #run(call: Call): Promise<ResultFields> {
     try {
       this.emitSafely('ssh:execute', { ...stamp(), host: call.target.host, command: call.failed.command })
-      const { onSpawn } = call.command
-      const ended = onSpawn === undefined
-        ? await this.#pool.exec(call.target, call.line, execOptions(call))
-        : await runLive(this.#pool, call, onSpawn)
+      const ended = isLive(call)
+        ? await runLive(this.#pool, call)
+        : await this.#pool.exec(call.target, call.line, execOptions(call))
       this.#targets.note(call.line, call.target, ended.ok)
-      return await endedFields(call, ended)
+      return endedFields(call, ended)
     } catch (error) {
       const cutShort = cutShortFields(call, error)
       if (cutShort !== undefined) return cutShort
@@ -187,7 +186,7 @@ export class SSHAdapter extends EventHub<SSHAdapterEvents> implements AsyncDispo
     try {
       return announceTunnel(await open(host), this.#tunnels, { announce: (event, ...args) => { this.emitSafely(event, ...args) } })
     } catch (error) {
-      throw tunnelError(operation, error, host.host, this.#shapes)
+      throw contractError(error, { operation, host: host.host }, this.#shapes)
     }
   }
 

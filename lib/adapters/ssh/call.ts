@@ -11,7 +11,7 @@ export interface Call {
   mask: Mask
   line: string
   target: SSHTarget
-  failed: FailedCommand
+  failed: FailedCommand & { command: string; timeout: number }
   startedAt: Date
 }
 

@@ -3,7 +3,7 @@ import type { SSHTarget } from '../../types'
 import type { SpawnHandle } from './live'
 import { quote } from './quote'
 
-/** Where stdout or stderr goes. Everything but 'pipe' gets it when the command has ended. */
+/** Where stdout or stderr goes. 'inherit', a Writable and a function get it while the command runs, and the result does not. */
 export type OutputTarget = 'pipe' | 'ignore' | 'inherit' | Writable | ((text: string) => void)
 
 /** `$.ssh({...})`'s options as they arrive at an adapter. */

@@ -1,4 +1,5 @@
 import { anything, boolean, duration, environment, integer, nonEmptyText, positiveDuration, text } from '../../options/checks'
+import { textEncoding } from '../../options/exec'
 import { hostConfig } from '../../options/host-config'
 import { type Check, shape } from '../../options/schema'
 import { targetFields } from '../../options/target'
@@ -53,14 +54,9 @@ export interface SSHAdapterConfig {
    */
   multiplexing?: { enabled?: boolean; controlPath?: string; controlPersist?: string | number | boolean }
   /** For every command whose target does not say otherwise. File transfers are the login user's. */
-  sudo?: AdapterSudo
+  sudo?: AdapterSudo | false | null
   /** `concurrency`: 5 files at a time in `uploadDirectory`. Not enabled, file transfers are refused. */
   sftp?: { enabled?: boolean; concurrency?: number }
-}
-
-const encoding: Check<BufferEncoding> = (value, option) => {
-  if (typeof value === 'string' && Buffer.isEncoding(value)) return value
-  throw new InvalidOptionError(option, 'expected an encoding Node.js knows')
 }
 
 const patterns: Check<RegExp[]> = (value, option) => {
@@ -89,12 +85,17 @@ const persistence = asGiven<NonNullable<SSHTarget['controlPersist']>>(targetFiel
 const jumpHost = asGiven<NonNullable<SSHTarget['jumpHost']>>(targetFields.jumpHost)
 const proxy = asGiven<NonNullable<SSHTarget['proxy']>>(targetFields.proxy)
 
+const sudoOptions = shape({ ...sudoFields, method: passwordMethod, prompt: text, secureHandler: anything })
+
+/** As for a target, `false` and `null` ask for nothing. */
+const sudo: Check<AdapterSudo> = (value, option) => (value === false || value === null ? { enabled: false } : sudoOptions(value, option))
+
 export const checkAdapterConfig: Check<SSHAdapterConfig> = shape({
   defaultTimeout: duration,
   defaultCwd: nonEmptyText,
   defaultEnv: environment,
   defaultShell: textOr(boolean),
-  encoding,
+  encoding: textEncoding,
   maxBuffer: integer(0, Number.MAX_SAFE_INTEGER),
   throwOnNonZeroExit: boolean,
   sensitiveDataMasking: shape({ enabled: boolean, patterns, replacement: text }),
@@ -109,7 +110,7 @@ export const checkAdapterConfig: Check<SSHAdapterConfig> = shape({
   hostKeyChecking,
   knownHostsPath,
   multiplexing: shape({ enabled: boolean, controlPath, controlPersist: persistence }),
-  sudo: shape({ ...sudoFields, method: passwordMethod, prompt: text, secureHandler: anything }),
+  sudo,
   sftp: shape({ enabled: boolean, concurrency: integer(1, 1_000) }),
 })
 
@@ -147,7 +148,7 @@ export function withDefaults(target: SSHTarget, config: ResolvedAdapterConfig): 
     ...given({ hostKeyChecking: config.hostKeyChecking, knownHostsPath: config.knownHostsPath }),
     ...sharing(config.multiplexing),
     ...given(target),
-    ...sudo(target.sudo, config.sudo),
+    ...elevation(target.sudo, config.sudo),
     host: target.host,
     poolConfig: {
       ...given({ connectionTimeout: readyTimeout, keepAliveCountMax: keepaliveCountMax }),
@@ -164,8 +165,8 @@ function sharing(multiplexing: SSHAdapterConfig['multiplexing']): Partial<SSHTar
   return given({ controlMaster: 'auto' as const, controlPath: path, controlPersist: persist })
 }
 
-function sudo(own: SudoOptions | undefined, defaults: AdapterSudo = {}): Pick<SSHTarget, 'sudo'> {
-  const { enabled = false, user, password, method, passwordMethod = method } = defaults
+function elevation(own: SudoOptions | undefined, defaults: SSHAdapterConfig['sudo']): Pick<SSHTarget, 'sudo'> {
+  const { enabled = false, user, password, method, passwordMethod = method } = defaults || {}
   if (own === undefined && !enabled) return {}
   // What is no object is left for the check of the target to refuse.
   if (own !== undefined && (typeof own !== 'object' || (own as unknown) === null)) return {}

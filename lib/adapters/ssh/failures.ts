@@ -6,10 +6,11 @@ import type { Shapes } from './shapes'
 export interface FailedCommand {
   /** The adapter's method; 'execute' by default. */
   operation?: string
-  command: string
   host: string
+  /** Of a command, which alone has a time limit of its own. */
+  command?: string
   /** Milliseconds; 0 = no limit */
-  timeout: number
+  timeout?: number
 }
 
 const CONNECTING: ReadonlySet<string | undefined> = new Set(['dial', 'handshake', 'authenticate'])
@@ -32,8 +33,9 @@ export function contractError(error: unknown, failed: FailedCommand, shapes: Sha
 }
 
 function nativeError(error: XecNativeError, failed: FailedCommand, shapes: Shapes): Error {
-  if (isCommandTimeout(error, failed.timeout)) {
-    return shapes.timeoutError(failed.command, limitOf(error) ?? failed.timeout, error)
+  const { command, timeout } = failed
+  if (command !== undefined && timeout !== undefined && isCommandTimeout(error, timeout)) {
+    return shapes.timeoutError(command, limitOf(error) ?? timeout, error)
   }
   if (CONNECTING.has(error.phase) || isAboutTarget(error)) {
     return shapes.connectionError(failed.host, error)
@@ -57,13 +59,4 @@ function detailed(error: Error, native: XecNativeError): Error {
   }
   Object.defineProperty(error, 'cause', { value: native, enumerable: false, configurable: true, writable: true })
   return error
-}
-
-/** The error of a tunnel that could not be opened. */
-export function tunnelError(operation: string, error: unknown, host: string, shapes: Shapes): Error {
-  if (!(error instanceof XecNativeError)) {
-    return shapes.adapterError(operation, error instanceof Error ? error : new Error(String(error)), 'unknown')
-  }
-  const connecting = CONNECTING.has(error.phase) || isAboutTarget(error)
-  return detailed(connecting ? shapes.connectionError(host, error) : shapes.adapterError(operation, error, error.kind), error)
 }

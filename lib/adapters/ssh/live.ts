@@ -1,9 +1,11 @@
 import { PassThrough, type Readable, type Writable } from 'node:stream'
 import { MaxBufferError, XecNativeError } from '../../errors'
 import type { SSHConnectionPool } from '../../pool'
+import { patience, patiently } from '../../pool/patience'
 import type { RemoteProcess } from '../../process'
 import type { CommandResult } from '../../types'
 import { type Call, execOptions } from './call'
+import { deliver, goesOn } from './outlet'
 
 /** What @xec-sh/core gets of a running command, for `for await` and `kill()`. */
 export interface SpawnHandle {
@@ -14,31 +16,44 @@ export interface SpawnHandle {
   kill: (signal?: NodeJS.Signals | number) => boolean
 }
 
+/** Does the caller want something of the command before it has ended? */
+export function isLive({ command: { onSpawn, stdout, stderr } }: Call): boolean {
+  return onSpawn !== undefined || goesOn(stdout) || goesOn(stderr)
+}
+
 /**
- * Runs a command whose caller wants its streams while it runs, and collects its output all the same. The handle's streams
- * hold no more than `maxBuffer`, so a caller that does not read them holds up nothing.
+ * Runs a command whose caller wants its streams while it runs. Output that goes on to a Writable or function is not
+ * collected, and comes at the Writable's pace; the rest is, all the same. The handle's streams hold no more than
+ * `maxBuffer`, so a caller that does not read them holds up nothing.
  */
-export async function runLive(pool: SSHConnectionPool, call: Call, onSpawn: (handle: SpawnHandle) => void): Promise<CommandResult<Buffer>> {
-  const { cwd, env, stdin, timeout, signal, maxBuffer = Number.POSITIVE_INFINITY } = execOptions(call)
+export async function runLive(pool: SSHConnectionPool, call: Call): Promise<CommandResult<Buffer>> {
+  const options = execOptions(call)
+  const { cwd, env, stdin, timeout, signal, maxBuffer = Number.POSITIVE_INFINITY } = options
+  const within = patience(options)
   const overflow = new AbortController()
   const process = pool.spawn(call.target, call.line, {
     cwd, env, timeout, stdin: stdin ?? '',
     signal: signal === undefined ? overflow.signal : AbortSignal.any([signal, overflow.signal]),
   })
-  const { collected, output } = collect(process, maxBuffer, overflow)
+  const { collected, delivered, output } = collect(process, call, maxBuffer, overflow)
   try {
-    onSpawn({ stdin: null, ...collected, kill: (name) => process.kill(name) })
+    call.command.onSpawn?.({ stdin: null, ...collected, kill: (name) => process.kill(name) })
   } catch (error) {
     // Nobody else could end it.
     overflow.abort(error)
     throw error
   }
   try {
-    const ended = { ...await process.done, ...await output() }
+    const done = await process.done
+    // It has ended, but who takes its output may take it for ever.
+    await patiently(delivered, within)
+    const ended = { ...done, ...await output() }
     // A short command may have ended before it could be cut short.
     overflow.signal.throwIfAborted()
     return ended
   } catch (cause) {
+    if (goesOn(call.command.stdout)) process.stdout.destroy()
+    if (goesOn(call.command.stderr)) process.stderr.destroy()
     const error: unknown = overflow.signal.aborted ? overflow.signal.reason : cause
     if (error instanceof XecNativeError) keepOutput(error, await output())
     throw error
@@ -48,15 +63,26 @@ export async function runLive(pool: SSHConnectionPool, call: Call, onSpawn: (han
 interface Collecting {
   /** Copies of the command's streams. */
   collected: { stdout: PassThrough; stderr: PassThrough }
+  /** Resolves when what goes elsewhere has got there. Never rejects: what fails ends the command. */
+  delivered: Promise<unknown>
   /** All that came, once the streams have ended. */
   output: () => Promise<Pick<CommandResult<Buffer>, 'stdout' | 'stderr' | 'stdall'>>
 }
 
-function collect(process: RemoteProcess, maxBuffer: number, overflow: AbortController): Collecting {
+const own = { stdout: process.stdout, stderr: process.stderr }
+
+function collect(process: RemoteProcess, call: Call, maxBuffer: number, overflow: AbortController): Collecting {
   const all: Buffer[] = []
   const collected = { stdout: new PassThrough(), stderr: new PassThrough() }
   const parts = { stdout: [] as Buffer[], stderr: [] as Buffer[] }
+  const delivered: Promise<void>[] = []
   for (const name of ['stdout', 'stderr'] as const) {
+    const target = call.command[name]
+    if (goesOn(target)) {
+      collected[name].end()
+      delivered.push(deliver(process[name], target, own[name], call).catch((error: unknown) => { overflow.abort(error) }))
+      continue
+    }
     let size = 0
     process[name].on('data', (chunk: Buffer) => {
       const kept = chunk.subarray(0, Math.max(0, maxBuffer - size))
@@ -70,6 +96,7 @@ function collect(process: RemoteProcess, maxBuffer: number, overflow: AbortContr
   }
   return {
     collected,
+    delivered: Promise.all(delivered),
     output: async () => {
       // It has ended; what it printed may still be on its way to us.
       await Promise.all([closed(process.stdout), closed(process.stderr)])

@@ -4,13 +4,14 @@ import type { CommandResult } from '../../types'
 import type { Call } from './call'
 import type { ResultFields } from './execution-result'
 import { isCommandTimeout } from './failures'
-import { deliver } from './output'
 
-/** The fields of the result for a command that ran to its end. */
-export async function endedFields(call: Call, ended: CommandResult<Buffer>): Promise<ResultFields> {
+const NOTHING = Buffer.alloc(0)
+
+/** The fields of the result for a command that ran to its end. What went elsewhere is not in them. */
+export function endedFields(call: Call, ended: CommandResult<Buffer>): ResultFields {
   const { mask, command, config: { encoding } } = call
-  const stdout = await deliver(ended.stdout, command.stdout, process.stdout, mask, encoding)
-  const stderr = await deliver(ended.stderr, command.stderr, process.stderr, mask, encoding)
+  const stdout = command.stdout === 'ignore' ? NOTHING : ended.stdout
+  const stderr = command.stderr === 'ignore' ? NOTHING : ended.stderr
   const { stdall = stdout } = ended
   return {
     ...commonFields(call),

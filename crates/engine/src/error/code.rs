@@ -31,6 +31,7 @@ impl Error {
             Self::Sudo { .. } => "ESUDO",
             Self::ShellEnded => "ESHELLENDED",
             Self::SessionClosed { .. } => "ESESSIONCLOSED",
+            Self::NoStdin { .. } => "ESTDIN",
             Self::NoExitStatus => "ENOSTATUS",
             Self::PoolExhausted { .. } | Self::QueueFull { .. } => "EPOOLEXHAUSTED",
             Self::PoolClosed { .. } => "EPOOLCLOSED",

@@ -71,6 +71,7 @@ impl Error {
             Self::NoCommonAlgorithm { .. }
             | Self::NoExitStatus
             | Self::ShellEnded
+            | Self::NoStdin { .. }
             | Self::PoolExhausted { .. }
             | Self::QueueFull { .. }
             | Self::Aborted { .. }

@@ -218,6 +218,9 @@ pub enum Error {
     #[error("The session is closed: {why}")]
     SessionClosed { why: Arc<str> },
 
+    #[error("stdin cannot be brought to the session's command: {why}")]
+    NoStdin { why: &'static str, phase: Phase, reached: Reached },
+
     #[error("The server closed the channel without an exit status: how the command ended is unknown")]
     NoExitStatus,
 

@@ -70,6 +70,7 @@ impl Error {
             | Self::HealthCheckFailed
             | Self::Internal { .. } => Phase::Run,
             Self::Timeout { phase, .. }
+            | Self::NoStdin { phase, .. }
             | Self::ConnectionLost { phase, .. }
             | Self::PoolClosed { phase, .. }
             | Self::Aborted { phase, .. } => *phase,

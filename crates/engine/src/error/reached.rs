@@ -12,6 +12,7 @@ impl Error {
     pub fn reached(&self) -> Reached {
         match self {
             Self::Timeout { reached, .. }
+            | Self::NoStdin { reached, .. }
             | Self::ConnectionLost { reached, .. }
             | Self::PoolClosed { reached, .. }
             | Self::Aborted { reached, .. } => *reached,

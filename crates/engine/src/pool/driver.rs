@@ -28,6 +28,7 @@ use super::queue::Place;
 use crate::error::{Cause, Error, Phase, Reached};
 use crate::events::EventBuffer;
 use crate::metrics::Metrics;
+use crate::run::{Left, probe};
 use crate::transport::{Connection, Transport};
 
 pub(super) type ConnectionOf<T> = Arc<<T as Transport>::Connection>;
@@ -595,11 +596,19 @@ async fn check_task<T: Transport>(
     health: HealthConfig,
 ) {
     let limit = health.timeout;
-    let outcome = match tokio::time::timeout(limit, connection.check(health.command.as_deref())).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err(Error::Timeout { phase: Phase::Run, limit, reached: Reached::Unknown, source: None }),
+    let judge = |outcome| inner.update(|core, now| core.checked(&key, id, outcome, now));
+    let left = match &health.command {
+        Some(command) => probe(&*connection, command, limit, judge).await,
+        None => {
+            judge(match tokio::time::timeout(limit, connection.ping()).await {
+                Ok(outcome) => outcome,
+                Err(_) => Err(Error::Timeout { phase: Phase::Run, limit, reached: Reached::Unknown, source: None }),
+            });
+            Left::Free
+        }
     };
-    inner.update(|core, now| core.checked(&key, id, outcome, now));
+    drop(connection);
+    inner.update(|core, now| core.check_over(&key, id, left, now));
 }
 
 /// Looks after idle and old connections; ends when there is nothing to look after.

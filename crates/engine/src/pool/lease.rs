@@ -145,7 +145,7 @@ impl<T: Transport> Home<T> {
         let connection = self.state.lock().connection.upgrade();
         match connection {
             Some(connection) if !connection.is_closed() => {
-                matches!(timeout(limit, connection.check(None)).await, Ok(Ok(())))
+                matches!(timeout(limit, connection.ping()).await, Ok(Ok(())))
             }
             _ => false,
         }

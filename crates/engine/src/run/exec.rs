@@ -59,7 +59,7 @@ pub(super) fn start<T: Transport>(
         Box::pin(pool.acquire(&request))
     };
     let runtime = pool.runtime().clone();
-    let run = Run { pool, request, command, started: Instant::now() };
+    let run = Run { pool, request, started: command.started(), command };
     runtime.spawn(run.run(acquiring, io, cancel, gone.0.clone(), reply));
     async move {
         let _gone = gone;
@@ -168,6 +168,23 @@ impl<T: Transport> Run<T> {
                 }
             };
             permit = next.map_err(Some)?;
+        }
+    }
+
+    /// As [`open`](Self::open), for who answers nobody.
+    pub async fn open_only(
+        &self,
+        permit: Permit<T>,
+        stop: &mut (impl Future<Output = Why> + Unpin),
+    ) -> Result<(Permit<T>, ChannelOf<T>), Error> {
+        let (mut reply, mut said) = Reply::channel();
+        match self.open(permit, stop, &mut reply).await {
+            Ok((permit, channel, _)) => Ok((permit, channel)),
+            Err(Some(error)) => Err(error),
+            Err(None) => Err(match said.try_recv() {
+                Ok(Err(failure)) => failure.error,
+                _ => Error::Internal { what: "opening a channel" },
+            }),
         }
     }
 

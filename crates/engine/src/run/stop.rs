@@ -62,6 +62,30 @@ impl Why {
     }
 }
 
+/// What has to be found out before a call can ask for a connection, unless the call is aborted or its time is over before.
+/// Of the limit, a part may be spent.
+pub async fn unless_stopped<R>(
+    work: impl Future<Output = R>,
+    cancel: Cancel,
+    limit: Option<(Duration, Duration)>,
+) -> Result<R, Error> {
+    let left = async {
+        match limit {
+            Some((limit, spent)) => {
+                tokio::time::sleep(limit.saturating_sub(spent)).await;
+                Why::TimedOut(limit)
+            }
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(Why::Aborted.error(Phase::Dial, Reached::No)),
+        why = left => Err(why.error(Phase::Dial, Reached::No)),
+        done = work => Ok(done),
+    }
+}
+
 /// Resolves when the command must end: the caller's abort, the caller's end, or its timeout, whichever comes first.
 pub(crate) async fn stopped(cancel: Cancel, gone: Cancel, timeout: Option<Duration>, started: Instant) -> Why {
     let time_is_over = async {

@@ -1,3 +1,4 @@
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::dialect::lasting;
+use super::feeder::{Fed, Feeder, starved};
 use super::nonce::Nonce;
 use super::warm::{Departed, NoShell, Ran, Warm};
 use crate::command::{Captured, Command, ExitStatus, Output, Timings};
@@ -60,7 +62,7 @@ impl Session {
         cancel: Cancel,
     ) -> Result<Self, Error> {
         let acquiring = pool.acquire(&request);
-        let run = Run { pool, request, command: first, started: Instant::now() };
+        let run = Run { pool, request, started: first.started(), command: first };
         let (answer, opened) = oneshot::channel();
         let gone = CancelOnDrop::default();
         let runtime = run.pool.runtime().clone();
@@ -85,7 +87,7 @@ impl Session {
         Self { orders, ended, alive, pid }
     }
 
-    /// Runs a command in the shell itself. Its stdin is empty.
+    /// Runs a command in the shell itself.
     pub fn execute(&self, command: Command, cancel: Cancel) -> impl Future<Output = Outcome> + Send + use<> {
         let (reply, outcome) = Reply::channel();
         let (begun, has_begun) = oneshot::channel();
@@ -145,6 +147,8 @@ impl Ended {
 /// The session's side of the channel.
 struct Shell<T: Transport> {
     pool: Arc<Pool<T>>,
+    /// For the channels that bring stdin to its commands.
+    request: Request<T>,
     warm: Warm<ChannelOf<T>>,
     permit: Permit<T>,
 }
@@ -163,19 +167,12 @@ impl<T: Transport> Shell<T> {
             why = &mut stop => return Err(why.error(run.pool.waiting_phase(&run.request.key), Reached::No)),
             permit = acquiring => permit?,
         };
-        let (mut reply, mut said) = Reply::channel();
-        let (permit, channel, _) = match run.open(permit, &mut stop, &mut reply).await {
-            Ok(opened) => opened,
-            Err(Some(error)) => return Err(error),
-            Err(None) => {
-                return Err(match said.try_recv() {
-                    Ok(Err(failure)) => failure.error,
-                    _ => Error::Internal { what: "opening a session" },
-                });
-            }
-        };
+        let (permit, channel) = run.open_only(permit, &mut stop).await?;
         match Warm::start(channel, run.command.sudo.as_ref(), &mut stop).await {
-            Ok(warm) => Self { pool: Arc::clone(&run.pool), warm, permit }.prepared(&run.command, &mut stop).await,
+            Ok(warm) => {
+                let (pool, request) = (Arc::clone(&run.pool), run.request.clone());
+                Self { pool, request, warm, permit }.prepared(&run.command, &mut stop).await
+            }
             Err((channel, problem)) => Err(failed(channel, permit, problem, &run.pool).await),
         }
     }
@@ -190,7 +187,7 @@ impl<T: Transport> Shell<T> {
             return Ok(self);
         }
         let first = Command { line: ":".to_owned(), max_buffer: usize::MAX, sudo: None, ..first.clone() };
-        let (ran, captured, reached) = self.run(&first, stop).await;
+        let (ran, captured, reached) = self.run(&first, None, stop).await;
         let problem = match ran {
             Ran::Done(0) => return Ok(self),
             Ran::Lost => lost(&self.permit, reached).await,
@@ -238,7 +235,22 @@ impl<T: Transport> Shell<T> {
         let since = Instant::now();
         let stop = stopped(cancel, gone, command.timeout, started);
         tokio::pin!(stop);
-        let (ran, captured, reached) = self.run(&command, &mut stop).await;
+        let mut feeder = None;
+        if command.stdin.is_some() || command.stdin_stream.is_some() {
+            let (pool, request) = (Arc::clone(&self.pool), self.request.clone());
+            let run = Run { pool, request, command: command.clone(), started };
+            feeder = match Feeder::open(&run, &mut stop).await {
+                Ok(feeder) => Some(feeder),
+                Err(error) => {
+                    reply.send(Err(error.into()));
+                    return None;
+                }
+            };
+        }
+        let (ran, captured, reached) = self.run(&command, feeder.as_mut(), &mut stop).await;
+        if let Some(feeder) = feeder {
+            feeder.end(&self.pool);
+        }
         let timings = Timings { connect: Duration::ZERO, queued: since - started, run: since.elapsed() };
         self.pool.metrics().run.record(timings.run);
         let (result, fate) = match ran {
@@ -247,6 +259,7 @@ impl<T: Transport> Shell<T> {
             Ran::Unknown => (Err(Error::ShellEnded), Some(Fate::Exited)),
             Ran::Lost => (Err(lost(&self.permit, reached).await), Some(Fate::Lost)),
             Ran::Stopped(why) => (Err(why.error(Phase::Run, reached)), Some(Fate::Stopped(why))),
+            Ran::Overflow(error @ Error::NoStdin { .. }) => (Err(error), Some(Fate::Starved)),
             Ran::Overflow(error) => (Err(error), Some(Fate::Overflown)),
         };
         // First of all, so that whoever has the answer finds the session closed.
@@ -263,14 +276,20 @@ impl<T: Transport> Shell<T> {
     async fn run(
         &mut self,
         command: &Command,
+        feeder: Option<&mut Feeder<T>>,
         stop: &mut (impl Future<Output = Why> + Unpin),
     ) -> (Ran, Captured, Reached) {
         let nonce = Nonce::fresh();
         let line = String::from_utf8_lossy(&compose(command)).into_owned();
         let mut capture = Capture::new(command.max_buffer, command.collect_all);
         let mut reached = Reached::No;
-        let text = lasting(self.warm.dialect, &line, &nonce);
-        let ran = self.warm.run(text, &nonce, &mut capture, &mut reached, stop).await;
+        let stdin = feeder.as_ref().map(|feeder| feeder.path.as_str());
+        let text = lasting(self.warm.dialect, &line, stdin, &nonce);
+        let running = self.warm.run(text, &nonce, &mut capture, &mut reached, stop);
+        let ran = match feeder {
+            Some(feeder) => fed(feeder, command, running).await,
+            None => running.await,
+        };
         (ran, capture.take(), reached)
     }
 
@@ -279,13 +298,15 @@ impl<T: Transport> Shell<T> {
         match fate {
             Fate::Lost => permit.suspect(),
             _ if warm.closed => permit.release(),
-            Fate::Stopped(_) | Fate::Overflown => tail::end::<T>(warm.into_channel(), permit).await,
+            Fate::Stopped(_) | Fate::Overflown | Fate::Starved => tail::end::<T>(warm.into_channel(), permit).await,
             Fate::Exited => tail::close::<T>(warm.into_channel(), permit).await,
             Fate::Asked => {
                 let mut channel = warm.into_channel();
-                // A failing write means that the connection is gone, and the shell with it.
-                let _ = channel.writer().eof().await;
-                let _ = tokio::time::timeout(FAREWELL, until_exit(&mut channel)).await;
+                let writer = channel.writer();
+                // A failing write means that the connection is gone, and the shell with it; both at once, because a line
+                // that is stuck takes nothing.
+                let parting = async { tokio::join!(writer.eof(), until_exit(&mut channel)) };
+                let _ = tokio::time::timeout(FAREWELL, parting).await;
                 tail::close::<T>(channel, permit).await;
             }
         }
@@ -300,6 +321,7 @@ enum Fate {
     Lost,
     Stopped(Why),
     Overflown,
+    Starved,
 }
 
 impl From<Departed> for Fate {
@@ -320,7 +342,24 @@ impl Fate {
             Self::Stopped(Why::TimedOut(_)) => "a command timed out, and could only be ended together with the shell",
             Self::Stopped(Why::Aborted) => "a command was aborted, and could only be ended together with the shell",
             Self::Overflown => "a command exceeded maxBuffer, and could only be ended together with the shell",
+            Self::Starved => {
+                "a command waited for a stdin that did not come, and could only be ended together with the shell"
+            }
         }
+    }
+}
+
+/// A command that is fed while it runs. One whose stdin never gets there would wait for ever, or has not run.
+async fn fed<T: Transport>(feeder: &mut Feeder<T>, command: &Command, running: impl Future<Output = Ran>) -> Ran {
+    let mut running = pin!(running);
+    let fed = tokio::select! {
+        biased;
+        ran = &mut running => return feeder.judged(ran).await,
+        fed = feeder.feed(command) => fed,
+    };
+    match fed {
+        Fed::Enough => running.await,
+        Fed::Never => Ran::Overflow(starved()),
     }
 }
 

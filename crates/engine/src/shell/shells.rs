@@ -60,7 +60,7 @@ impl<T: Transport> Shells<T> {
             .then(|| self.exec_beside(Arc::clone(&pool), request.clone(), command.clone(), cancel.clone()));
         if let Some(acquiring) = acquiring {
             let runtime = pool.runtime().clone();
-            let run = Run { pool, request, command, started: Instant::now() };
+            let run = Run { pool, request, started: command.started(), command };
             let one = One { shells: Arc::clone(&self.0), run, cancel, gone: gone.0.clone() };
             runtime.spawn(one.run(acquiring, reply));
         }
@@ -86,7 +86,7 @@ impl<T: Transport> Shells<T> {
         // What was read of a stream cannot be read again.
         let in_the_way = (self.idle() > 0 && command.stdin_stream.is_none())
             .then(|| (Arc::clone(&self.0), request.clone(), command.clone()));
-        let started = Instant::now();
+        let started = command.started();
         let first = exec(Arc::clone(&pool), request, command, cancel.clone());
         async move {
             let outcome = first.await;
@@ -98,9 +98,8 @@ impl<T: Transport> Shells<T> {
                     for shell in shells.idle.take_all() {
                         dismiss(shell).await;
                     }
-                    let limit = command.timeout;
-                    command.timeout = limit.map(|limit| limit.saturating_sub(started.elapsed()));
-                    exec(pool, request, command, cancel).await.map_err(|failure| within(failure, limit))
+                    command.spent = started.elapsed();
+                    exec(pool, request, command, cancel).await
                 }
                 _ => outcome,
             }
@@ -193,13 +192,8 @@ impl<T: Transport> One<T> {
         };
         let (channel, problem) = match Warm::start(channel, None, &mut *stop).await {
             Ok(mut shell) if shell.dialect.isolates => {
-                return match shell.tell(prepare(shell.dialect)).await {
-                    Ok(()) => Ok(Place { permit, shell, since }),
-                    Err(_) => {
-                        permit.suspect();
-                        Err(NoPlace::Plain)
-                    }
-                };
+                shell.first_do(prepare(shell.dialect));
+                return Ok(Place { permit, shell, since });
             }
             Ok(shell) => (shell.into_channel(), NoShell::Unsupported),
             Err(failed) => failed,
@@ -297,23 +291,13 @@ impl<T: Transport> One<T> {
     /// On a channel of its own, within what is left of its time.
     async fn run_plain(&self, mut reply: Reply) {
         let Run { pool, request, command, started } = &self.run;
-        let limit = command.timeout;
-        let mut command = command.clone();
-        command.timeout = limit.map(|limit| limit.saturating_sub(started.elapsed()));
+        let command = Command { spent: started.elapsed(), ..command.clone() };
         let running = exec(Arc::clone(pool), request.clone(), command, self.cancel.clone());
         let outcome = tokio::select! {
             outcome = running => outcome,
             // Dropping it is cancelling it.
             () = self.gone.cancelled() => return,
         };
-        reply.send(outcome.map_err(|failure| within(failure, limit)));
+        reply.send(outcome);
     }
-}
-
-/// The limit that the caller has set, not what was left of it.
-fn within(mut failure: Box<Failure>, whole: Option<Duration>) -> Box<Failure> {
-    if let (Error::Timeout { limit, phase: Phase::Run, .. }, Some(whole)) = (&mut failure.error, whole) {
-        *limit = whole;
-    }
-    failure
 }

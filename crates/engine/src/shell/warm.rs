@@ -29,6 +29,8 @@ pub struct Warm<C: Channel> {
     pub pid: u32,
     /// The server has closed the channel: nothing more will come, and its slot is free.
     pub closed: bool,
+    /// What it is to do before its next command.
+    before: Vec<u8>,
 }
 
 /// Why no shell came of a channel.
@@ -78,14 +80,16 @@ impl<C: Channel> Warm<C> {
         let elevated = sudo.map(|sudo| Elevated::new(sudo, false));
         let gate = elevated.as_ref().map(Elevated::gate);
         let mut starting = Starting { channel, marks: Marks::new(&nonce), gate, dialect: None };
-        if ask(&starting.channel.writer(), &nonce, elevated).await.is_err() {
-            return Err((starting.channel, NoShell::Lost));
-        }
+        let writer = starting.channel.writer();
+        let mut asking = pin!(ask(&writer, &nonce, elevated));
+        let mut asked = false;
         let mut deadline = Instant::now() + HELLO;
         loop {
             let event = tokio::select! {
                 biased;
                 why = &mut *stop => return Err((starting.channel, NoShell::Stopped(why))),
+                // A failing write means that the connection is gone, which the next read says.
+                _ = &mut asking, if !asked => { asked = true; continue }
                 event = timeout_at(deadline, starting.channel.next()) => event,
             };
             match event {
@@ -105,7 +109,8 @@ impl<C: Channel> Warm<C> {
                 Ok(Some(event)) => starting.hear(event),
             }
             if let Some((end, dialect)) = starting.ready() {
-                return Ok(Self { channel: starting.channel, dialect, pid: end.number, closed: false });
+                let Starting { channel, .. } = starting;
+                return Ok(Self { channel, dialect, pid: end.number, closed: false, before: Vec::new() });
             }
         }
     }
@@ -135,9 +140,9 @@ impl<C: Channel> Warm<C> {
         }
     }
 
-    /// Something to do that says nothing.
-    pub async fn tell(&mut self, text: Vec<u8>) -> Result<(), Error> {
-        self.channel.writer().write(Bytes::from(text)).await
+    /// Something to do before the next command, which says nothing.
+    pub fn first_do(&mut self, text: Vec<u8>) {
+        self.before = text;
     }
 
     /// Runs what `text` says, up to its mark on both streams. `reached` learns what is known about whether the shell saw it.
@@ -150,6 +155,7 @@ impl<C: Channel> Warm<C> {
         stop: &mut (impl Future<Output = Why> + Unpin),
     ) -> Ran {
         let writer = self.channel.writer();
+        let text = if self.before.is_empty() { text } else { [std::mem::take(&mut self.before), text].concat() };
         let mut writing = pin!(writer.write(Bytes::from(text)));
         // Polled once, what is short has been handed over, and nobody can tell any more whether it arrived.
         let mut written = match writing.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
@@ -161,12 +167,15 @@ impl<C: Channel> Warm<C> {
         let mut command = Underway { marks: Marks::new(nonce), capture, status: None, marked: false };
         let mut linger = pin!(sleep(Duration::ZERO));
         let mut ending = false;
+        let mut farewell = pin!(writer.eof());
+        let mut parting = false;
         loop {
             let event = tokio::select! {
                 biased;
                 why = &mut *stop => return Ran::Stopped(why),
                 // A failing write means that the connection is gone, which the next read says.
                 _ = &mut writing, if !written => { written = true; continue },
+                _ = &mut farewell, if parting => { parting = false; continue },
                 event = self.channel.next() => event,
                 () = &mut linger, if ending => return command.ended(),
             };
@@ -196,8 +205,7 @@ impl<C: Channel> Warm<C> {
                 Some(end) if !command.marked => {
                     command.marked = true;
                     command.status = Some(ExitStatus::Code(end.number));
-                    // A failing write means that the connection is gone, which the next read says.
-                    let _ = writer.eof().await;
+                    parting = true;
                 }
                 _ => {}
             }

@@ -49,9 +49,8 @@ pub trait Connection: Send + Sync + 'static {
     /// Resolves when the connection has ended, with the reason when it was not a polite end. Cancel-safe.
     fn closed(&self) -> impl Future<Output = Option<Error>> + Send;
 
-    /// Is the other side well? By running `command`, which must exit with 0, or by a ping of the protocol. Cancel-safe in
-    /// that nothing leaks for good; not bounded by itself.
-    fn check(&self, command: Option<&str>) -> impl Future<Output = Result<(), Error>> + Send;
+    /// Does the other side answer a message of the protocol? Cancel-safe; not bounded by itself.
+    fn ping(&self) -> impl Future<Output = Result<(), Error>> + Send;
 
     fn is_closed(&self) -> bool;
 

@@ -393,7 +393,7 @@ impl Connection for FakeConnection {
         Ok(FakeChannel(pipe))
     }
 
-    async fn check(&self, _command: Option<&str>) -> Result<(), Error> {
+    async fn ping(&self) -> Result<(), Error> {
         self.0.server.tally.lock().checks += 1;
         let unhealthy = self.0.server.script.lock().unhealthy;
         match unhealthy {

@@ -6,6 +6,7 @@ use crate::events::EventKind;
 use crate::policy::Health;
 use crate::pool::key::Key;
 use crate::pool::slot::CloseReason;
+use crate::run::Left;
 
 impl<C: Clone, T: Clone> Core<C, T> {
     /// Starts the checks that are due. Only idle connections are asked: a busy one proves itself.
@@ -40,7 +41,6 @@ impl<C: Clone, T: Clone> Core<C, T> {
         let Some(entry) = self.entries.get_mut(key) else { return };
         let config = entry.config.health.clone();
         let Some(slot) = entry.slots.iter_mut().find(|slot| slot.id == id) else { return };
-        slot.checking = false;
         let mut unhealthy = false;
         if let (Some(health), Some(config)) = (&mut slot.health, config) {
             if passed {
@@ -64,7 +64,19 @@ impl<C: Clone, T: Clone> Core<C, T> {
                 }
             }
         }
-        self.return_unused(key, id, now);
+    }
+
+    /// A check has left the server: only now its channel is free.
+    pub fn check_over(&mut self, key: &Key, id: ConnectionId, left: Left, now: Instant) {
+        if let Some(slot) = self.slot_mut(key, id) {
+            slot.checking = false;
+        }
+        self.deadline_moved = true;
+        match left {
+            Left::Free => self.return_unused(key, id, now),
+            Left::Lost => self.suspect(key, id, now),
+            Left::Stuck => self.abandon(key, id, now),
+        }
     }
 
     fn replace_unhealthy(&mut self, key: &Key, id: ConnectionId, now: Instant) {

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::pool::config::{Reconnect, WhenExhausted};
+use crate::run::Left;
 
 type TestCore = Core<DialId, ()>;
 
@@ -297,6 +298,7 @@ impl Model {
     fn end_check(&mut self, n: usize, outcome: Result<(), Error>) {
         if let Some((id, key)) = pick_out(&mut self.checks, n) {
             self.core.checked(&key, id, outcome, self.now);
+            self.core.check_over(&key, id, Left::Free, self.now);
         }
     }
 

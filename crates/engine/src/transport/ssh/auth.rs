@@ -177,7 +177,10 @@ impl<'a> Login<'a> {
                 }
                 Ok(self.step())
             }
-            Err(SignError::Ended) => Ok(Step::Ended),
+            Err(SignError::Ended(cause)) => {
+                self.problem.get_or_insert(cause);
+                Ok(Step::Ended)
+            }
             Err(SignError::None(cause)) => {
                 // The server waits for whatever comes next, and counts nothing.
                 self.attempts.tried_key(&format!("{} without a signature", offer.label));
@@ -192,7 +195,8 @@ impl<'a> Login<'a> {
         let mut hand = match (&offer.signatory, &offer.proof) {
             (Signatory::Own(key), Proof::Key(_)) => {
                 let key = PrivateKeyWithHashAlg::new(Arc::clone(key), hash);
-                return self.handle.authenticate_publickey(user, key).await.map_err(|_| SignError::Ended);
+                let answer = self.handle.authenticate_publickey(user, key).await;
+                return answer.map_err(|error| SignError::Ended(Arc::new(error)));
             }
             (Signatory::Own(key), Proof::Certificate(_)) => Hand::Own(Arc::clone(key)),
             (Signatory::Agent(identity), _) => agent_hand(self.agent.as_mut(), identity)?,

@@ -20,9 +20,8 @@ use super::host_key_judge::HostKeyJudge;
 use super::host_key_rotation;
 use super::identity;
 use super::link::Link;
-use super::probe;
 use super::route::address;
-use super::spare::Spare;
+use super::spare::{Opening, Spare};
 use super::target::SshTarget;
 use super::wire::{self, Carrier, Cut, Wire};
 use crate::error::{Cause, Error, Phase, Reached};
@@ -42,6 +41,8 @@ const CHANNEL_BUFFER: usize = 1024;
 const BULK_CHANNEL_BUFFER: usize = 64;
 /// russh reads a packet in several small pieces: one system call for all that is there, instead of one for each.
 const READ_BUFFER: usize = 32 * 1024;
+/// Room for several packets of the largest size that servers send, with what frames them.
+const BULK_READ_BUFFER: usize = 256 * 1024;
 /// For saying goodbye, and for russh's task to end after it.
 const GOODBYE: Duration = Duration::from_millis(500);
 
@@ -120,7 +121,8 @@ async fn establish(
         routes: Arc::clone(&routes),
     };
     let (stream, server_id) = Greeting::new(stream);
-    let stream = BufReader::with_capacity(READ_BUFFER, stream);
+    let read_buffer = if target.traffic.is_bulk() { BULK_READ_BUFFER } else { READ_BUFFER };
+    let stream = BufReader::with_capacity(read_buffer, stream);
     let mut handle = match client::connect_stream(config, stream, handler).await {
         Ok(handle) => handle,
         Err(error) => {
@@ -233,7 +235,10 @@ fn with_last_words(error: Error, end: &watch::Receiver<End>) -> Error {
             Error::ConnectionLost { phase, reached, source: last_words(end).or(source) }
         }
         Error::Authentication { username, tried, accepted, source } => {
-            Error::Authentication { username, tried, accepted, source: source.or_else(|| last_words(end)) }
+            let only_ended =
+                source.as_ref().is_none_or(|source| source.is::<russh::Error>() || source.is::<russh::SendError>());
+            let source = if only_ended { last_words(end).or(source) } else { source };
+            Error::Authentication { username, tried, accepted, source }
         }
         other => other,
     }
@@ -262,14 +267,12 @@ impl SshConnection {
     }
 
     /// Opens a spare channel in the background, while the command that has just begun runs.
-    fn open_next(&self, wanted: bool) {
-        if !wanted {
-            return;
-        }
-        let (handle, spare, limit) = (Arc::clone(&self.handle), Arc::clone(&self.spare), self.open_timeout);
+    fn open_next(&self, wanted: Option<Opening>) {
+        let Some(opening) = wanted else { return };
+        let (handle, limit) = (Arc::clone(&self.handle), self.open_timeout);
         tokio::spawn(async move {
             let opened = timeout(limit, handle.channel_open_session()).await;
-            spare.put(opened.ok().and_then(Result::ok).map(SshChannel::new));
+            opening.done(opened.ok().and_then(Result::ok).map(SshChannel::new));
         });
     }
 
@@ -352,12 +355,8 @@ impl Connection for SshConnection {
         if closing { None } else { Some(self.lost(Phase::Run, None)) }
     }
 
-    async fn check(&self, command: Option<&str>) -> Result<(), Error> {
-        let lost = |error: russh::Error| self.lost(Phase::Run, Some(Arc::new(error)));
-        let Some(command) = command else {
-            return self.handle.send_ping().await.map_err(lost);
-        };
-        probe::run(self.open().await, command).await
+    async fn ping(&self) -> Result<(), Error> {
+        self.handle.send_ping().await.map_err(|error| self.lost(Phase::Run, Some(Arc::new(error))))
     }
 
     fn is_closed(&self) -> bool {

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use super::agent::{self, OpenAgent};
 use super::certificate;
 use super::legacy_pem;
+use super::named_file::contents;
 use super::paths::{expand_home, home};
 use super::signer::can_sign;
 use super::target::{Agent, KeySource, Secret, SshTarget};
@@ -172,7 +173,7 @@ impl SshTarget {
 }
 
 pub(super) fn read(path: &Path) -> std::io::Result<Secret> {
-    let bytes = Zeroizing::new(std::fs::read(path)?);
+    let bytes = contents(path)?;
     Ok(Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned()))
 }
 

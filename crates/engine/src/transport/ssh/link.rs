@@ -91,8 +91,8 @@ impl Connection for Link {
         each!(self, Self, link => link.closed().await)
     }
 
-    async fn check(&self, command: Option<&str>) -> Result<(), Error> {
-        each!(self, Self, link => link.check(command).await)
+    async fn ping(&self) -> Result<(), Error> {
+        each!(self, Self, link => link.ping().await)
     }
 
     fn is_closed(&self) -> bool {

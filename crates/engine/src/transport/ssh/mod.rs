@@ -21,9 +21,9 @@ mod legacy_pem;
 mod link;
 #[cfg(unix)]
 pub mod mux;
+mod named_file;
 mod offers;
 mod paths;
-mod probe;
 mod prompter;
 mod proxy;
 mod quick_ack;

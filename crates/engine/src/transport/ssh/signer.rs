@@ -22,14 +22,14 @@ pub enum Hand<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum SignError {
     #[error("the connection ended")]
-    Ended,
+    Ended(#[source] Cause),
     #[error("no signature")]
     None(#[source] Cause),
 }
 
 impl From<russh::SendError> for SignError {
-    fn from(_: russh::SendError) -> Self {
-        Self::Ended
+    fn from(error: russh::SendError) -> Self {
+        Self::Ended(Arc::new(error))
     }
 }
 

@@ -42,7 +42,7 @@ impl Spare {
     }
 
     /// A command begins: the spare channel, if there is one, and whether to open the next one meanwhile.
-    pub fn begin(self: &Arc<Self>) -> (InUse, Option<SshChannel>, bool) {
+    pub fn begin(self: &Arc<Self>) -> (InUse, Option<SshChannel>, Option<Opening>) {
         let mut state = self.state.lock();
         state.alone = if state.in_use == 0 { state.alone.saturating_add(1) } else { 0 };
         state.in_use += 1;
@@ -50,17 +50,7 @@ impl Spare {
         let tight = state.none_before.is_some_and(|at| at > Instant::now());
         let open_next = self.allowed && state.alone >= ALONE && !state.opening && !tight;
         state.opening |= open_next;
-        (InUse(Arc::clone(self)), spare, open_next)
-    }
-
-    /// The next one is open, or could not be opened.
-    pub fn put(&self, channel: Option<SshChannel>) {
-        let mut state = self.state.lock();
-        state.opening = false;
-        if channel.is_none() {
-            state.none_before = Some(Instant::now() + TIGHT);
-        }
-        state.ready = channel;
+        (InUse(Arc::clone(self)), spare, open_next.then(|| Opening(Arc::clone(self))))
     }
 
     /// The server refused a channel: it gets the spare one back, and no other for a while.
@@ -68,6 +58,26 @@ impl Spare {
         let mut state = self.state.lock();
         state.none_before = Some(Instant::now() + TIGHT);
         state.ready.take()
+    }
+}
+
+/// The next channel is being opened. Dropped before, it is not.
+pub struct Opening(Arc<Spare>);
+
+impl Opening {
+    /// It is open, or could not be opened.
+    pub fn done(self, channel: Option<SshChannel>) {
+        let mut state = self.0.state.lock();
+        if channel.is_none() {
+            state.none_before = Some(Instant::now() + TIGHT);
+        }
+        state.ready = channel;
+    }
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        self.0.state.lock().opening = false;
     }
 }
 

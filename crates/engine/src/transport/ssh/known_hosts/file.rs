@@ -8,6 +8,7 @@ use russh::keys::ssh_key::public::KeyData;
 use super::entry::{Entry, Marker, Reach};
 use super::name::HostNames;
 use crate::host_key::{Place, Unreadable};
+use crate::transport::ssh::named_file::contents;
 
 /// What known_hosts says about a key that a server presents.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +58,7 @@ impl KnownHosts {
     pub fn load(files: &[PathBuf]) -> Result<Self, (PathBuf, io::Error)> {
         let mut known = Self::default();
         for file in files {
-            match std::fs::read(file) {
+            match contents(file) {
                 Ok(bytes) => known.read(&bytes, file),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err((file.clone(), error)),

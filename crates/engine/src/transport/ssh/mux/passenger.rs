@@ -9,7 +9,6 @@ use tokio::sync::watch;
 use super::client;
 use super::ride::Ride;
 use crate::error::{Cause, Error, Phase, Reached};
-use crate::transport::ssh::probe;
 use crate::transport::{Connection, OpenError};
 
 /// A connection through OpenSSH's own master, as one of its passengers: each session is a control socket of its own, over
@@ -79,11 +78,8 @@ impl Connection for PassengerConnection {
         if self.closing.load(Ordering::Acquire) { None } else { Some(self.lost(Phase::Run, None)) }
     }
 
-    async fn check(&self, command: Option<&str>) -> Result<(), Error> {
-        match command {
-            Some(command) => probe::run(self.open().await, command).await,
-            None => client::is_alive(&self.path).await.map_err(|error| self.lost(Phase::Run, Some(Arc::new(error)))),
-        }
+    async fn ping(&self) -> Result<(), Error> {
+        client::is_alive(&self.path).await.map_err(|error| self.lost(Phase::Run, Some(Arc::new(error))))
     }
 
     fn is_closed(&self) -> bool {

@@ -225,10 +225,7 @@ impl Connection for SharedConnection {
         if self.closing.load(Ordering::Acquire) { None } else { Some(self.lost(Phase::Run)) }
     }
 
-    async fn check(&self, command: Option<&str>) -> Result<(), Error> {
-        if let Some(command) = command {
-            return super::super::probe::run(self.open().await, command).await;
-        }
+    async fn ping(&self) -> Result<(), Error> {
         // The socket in proxy mode carries no other questions: this asks on one of its own.
         client::is_alive(&self.path).await.map_err(|error| Error::ConnectionLost {
             phase: Phase::Run,

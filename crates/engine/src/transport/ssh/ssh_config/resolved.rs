@@ -1,3 +1,4 @@
+use std::fmt;
 use std::time::Duration;
 
 use super::hop::HopAddress;
@@ -14,12 +15,22 @@ pub enum AgentChoice {
 }
 
 /// How to get there, when not straight.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Via {
     /// First hop first.
     Jump(Vec<HopAddress>),
     /// A shell's line whose input and output lead to the server.
     Command(String),
+}
+
+impl fmt::Debug for Via {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Jump(hops) => f.debug_tuple("Jump").field(hops).finish(),
+            // People put tokens into command lines.
+            Self::Command(_) => f.debug_tuple("Command").finish_non_exhaustive(),
+        }
+    }
 }
 
 /// What the files say about one host, tokens replaced. `None` and empty lists: nothing.
