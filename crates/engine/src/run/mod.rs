@@ -31,6 +31,6 @@ pub(crate) use running::{ChannelOf, lost};
 pub use sink::Pipes;
 pub use spawn::{Process, spawn};
 pub use stop::{Cancel, unless_stopped};
-pub(crate) use tail::Left;
 pub(crate) use stop::{CancelOnDrop, Why, stopped};
+pub(crate) use tail::Left;
 pub use warm_up::warm_up;

@@ -342,7 +342,9 @@ impl Fate {
             Self::Stopped(Why::TimedOut(_)) => "a command timed out, and could only be ended together with the shell",
             Self::Stopped(Why::Aborted) => "a command was aborted, and could only be ended together with the shell",
             Self::Overflown => "a command exceeded maxBuffer, and could only be ended together with the shell",
-            Self::Starved => "a command waited for a stdin that did not come, and could only be ended together with the shell",
+            Self::Starved => {
+                "a command waited for a stdin that did not come, and could only be ended together with the shell"
+            }
         }
     }
 }

@@ -238,7 +238,8 @@ fn with_last_words(error: Error, end: &watch::Receiver<End>) -> Error {
             Error::ConnectionLost { phase, reached, source: last_words(end).or(source) }
         }
         Error::Authentication { username, tried, accepted, source } => {
-            let only_ended = source.as_ref().is_none_or(|source| source.is::<russh::Error>() || source.is::<russh::SendError>());
+            let only_ended =
+                source.as_ref().is_none_or(|source| source.is::<russh::Error>() || source.is::<russh::SendError>());
             let source = if only_ended { last_words(end).or(source) } else { source };
             Error::Authentication { username, tried, accepted, source }
         }
