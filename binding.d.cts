@@ -32,8 +32,8 @@ export declare class NativeForward {
 /** stdin of one command, as it comes. Forgotten, it ends. */
 export declare class NativeInput {
   constructor()
-  /** A piece; resolves when there is room for the next one, to false when the command reads no more. One call at a time. */
-  write(data: Buffer): Promise<boolean>
+  /** Pieces; resolves when there is room for the next ones, to false when the command reads no more. One call at a time. */
+  write(pieces: Array<Buffer>): Promise<boolean>
   /** The end. */
   end(): void
 }
@@ -110,8 +110,8 @@ export declare class NativeProcess {
   read(stderr: boolean): Promise<Buffer | null>
   /** Nobody will read stdout or stderr any more: what comes is dropped. */
   discard(stderr: boolean): void
-  /** A piece of stdin; resolves when there is room for the next one, to false when the command reads no more. */
-  write(data: Buffer): Promise<boolean>
+  /** Pieces of stdin; resolves when there is room for the next ones, to false when the command reads no more. */
+  write(pieces: Array<Buffer>): Promise<boolean>
   /** The end of stdin. */
   end(): void
   /** Sends a signal by its name, as soon as the command runs. Answers whether it may still be heard. */

@@ -41,7 +41,7 @@ describe('hostKeyVerifier', () => {
     ['a promise of false', () => Promise.resolve(false), 'rejected', undefined],
     ['a throw', () => { throw new Error('the inventory is down') }, 'verifier-failed', /the inventory is down/],
     ['a rejection', () => Promise.reject(new TypeError('no such host')), 'verifier-failed', /no such host/],
-    ['something thrown that is no Error', () => Promise.reject({ message: 'plain', code: 7 } as unknown as Error), 'verifier-failed', /plain/],
+    ['something thrown that is no Error', () => Promise.reject(Object.assign(Object.create(null) as Error, { message: 'plain' })), 'verifier-failed', /plain/],
     ['nothing', () => undefined, 'verifier-failed', /must answer true or false, and answered undefined/],
     ['something merely truthy', () => 'yes', 'verifier-failed', /answered a string/],
   ]

@@ -65,6 +65,22 @@ describe('execAll', () => {
     expect(pool.getStats().connectionsCreated).toBe(2)
   })
 
+  it('one signal for many commands is no leak to Node.js', async () => {
+    const warnings: Error[] = []
+    const note = (warning: Error): void => { warnings.push(warning) }
+    process.on('warning', note)
+    try {
+      const many = Array.from({ length: 20 }, () => server.target())
+      const { ok } = await pool.execAll(many, 'true', { signal: new AbortController().signal })
+      expect(ok).toBe(true)
+      // A warning is emitted in a later turn of the loop.
+      await new Promise((resolve) => { setImmediate(resolve) })
+      expect(warnings).toEqual([])
+    } finally {
+      process.off('warning', note)
+    }
+  })
+
   it('everybody gets what a stream held', async () => {
     const { outcomes } = await pool.execAll(targets().slice(0, 3), 'cat', { stdin: Readable.from(['to ', 'all']) })
     expect(outcomes.map(({ result }) => result?.stdout)).toEqual(['to all', 'to all', 'to all'])

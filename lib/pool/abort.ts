@@ -1,8 +1,16 @@
+import { setMaxListeners } from 'node:events'
 import { CancelToken } from '../binding'
 import { AbortError } from '../errors'
 
 export function abortError(signal: AbortSignal, message = 'The command was aborted before it was sent'): AbortError {
   return new AbortError({ code: 'ABORT_ERR', kind: 'unknown', reached: false, cause: signal.reason, message })
+}
+
+/** A signal for any number of calls at once: Node.js warns of a leak when the caller's own has more than ten listeners. */
+export function forMany(signal: AbortSignal): AbortSignal {
+  const shared = AbortSignal.any([signal])
+  setMaxListeners(0, shared)
+  return shared
 }
 
 /** Ties an AbortSignal to one native call. */

@@ -16,7 +16,7 @@ import type {
   LocalForwardOptions, PoolMetrics, PoolOptions, PoolStats, RemoteForwardOptions, SFTPOptions, SSHTarget, SessionOptions,
   SpawnOptions, WarmUpOptions, WarmUpReport,
 } from '../types'
-import { linkAbort } from './abort'
+import { forMany, linkAbort } from './abort'
 import { commandSpec } from './command-spec'
 import { type Given, feeding } from './fed'
 import { runFleet } from './fleet'
@@ -106,7 +106,8 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
   ): Promise<FleetResult<string | Buffer>> {
     const list = checkTargets(targets)
     const checkedCommand = checkCommand(command)
-    const { concurrency = 32, onProgress, ...execOptions } = checkFleetOptions(options)
+    const { concurrency = 32, onProgress, signal, ...others } = checkFleetOptions(options)
+    const execOptions = signal === undefined ? others : { ...others, signal: forMany(signal) }
     // A stream can be read once only, so everybody gets what it held; its failure is everybody's failure.
     const stdin = Promise.resolve(readStdin(execOptions.stdin, patience(execOptions)))
     stdin.catch(() => undefined)

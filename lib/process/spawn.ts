@@ -61,7 +61,9 @@ async function ending(
   try {
     const { output, failure } = await (await native).finished()
     completed = output !== undefined
-    if (failure !== undefined) throw fed.by?.error(failure.reached) ?? errorFromFailure(failure, { command, reason: signal?.reason })
+    const unread = failure === undefined ? undefined : fed.by?.error(failure.reached)
+    if (unread !== undefined) throw unread
+    if (failure !== undefined) throw errorFromFailure(failure, { command, reason: signal?.reason })
     if (output === undefined) throw new TypeError('the engine answered with neither output nor failure')
     const { exitCode, signal: killedBy, duration, queued, connect, run } = output
     return {

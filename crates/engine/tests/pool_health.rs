@@ -4,9 +4,10 @@ mod support;
 
 use std::time::Duration;
 
-use support::{Answer, Fake, Unhealthy, World, command, ms, settle};
+use support::{Answer, Fake, Sent, Unhealthy, World, command, ms, settle};
 use xec_engine::events::EventKind;
 use xec_engine::pool::{CloseReason, HealthConfig};
+use xec_engine::transport::Signal;
 
 const INTERVAL: Duration = Duration::from_secs(30);
 
@@ -96,4 +97,57 @@ async fn one_that_cannot_be_replaced_is_gone() {
     settle().await;
     assert_eq!((world.stats().total, world.stats().connecting), (0, 0));
     world.assert_serves().await;
+}
+
+fn checked_by_command(threshold: u32) -> World {
+    World::new(|limits| {
+        limits.script.answer = Answer::After(ms(1));
+        let command = Some("probe".into());
+        limits.host.health =
+            Some(HealthConfig { interval: INTERVAL, timeout: ms(500), command, failure_threshold: threshold });
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_that_takes_too_long_is_ended_as_any_other() {
+    let world = checked_by_command(3);
+    world.run("x").await.unwrap();
+    world.fake.script(|script| script.answer = Answer::Held);
+    tokio::time::sleep(INTERVAL).await;
+    let mut probe = world.fake.session().await;
+    probe.until(&Sent::Exec("probe".into())).await;
+    probe.until(&Sent::Signal(Signal::Term)).await;
+    // It is judged at once, and holds its channel until it has left.
+    assert_eq!((world.stats().checks_failed, world.stats().channels), (1, 1));
+    probe.finish(143);
+    settle().await;
+    assert_eq!((world.stats().channels, world.stats().total), (0, 1));
+    world.fake.script(|script| script.answer = Answer::After(ms(1)));
+    intervals(1).await;
+    assert_eq!(world.stats().checks_passed, 1);
+    world.quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_that_comes_too_late_for_its_check_is_closed() {
+    let world = checked_by_command(3);
+    world.run("x").await.unwrap();
+    world.fake.script(|script| script.hold_opens = true);
+    tokio::time::sleep(INTERVAL).await;
+    let opening = world.fake.open().await;
+    tokio::time::sleep(ms(600)).await;
+    assert_eq!(world.stats().checks_failed, 1);
+    world.fake.script(|script| {
+        script.hold_opens = false;
+        script.answer = Answer::Held;
+    });
+    opening.accept();
+    let mut late = world.fake.session().await;
+    late.until(&Sent::Close).await;
+    late.close();
+    settle().await;
+    assert_eq!((world.fake.tally().channels_now, world.stats().channels, world.stats().total), (0, 0, 1));
+    world.fake.script(|script| script.answer = Answer::After(ms(1)));
+    world.assert_serves().await;
+    world.quiet().await;
 }

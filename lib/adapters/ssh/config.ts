@@ -88,7 +88,9 @@ const proxy = asGiven<NonNullable<SSHTarget['proxy']>>(targetFields.proxy)
 const sudoOptions = shape({ ...sudoFields, method: passwordMethod, prompt: text, secureHandler: anything })
 
 /** As for a target, `false` and `null` ask for nothing. */
-const sudo: Check<AdapterSudo> = (value, option) => (value === false || value === null ? { enabled: false } : sudoOptions(value, option))
+const isOff = (value: unknown): value is false | null | undefined => value === false || value === null || value === undefined
+
+const sudo: Check<AdapterSudo> = (value, option) => (isOff(value) ? { enabled: false } : sudoOptions(value, option))
 
 export const checkAdapterConfig: Check<SSHAdapterConfig> = shape({
   defaultTimeout: duration,
@@ -166,7 +168,7 @@ function sharing(multiplexing: SSHAdapterConfig['multiplexing']): Partial<SSHTar
 }
 
 function elevation(own: SudoOptions | undefined, defaults: SSHAdapterConfig['sudo']): Pick<SSHTarget, 'sudo'> {
-  const { enabled = false, user, password, method, passwordMethod = method } = defaults || {}
+  const { enabled = false, user, password, method, passwordMethod = method } = isOff(defaults) ? {} : defaults
   if (own === undefined && !enabled) return {}
   // What is no object is left for the check of the target to refuse.
   if (own !== undefined && (typeof own !== 'object' || (own as unknown) === null)) return {}

@@ -38,7 +38,7 @@ function each(source: Readable, take: (bytes: Buffer) => Promise<void> | undefin
         source.pause()
         room.then(() => { source.resume() }, reject)
       } catch (error) {
-        reject(error as Error)
+        reject(error instanceof Error ? error : new Error(String(error)))
       }
     })
     source.once('close', resolve)
@@ -47,8 +47,18 @@ function each(source: Readable, take: (bytes: Buffer) => Promise<void> | undefin
 
 function textSink(give: (text: string) => void, encoding: BufferEncoding): Sink {
   const decoder = new StringDecoder(encoding)
-  const pass = (text: string): undefined => { if (text !== '') give(text) }
-  return { take: (bytes) => pass(decoder.write(bytes)), end: () => pass(decoder.end()) }
+  return {
+    take: (bytes) => {
+      const text = decoder.write(bytes)
+      if (text !== '') give(text)
+      return undefined
+    },
+    end: () => {
+      const rest = decoder.end()
+      if (rest !== '') give(rest)
+      return undefined
+    },
+  }
 }
 
 function streamSink(stream: Writable): Sink {

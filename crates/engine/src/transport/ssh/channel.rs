@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use russh::client::Msg;
@@ -37,6 +37,19 @@ impl SshChannel {
 
     pub(super) async fn next_message(&mut self) -> Option<ChannelMsg> {
         self.reader.wait().await
+    }
+}
+
+/// A writer that keeps no channel open.
+pub(super) struct WeakWriter(Weak<ChannelWriteHalf<Msg>>);
+
+impl WeakWriter {
+    pub(super) fn of(channel: &SshChannel) -> Self {
+        Self(Arc::downgrade(&channel.writer.0))
+    }
+
+    pub(super) fn upgrade(&self) -> Option<SshWriter> {
+        self.0.upgrade().map(SshWriter)
     }
 }
 

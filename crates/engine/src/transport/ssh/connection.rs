@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 use super::algorithms::preferred;
 use super::attempts::{NO_MORE, NOTHING};
 use super::auth::Login;
-use super::channel::SshChannel;
+use super::channel::{SshChannel, SshWriter, WeakWriter};
 use super::forward::Routes;
 use super::greeting::Greeting;
 use super::handler::{End, Handler};
@@ -21,13 +21,13 @@ use super::host_key_rotation;
 use super::identity;
 use super::link::Link;
 use super::route::address;
-use super::spare::{Opening, Spare};
+use super::spare::{InUse, Opening, Spare};
 use super::target::SshTarget;
 use super::wire::{self, Carrier, Cut, Wire};
 use crate::error::{Cause, Error, Phase, Reached};
 use crate::policy::most_channels;
 use crate::pool::{Hops, Lender};
-use crate::transport::{Channel, ChannelWriter, Connection, OpenError, Transport};
+use crate::transport::{Channel, ChannelWriter, Connection, OpenError, Signal, Transport};
 
 /// Room for a command's output that the reader has not taken yet, per channel.
 const WINDOW: u32 = 2 * 1024 * 1024;
@@ -63,6 +63,8 @@ pub struct SshConnection {
     cut: Mutex<Option<Cut>>,
     carrier: Mutex<Carrier>,
     open_timeout: Duration,
+    /// Of channels in use, and some that are not any more.
+    writers: Mutex<Vec<WeakWriter>>,
 }
 
 impl Transport for SshTransport {
@@ -151,6 +153,7 @@ async fn establish(
         cut: Mutex::new(Some(cut)),
         carrier: Mutex::new(carrier),
         open_timeout: target.connect_timeout,
+        writers: Mutex::default(),
     })
 }
 
@@ -276,6 +279,22 @@ impl SshConnection {
         });
     }
 
+    fn used(&self, channel: SshChannel, in_use: InUse) -> SshChannel {
+        let mut writers = self.writers.lock();
+        writers.retain(|writer| writer.upgrade().is_some());
+        writers.push(WeakWriter::of(&channel));
+        channel.used(in_use)
+    }
+
+    /// What still runs when a connection is closed would go on at the server, with nobody to talk to.
+    async fn end_commands(&self) {
+        let writers: Vec<SshWriter> = self.writers.lock().drain(..).filter_map(|writer| writer.upgrade()).collect();
+        for writer in writers {
+            // A failing write means that the connection is gone.
+            let _ = writer.signal(Signal::Term).await;
+        }
+    }
+
     /// The server needs the room: closes the spare channel.
     fn return_spare(&self) {
         let Some(channel) = self.spare.give_up() else { return };
@@ -324,12 +343,12 @@ impl Connection for SshConnection {
         let (in_use, spare, open_next) = self.spare.begin();
         if let Some(channel) = spare {
             self.open_next(open_next);
-            return Ok(channel.used(in_use));
+            return Ok(self.used(channel, in_use));
         }
         let opened = timeout(self.open_timeout, self.handle.channel_open_session()).await;
         self.open_next(open_next);
         match opened {
-            Ok(Ok(channel)) => Ok(SshChannel::new(channel).used(in_use)),
+            Ok(Ok(channel)) => Ok(self.used(SshChannel::new(channel), in_use)),
             Ok(Err(russh::Error::ChannelOpenFailure(reason))) => {
                 self.return_spare();
                 Err(OpenError::Refused(format!("{reason:?}")))
@@ -369,7 +388,10 @@ impl Connection for SshConnection {
 
     async fn close(&self) {
         self.closing.store(true, Ordering::Release);
-        let goodbye = self.handle.disconnect(Disconnect::ByApplication, "", "");
+        let goodbye = async {
+            self.end_commands().await;
+            self.handle.disconnect(Disconnect::ByApplication, "", "").await
+        };
         // Politeness is optional: the line is cut anyway.
         let _ = timeout(GOODBYE, goodbye).await;
         if timeout(GOODBYE, self.ended()).await.is_err() {
