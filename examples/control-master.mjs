@@ -1,6 +1,8 @@
 // One connection for several processes: `ssh` over ours, and ours over that of `ssh -M`.
 import { execFile, execFileSync } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -41,6 +43,13 @@ execFileSync('ssh', ['-F', 'none', '-q', ...login, '-M', '-N', '-f', '-S', path,
 const { host, port, username } = target
 const result = await pool.exec({ host, port, username, controlPath: `${directory}/%r@%h:%p` }, 'cat; exit 4', { stdin: 'through ssh\n' })
 console.log(result.stdout.trim(), result.exitCode)
+// #endregion
+
+// #region forward
+const tunnel = await pool.forwardLocal({ host, port, username, controlPath: `${directory}/%r@%h:%p` }, { remotePort: port })
+const [greeting] = await once(createConnection(tunnel.localPort), 'data')
+console.log(greeting.toString().startsWith('SSH-2.0-'))
+await tunnel.close()
 // #endregion
 
 await ssh(['-F', 'none', '-q', '-S', path, '-O', 'exit', target.host])

@@ -16,6 +16,24 @@ const asDaemon = { ...target, sudo: { enabled: true, password, user: 'daemon' } 
 console.log((await pool.exec(asDaemon, 'id -un')).stdout.trim())
 // #endregion
 
+// #region shell
+const shell = await pool.session(asRoot, { cwd: '/root' })
+await shell.execute('cd /etc')
+console.log((await shell.execute('id -un; pwd')).stdout.trim())
+await shell.close()
+// #endregion
+
+// #region files
+const files = await pool.sftp(asRoot)
+console.log((await files.stat('/etc/shadow')).isFile())
+await files.close()
+// #endregion
+
+// #region terminal
+const { stdout } = await pool.exec(asRoot, 'tty >/dev/null && id -un', { pty: true })
+console.log(stdout.trim())
+// #endregion
+
 // #region refused
 try {
   await pool.exec({ ...target, sudo: { enabled: true, password: 'not this one' } }, 'systemctl restart app')

@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { Gate } from '../support/gate'
 import { SSHConnectionPool } from '../support/native'
 import { OpenSSHServer, TEST_USER } from '../support/openssh'
 import { Program } from '../support/program'
@@ -41,6 +42,23 @@ describe('our client through our master, in two processes', () => {
     })
     await server.runs('sleep', 0)
     expect(await server.counted(/^Connection from /)).toBe(1)
+  })
+
+  it('while the master has others to serve, a client waits; after its time it is told so, and no connection counts as lost', async () => {
+    const gate = new Gate(server)
+    // One connection with room for one command.
+    const own = join(directory, 'busy')
+    const busy = server.target({ controlMaster: true, controlPath: own, poolConfig: { maxConnections: 1, channelsPerConnection: 1 } })
+    await pool.exec(busy, 'true')
+    await until('the control socket is there', () => existsSync(own))
+    const running = pool.exec(busy, `${gate.wait}; echo done`)
+    const other = new Program(join(__dirname, '../fixtures/control-master/turn.mjs'), { SSH_PORT: String(server.port), SSH_USER: TEST_USER, CONTROL_PATH: own })
+    await other.says(JSON.stringify(['ECHANNEL', false, true]))
+    gate.open()
+    expect((await running).stdout).toBe('done\n')
+    expect(await other.end()).toEqual({ code: 0, signal: null, stderr: '' })
+    expect(other.lines.at(-1)).toBe(JSON.stringify(['my turn\n', 0]))
+    gate.close()
   })
 
   it('the client is killed: its command ends', async () => {
