@@ -7,6 +7,7 @@ export {
 } from './errors'
 export type { PoolDiagnostic, PoolEventInfo, PoolEventName, PoolEvents } from './events'
 export { SSHConnectionPool } from './pool'
+export { DockerClient, DockerConnectionPool, DockerExchange, ExecSession, type ExchangeOptions } from './docker'
 export { ShellSession } from './session'
 export { SFTP } from './sftp'
 export { SSHConnection } from './lease'

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::host_key::HostKeyRefusal;
+use crate::transport::docker::Refusal;
 use crate::transport::ssh::forward::ForwardError;
 
 /// A shared underlying error.
@@ -318,6 +319,19 @@ pub enum Error {
 
     #[error(transparent)]
     Forward(ForwardError),
+
+    /// A Docker daemon said no.
+    #[error(transparent)]
+    Docker(Refusal),
+
+    /// Either side did not trust the other's certificate, or one of them speaks no TLS.
+    #[error("TLS with {address} failed: check the certificates, and that the daemon expects TLS there")]
+    Tls {
+        address: String,
+        #[source]
+        source: Cause,
+    },
+
     /// The server refused or failed a file operation.
     #[error("Cannot {operation} {path}: {problem}")]
     RemoteFile { operation: &'static str, path: String, code: &'static str, kind: Kind, problem: String },
@@ -345,6 +359,10 @@ pub enum Error {
 
     #[error("The SFTP session is closed")]
     SftpClosed,
+
+    /// An archive that cannot be trusted or read, or a tree that cannot be made into one.
+    #[error("Cannot {operation} {entry}: {problem}")]
+    Archive { operation: &'static str, entry: String, problem: &'static str },
 
     #[error("Internal error in {what}: please report it")]
     Internal { what: &'static str },
@@ -388,12 +406,15 @@ impl Error {
             Self::BreakerOpen { .. } => "EBREAKEROPEN",
             Self::HealthCheckFailed => "EUNHEALTHY",
             Self::Forward(error) => error.code(),
+            Self::Docker(refusal) => refusal.why.code(),
+            Self::Tls { .. } => "ETLS",
             Self::RemoteFile { code, .. } => code,
             Self::LocalFile { source, .. } => local_code(source),
             Self::ResumeMismatch { .. } => "ERESUME",
             Self::NoSftp { .. } => "ENOSFTP",
             Self::SftpProtocol { .. } => "EPROTO",
             Self::SftpClosed => "ESFTPCLOSED",
+            Self::Archive { .. } => "EARCHIVE",
             Self::Internal { .. } => "EINTERNAL",
         }
     }
@@ -404,6 +425,7 @@ impl Error {
             Self::RemoteFile { path, .. } | Self::LocalFile { path, .. } | Self::ResumeMismatch { path, .. } => {
                 Some(path)
             }
+            Self::Archive { entry, .. } => Some(entry),
             _ => None,
         }
     }
@@ -442,6 +464,8 @@ impl Error {
             Self::HostKey { .. } => Kind::HostKeyMismatch,
             Self::Timeout { .. } => Kind::Timeout,
             Self::Forward(error) => error.kind(),
+            Self::Docker(refusal) => refusal.why.kind(),
+            Self::Tls { .. } => Kind::Authentication,
             Self::ExecRefused | Self::PtyRefused => Kind::PermissionDenied,
             Self::NoCommonAlgorithm { .. }
             | Self::NoExitStatus
@@ -452,12 +476,15 @@ impl Error {
             | Self::MaxBuffer { .. }
             | Self::HealthCheckFailed
             | Self::SftpProtocol { .. }
+            | Self::Archive { .. }
             | Self::Internal { .. } => Kind::Unknown,
         }
     }
 
     pub fn phase(&self) -> Phase {
         match self {
+            Self::Docker(refusal) => refusal.phase(),
+            Self::Tls { .. } => Phase::Handshake,
             Self::InvalidOption { .. }
             | Self::SshConfig { .. }
             | Self::PoolExhausted { .. }
@@ -485,6 +512,7 @@ impl Error {
             | Self::LocalFile { .. }
             | Self::ResumeMismatch { .. }
             | Self::SftpProtocol { .. }
+            | Self::Archive { .. }
             | Self::SftpClosed => Phase::Transfer,
             Self::ExecRefused
             | Self::PtyRefused
@@ -515,10 +543,13 @@ impl Error {
             | Self::ShellEnded
             | Self::MaxBuffer { .. }
             | Self::RemoteFile { .. } => Reached::Yes,
+            Self::Docker(refusal) => refusal.reached(),
             // The command follows the terminal without waiting for it.
-            Self::PtyRefused | Self::Internal { .. } | Self::LocalFile { .. } | Self::SftpProtocol { .. } => {
-                Reached::Unknown
-            }
+            Self::PtyRefused
+            | Self::Internal { .. }
+            | Self::LocalFile { .. }
+            | Self::SftpProtocol { .. }
+            | Self::Archive { .. } => Reached::Unknown,
             _ => Reached::No,
         }
     }
@@ -545,6 +576,8 @@ impl Error {
             Self::Authentication { .. }
             | Self::HostKey { .. }
             | Self::NoCommonAlgorithm { .. }
+            | Self::Tls { .. }
+            | Self::Docker(_)
             | Self::JumpRefused { prohibited: true, .. }
             | Self::Proxy { kind: Kind::Authentication | Kind::PermissionDenied, .. } => DialFailure::Refused,
             Self::Proxy { .. } | Self::JumpRefused { .. } => DialFailure::Unreachable,

@@ -174,7 +174,7 @@ impl<T: Transport> Shell<T> {
                 });
             }
         };
-        match Warm::start(channel, &mut stop).await {
+        match Warm::start(channel, run.command.place.as_ref(), &mut stop).await {
             Ok(warm) => Self { pool: Arc::clone(&run.pool), warm, permit }.prepared(&run.command, &mut stop).await,
             Err((channel, problem)) => Err(failed(channel, permit, problem, &run.pool).await),
         }
@@ -338,6 +338,10 @@ async fn failed<T: Transport>(channel: ChannelOf<T>, permit: Permit<T>, problem:
         NoShell::Unsupported => {
             pool.runtime().spawn(tail::close::<T>(channel, permit));
             Error::ShellUnsupported
+        }
+        NoShell::Failed(error) => {
+            pool.runtime().spawn(tail::close::<T>(channel, permit));
+            error
         }
         NoShell::Closed => {
             permit.release();

@@ -1,16 +1,17 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::dialect::{CLEAN, Dialect, start};
+use super::dialect::{CLEAN, Dialect, First, start};
 use super::framing::{End, Scanner};
 use super::nonce::Nonce;
-use crate::command::ExitStatus;
+use crate::command::{ExitStatus, Place};
 use crate::error::{Error, Reached, Stream};
 use crate::run::{Capture, Why};
 use crate::transport::{Channel, ChannelEvent, ChannelWriter};
@@ -36,6 +37,8 @@ pub enum NoShell {
     Unsupported,
     /// The same, and the server has closed the channel.
     Closed,
+    /// The transport says why. The channel is still to be closed.
+    Failed(Error),
     Lost,
     Stopped(Why),
 }
@@ -65,10 +68,21 @@ pub enum Ran {
 
 impl<C: Channel> Warm<C> {
     /// Makes a shell on a fresh channel. What start files print before it is ready belongs to no command.
-    pub async fn start(channel: C, stop: &mut (impl Future<Output = Why> + Unpin)) -> Result<Self, (C, NoShell)> {
+    pub async fn start(
+        channel: C,
+        place: Option<&Arc<Place>>,
+        stop: &mut (impl Future<Output = Why> + Unpin),
+    ) -> Result<Self, (C, NoShell)> {
         let nonce = Nonce::fresh();
+        let first = match place {
+            Some(place) => {
+                channel.writer().place(place, &[]);
+                First::Plain
+            }
+            None => First::Login,
+        };
         let mut starting = Starting { channel, marks: Marks::new(&nonce), dialect: None };
-        if starting.channel.writer().exec(start(&nonce)).await.is_err() {
+        if starting.channel.writer().exec(start(&nonce, first)).await.is_err() {
             return Err((starting.channel, NoShell::Lost));
         }
         let deadline = Instant::now() + HELLO;
@@ -83,6 +97,7 @@ impl<C: Channel> Warm<C> {
                 Err(_) | Ok(Some(ChannelEvent::ExecRefused | ChannelEvent::Exited(_))) => {
                     return Err((starting.channel, NoShell::Unsupported));
                 }
+                Ok(Some(ChannelEvent::Failed(error))) => return Err((starting.channel, NoShell::Failed(error))),
                 Ok(None) => return Err((starting.channel, NoShell::Lost)),
                 Ok(Some(event)) => starting.hear(&event),
             }

@@ -148,6 +148,7 @@ impl Inbox {
                 self.last_words.extend(data.iter().take(room));
                 Ok(false)
             }
+            ChannelEvent::Failed(error) => Err(error),
             ChannelEvent::ExecRefused | ChannelEvent::NotOpened(_) => Err(Error::NoSftp { source: None }),
             ChannelEvent::Closed => {
                 shared.fail(self.closed_early(shared));
