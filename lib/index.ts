@@ -19,6 +19,13 @@ export {
   type ConnectionPoolMetrics, type DefaultConnectOptions, type ExecutionResult, type OutputTarget, type SSHAdapterConfig,
   type SSHAdapterEvents, type SSHAdapterOptions,
 } from './adapters'
+export {
+  DockerAdapter, DockerError, type CreateContainerOptions, type DockerAdapterConfig, type DockerAdapterEvents, type DockerAdapterOptions,
+  type DockerAutoCreateOptions, type DockerComposeOptions, type DockerCopyOptions, type DockerCopyReport, type DockerDefaultExecOptions,
+  type DockerHealthCheckOptions, type DockerImageBuildOptions, type DockerLogsOptions, type DockerNetworkOptions, type DockerProgress,
+  type DockerRegistryOptions, type DockerStats, type DockerTransferOptions, type DockerVolumeOptions, type RegistryAuth,
+  type RunContainerOptions, type StopContainerOptions,
+} from './adapters'
 export type { MaskingConfig } from './masking'
 export { executeSSHCommand, getGlobalPool, type HostLike, type NamedHost } from './environment'
 export { installShutdownHandlers, type ClosablePool, type ShutdownOptions } from './shutdown'
