@@ -72,7 +72,7 @@ export class PrivateEngine {
 
   async importImage(tag = IMAGE) {
     const [repo, version = 'latest'] = tag.split(':')
-    await this.call('POST', `/images/create?fromSrc=-&repo=${repo}&tag=${version}`, busyboxTar())
+    await this.call('POST', `/images/create?fromSrc=-&repo=${repo}&tag=${version}&changes=${encodeURIComponent('CMD ["sh"]')}`, busyboxTar())
   }
 
   /** What runs in a container: what a test looks for after something was ended. By the kernel's account, not the engine's. */
@@ -124,8 +124,15 @@ export class PrivateEngine {
   }
 
   async #removeContainers() {
-    const { body } = await this.call('GET', '/containers/json?all=1')
-    await Promise.all(body.map(({ Id }) => this.call('DELETE', `/containers/${Id}?force=1&v=1`)))
+    const deadline = performance.now() + STOP_LIMIT
+    for (;;) {
+      const { body } = await this.call('GET', '/containers/json?all=1')
+      if (body.length === 0) return
+      const failures = await Promise.all(body.map(({ Id }) => this.call('DELETE', `/containers/${Id}?force=1&v=1`).then(() => undefined, (error) => error)))
+      // One that is being removed already answers so until it is gone.
+      if (performance.now() > deadline) throw failures.find((error) => error !== undefined)
+      if (failures.some((error) => error !== undefined)) await delay(100)
+    }
   }
 
   #removeTraces() {

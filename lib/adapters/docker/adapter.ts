@@ -140,7 +140,8 @@ export class DockerAdapter extends DockerOperations implements AsyncDisposable {
 
   async #run(call: DockerCall): Promise<ResultFields> {
     try {
-      return await endedFields(call, await this.#begin(call))
+      const { ended, in: place } = await this.#begin(call)
+      return await endedFields(place, ended)
     } catch (error) {
       const cutShort = cutShortFields(call, error) ?? notBegunFields(call, error)
       if (cutShort !== undefined) return cutShort
@@ -149,27 +150,28 @@ export class DockerAdapter extends DockerOperations implements AsyncDisposable {
     }
   }
 
-  #begin(call: DockerCall): Promise<CommandResult<Buffer>> {
+  async #begin(call: DockerCall): Promise<Ended> {
     const { place, failed: { command } } = call
     if (place.mode === 'exec') return this.#exec(call)
     this.emitSafely('docker:run', { ...stamp(), image: place.image, container: place.container, command })
-    return this.#waiting().then((waitsAhead) => runInNewContainer(this.#room(), call, waitsAhead))
+    const waitsAhead = await this.#waiting()
+    return { ended: await runInNewContainer(this.#room(), call, waitsAhead), in: call }
   }
 
   /** A missing container is found out by trying: asking first would cost every command a round trip. */
-  async #exec(call: DockerCall): Promise<CommandResult<Buffer>> {
+  async #exec(call: DockerCall): Promise<Ended> {
     const { place: { container }, failed: { command } } = call
     const room = this.#room()
     this.emitSafely('docker:exec', { ...stamp(), container, command })
     try {
-      return await execInContainer(room.client, call)
+      return { ended: await execInContainer(room.client, call), in: call }
     } catch (error) {
       const { enabled, ...temporary } = this.#config.autoCreate
       if (!enabled || !isMissingContainer(error)) throw error
       const standIn = await this.#temporary.for(container, room, temporary)
       this.emitSafely('docker:run', { ...stamp(), image: temporary.image, container: standIn, command: 'sh' })
       const moved = { ...call, place: { ...call.place, container: standIn }, where: { ...call.where, container: standIn } }
-      return execInContainer(room.client, moved)
+      return { ended: await execInContainer(room.client, moved), in: moved }
     }
   }
 
@@ -197,6 +199,12 @@ export class DockerAdapter extends DockerOperations implements AsyncDisposable {
     if (command.nothrow !== undefined) return !command.nothrow
     return command.throwOnNonZeroExit ?? this.#config.throwOnNonZeroExit
   }
+}
+
+/** A command that ran, and the call as it was where it ran. */
+interface Ended {
+  ended: CommandResult<Buffer>
+  in: DockerCall
 }
 
 /** With `nothrow`, a command that could not even begin is a result; a program that is missing in a new container always is. */

@@ -74,7 +74,15 @@ export async function killContainer({ client, managementTimeout: timeout }: Room
 export async function removeContainer(
   { client, managementTimeout: timeout }: Room, container: string, force: boolean, volumes = false,
 ): Promise<void> {
-  await client.request('DELETE', at(container), { query: { force, v: volumes }, timeout })
+  try {
+    await client.request('DELETE', at(container), { query: { force, v: volumes }, timeout })
+  } catch (error) {
+    // Somebody else does it already; when that is done, so is this.
+    if (!hasCode(error, 'ECONFLICT') || !(error instanceof Error && error.message.includes('already in progress'))) throw error
+    await client.request('POST', at(container, '/wait'), { query: { condition: 'removed' }, timeout }).catch((gone: unknown) => {
+      if (!hasCode(gone, 'ENOCONTAINER')) throw gone
+    })
+  }
 }
 
 export async function inspectContainer({ client, managementTimeout: timeout }: Room, container: string): Promise<Record<string, unknown>> {

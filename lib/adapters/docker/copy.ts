@@ -165,13 +165,17 @@ async function isMissingPath(error: unknown, { client, container, timeout, signa
   return true
 }
 
-/** Go's modes: the highest bit is a folder's, the 27th a link's. */
+/** Bits of Go's modes. */
 const FOLDER = 2 ** 31
+const LINK = 2 ** 27
+
+const has = (mode: number, bit: number): boolean => Math.floor(mode / bit) % 2 === 1
 
 function statOf(headers: Readonly<Record<string, string>>): { isFolder: boolean; link: string } {
   const stated: Fields = fields(JSON.parse(Buffer.from(headers['x-docker-container-path-stat'] ?? 'e30=', 'base64').toString('utf8')))
   const mode = stated.number('mode') ?? 0
-  return { isFolder: Math.floor(mode / FOLDER) % 2 === 1, link: stated.text('linkTarget') ?? '' }
+  // Podman names a target for what is no link, too.
+  return { isFolder: has(mode, FOLDER), link: has(mode, LINK) ? stated.text('linkTarget') ?? '' : '' }
 }
 
 function limitsOf(room: Room, what: string, { timeout = room.transferTimeout, signal: stop }: Checked): {

@@ -33,7 +33,8 @@ export async function allRegistries(): Promise<string> {
   return encode(known)
 }
 
-const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
+/** The alphabet for URLs, with the padding that `base64url` leaves out and podman wants. */
+const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64').replaceAll('+', '-').replaceAll('/', '_')
 
 function wireForm(auth: RegistryAuth, registry: string): object {
   if ('identityToken' in auth) return { identitytoken: auth.identityToken, serveraddress: registry }

@@ -5,13 +5,20 @@ import { fields } from './shape-of'
 import { InvalidOptionError } from '../../errors'
 import { text } from '../../options/checks'
 
-/** `repository:tag` of all that have one. `filter`: the beginning of a name, or a filter of the API as `dangling=true`. */
+/** What podman puts before names that have no registry. */
+const PREFIXES = ['', 'docker.io/library/', 'docker.io/', 'localhost/']
+
+/** `repository:tag` of all that have one. `filter`: the beginning of a name, a pattern, or a filter of the API as `dangling=true`. */
 export async function listImages({ client, managementTimeout: timeout }: Room, filter: string | undefined): Promise<string[]> {
-  const query = filter === undefined ? {} : { filters: imageFilter(text(filter, 'filter')) }
+  const query = isName(filter) ? {} : { filters: imageFilter(text(filter, 'filter')) }
   const found = json(await client.request('GET', '/images/json', { query, timeout }))
   const tags = Array.isArray(found) ? found.flatMap((image) => fields(image).texts('RepoTags')) : []
-  return tags.filter((tag) => tag !== '<none>:<none>')
+  const fits = (tag: string): boolean => filter === undefined || !isName(filter) || PREFIXES.some((prefix) => tag.startsWith(prefix + filter))
+  return tags.filter((tag) => tag !== '<none>:<none>' && fits(tag))
 }
+
+/** The beginning of one, which is looked for here: the daemon's own pattern for it would end at the first slash. */
+const isName = (filter: string | undefined): boolean => filter === undefined || !/[=*?[\\]/.test(filter)
 
 function imageFilter(filter: string): string {
   const equals = filter.indexOf('=')
