@@ -1,4 +1,4 @@
-import { DockerConnectionPool } from '../../docker'
+import { type DockerClient, DockerConnectionPool } from '../../docker'
 import { InvalidOptionError, XecNativeError } from '../../errors'
 import type { Mask } from '../../masking'
 import type { CommandResult } from '../../types'
@@ -68,6 +68,11 @@ export class DockerAdapter extends DockerOperations implements AsyncDisposable {
       const error = new XecNativeError({ code: 'EJSON', kind: 'unknown', phase: 'run', reached: true, cause, message: `What ${program} printed is no JSON` })
       throw this.#refused('exec', container, error)
     }
+  }
+
+  /** The daemon, for calls of the API that this adapter has no method for. */
+  get client(): DockerClient {
+    return this.#room().client
   }
 
   /** Does the daemon answer? */

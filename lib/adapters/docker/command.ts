@@ -1,7 +1,5 @@
 import { InvalidOptionError } from '../../errors'
-import { boolean, environment, nonEmptyText } from '../../options/checks'
-import { anything } from '../../options/checks'
-import { oneOf } from '../../options/checks'
+import { anything, boolean, environment, nonEmptyText, oneOf } from '../../options/checks'
 import { type Check, shape } from '../../options/schema'
 import { type AdapterCommand, commandLine } from '../ssh/command'
 import type { ResolvedDockerConfig } from './config'
@@ -65,8 +63,20 @@ export function hasDockerOptions(command: AdapterCommand): boolean {
 
 export function placeOf(command: AdapterCommand, config: ResolvedDockerConfig): Place {
   const options = checkOptions(command.adapterOptions, '')
+  const entering = enteringOf(command, options, config)
+  const { image: from, volumes, network, autoRemove = true, runMode = from === undefined ? 'exec' : 'run' } = options
+  if (runMode === 'exec') {
+    if (volumes !== undefined) throw new InvalidOptionError('volumes', 'a container that runs already gets no volumes; they are for run mode')
+    return { mode: 'exec', container: checkContainerName(options.container), ...entering }
+  }
+  if (from === undefined) throw new InvalidOptionError('image', 'run mode needs the image to run')
+  const container = options.container === undefined || options.container === 'ephemeral' ? newName(from) : checkContainerName(options.container)
+  return { mode: 'run', image: from, container, ...entering, volumes, network, autoRemove }
+}
+
+function enteringOf(command: AdapterCommand, options: ReturnType<typeof checkOptions>, config: ResolvedDockerConfig): Entering {
   const { defaultExecOptions: defaults = {} } = config
-  const entering: Entering = {
+  return {
     user: options.user ?? defaults.User,
     // A command's own directory is nearer to it than its container's.
     workdir: command.cwd ?? options.workdir ?? defaults.WorkingDir ?? config.defaultCwd,
@@ -74,14 +84,6 @@ export function placeOf(command: AdapterCommand, config: ResolvedDockerConfig): 
     tty: options.tty ?? defaults.Tty ?? false,
     privileged: options.privileged ?? defaults.Privileged ?? false,
   }
-  if ((options.runMode ?? (options.image === undefined ? 'exec' : 'run')) === 'exec') {
-    if (options.volumes !== undefined) throw new InvalidOptionError('volumes', 'a container that runs already gets no volumes; they are for run mode')
-    return { mode: 'exec', container: checkContainerName(options.container), ...entering }
-  }
-  if (options.image === undefined) throw new InvalidOptionError('image', 'run mode needs the image to run')
-  const { volumes, network, autoRemove = true } = options
-  const container = options.container === undefined || options.container === 'ephemeral' ? newName(options.image) : checkContainerName(options.container)
-  return { mode: 'run', image: options.image, container, ...entering, volumes, network, autoRemove }
 }
 
 /** Values may have `=` in them. */

@@ -72,7 +72,7 @@ async function unpack(exchange: DockerExchange, cut: Cut, base: string, { onProg
   const unpacking = new NativeUnpacking({ base, keepOutsideLinks: outsideLinks === 'keep', host })
   let transferred = 0
   try {
-    for await (const piece of exchange.stdout) {
+    for await (const piece of exchange.stdout as AsyncIterable<Buffer>) {
       const { failure } = await unpacking.write(piece)
       if (failure !== undefined) throw errorFromFailure(failure)
       transferred += piece.length

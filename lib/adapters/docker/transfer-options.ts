@@ -4,9 +4,9 @@ import { signal } from '../../options/exec'
 import { type Check, describe, shape } from '../../options/schema'
 import type { DockerProgress, RegistryAuth } from './types'
 
-export function callback<T>(value: unknown, option: string): (argument: T) => void {
+export function callback(value: unknown, option: string): (argument: unknown) => void {
   if (typeof value !== 'function') throw new InvalidOptionError(option, `expected a function, got ${describe(value)}`)
-  return value as (argument: T) => void
+  return value as (argument: unknown) => void
 }
 
 const onProgress: Check<(progress: DockerProgress) => void> = (value, option) => callback(value, option)
