@@ -168,6 +168,12 @@ describe.each([{ Engine: Dockerd }, { Engine: Podman }])('$Engine.name', ({ Engi
       expect(await adapter.getLogs('counting', { follow: true })).toBe('1\n2\n3\n')
     })
 
+    it('a container that says nothing is followed all the same', async () => {
+      await using hasty = new DockerAdapter({ socketPath: engine.socketPath, managementTimeout: 500 })
+      await box('silent', ['sh', '-c', 'sleep 1.5; echo at last'])
+      expect(await hasty.getLogs('silent', { follow: true })).toBe('at last\n')
+    })
+
     it('a signal ends following, and so does what the listener throws', async () => {
       await box('endless', ['sh', '-c', 'while true; do echo tick; sleep 0.05; done'])
       const abort = new AbortController()

@@ -27,7 +27,8 @@ export async function allRegistries(): Promise<string> {
   const found = await config()
   const known: Record<string, object> = {}
   for (const [registry] of found.object('auths').entries()) {
-    const auth = await storedAuth(found, registry)
+    // A helper that fails for one registry is no reason not to build from another; what needs it is refused there.
+    const auth = await storedAuth(found, registry).catch(() => undefined)
     if (auth !== undefined) known[registry] = wireForm(auth, registry)
   }
   return encode(known)
@@ -82,7 +83,16 @@ async function askHelper(helper: string, registry: string): Promise<RegistryAuth
     if (answer.includes('credentials not found')) return undefined
     throw new XecNativeError({ code: 'EDOCKERCONFIG', kind: 'authentication', phase: 'authenticate', reached: false, message: `${program} ended with ${code ?? 'a signal'}` })
   }
-  const found = fields(JSON.parse(answer))
+  const found = parsedAnswer(answer, program)
   const [username, secret] = [found.text('Username') ?? '', found.text('Secret') ?? '']
   return username === '<token>' ? { identityToken: secret } : { username, password: secret }
+}
+
+/** Without a cause: a parser's error would quote the secret. */
+function parsedAnswer(answer: string, program: string): Fields {
+  try {
+    return fields(JSON.parse(answer))
+  } catch {
+    throw new XecNativeError({ code: 'EDOCKERCONFIG', kind: 'authentication', phase: 'authenticate', reached: false, message: `${program} answered with something else than JSON` })
+  }
 }

@@ -60,11 +60,12 @@ async function reading<T>(
     since: since === undefined ? undefined : moment(since, 'since'), until: until === undefined ? undefined : moment(until, 'until'),
   }
   const framed = fields(await inspectContainer(room, container)).object('Config').boolean('Tty') !== true
-  // Following takes as long as the container runs.
+  // Following takes as long as the container runs, and podman does not begin to answer before there is something to tell. That the
+  // daemon answers at all was seen a moment ago.
   const timeout = follow ? 0 : managementTimeout
   return withDeadline({ what: `Reading the logs of ${container}`, host: client.host, timeout, signal: stop }, async (cut) => {
     const exchange = cut.closes(client.exchange('GET', `/containers/${inPath(container)}/logs`, {
-      query, framed, timeout: managementTimeout, signal: stop,
+      query, framed, timeout, signal: stop,
     }))
     try {
       await exchange.head

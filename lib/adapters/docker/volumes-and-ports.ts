@@ -1,9 +1,12 @@
 import { isAbsolute } from 'node:path'
 import { InvalidOptionError } from '../../errors'
 
+/** A drive's letter has a colon of its own. */
+const BIND = /^([A-Za-z]:[\\/][^:]*|[^:]*):([^:]*)/
+
 /** What `-v` takes, as the API has it: checked, because a daemon takes a relative path for a volume's name. */
 export function checkBind(text: string, option: string): string {
-  const [source = '', target] = text.split(':')
+  const [, source = '', target] = BIND.exec(text) ?? []
   if (target === undefined) throw new InvalidOptionError(option, 'expected \'source:target\', with the target\'s path in the container')
   if (!target.startsWith('/')) throw new InvalidOptionError(option, 'the path in the container must be absolute')
   const isName = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(source)
