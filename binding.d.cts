@@ -61,8 +61,12 @@ export declare class NativeDockerPool {
 /** A daemon, its certificates read and its limits known. */
 export declare class NativeDockerTarget {
   constructor(spec: DockerTargetSpec)
+  /** A daemon's socket behind an SSH server, over connections of `pool`. */
+  static overSsh(pool: NativePool, target: TargetSpec, socketPath: string, timeout: number, settings: HostSettings): NativeDockerTarget
   /** What its connections are known by. */
   get host(): string
+  /** As DOCKER_HOST has it. */
+  get url(): string
 }
 
 /** A call of the API whose answer comes piece by piece. Garbage-collected it is cancelled. */

@@ -10,12 +10,13 @@ use napi_derive::napi;
 use xec_engine::command::Place;
 use xec_engine::pool::{HostConfig, Key, Request};
 use xec_engine::transport::docker::{
-    ApiRequest, ApiResponse, DockerTarget, DockerTransport, Endpoint, ExchangeOptions, Tls, TlsMaterial,
+    ApiRequest, ApiResponse, DockerTarget, DockerTransport, Endpoint, ExchangeOptions, OverSsh, Tls, TlsMaterial,
 };
 use zeroize::Zeroizing;
 
 use crate::failure::FailureRecord;
-use crate::options::{HostSettings, duration, port};
+use crate::options::{HostSettings, TargetSpec, duration, port};
+use crate::ssh_pool::NativePool;
 
 /// PEM texts.
 #[napi(object)]
@@ -63,10 +64,35 @@ impl NativeDockerTarget {
         Self::around(endpoint, spec.timeout, &spec.settings)
     }
 
+    /// A daemon's socket behind an SSH server, over connections of `pool`.
+    #[napi(factory)]
+    pub fn over_ssh(
+        pool: &NativePool,
+        target: TargetSpec,
+        socket_path: String,
+        timeout: f64,
+        settings: HostSettings,
+    ) -> Result<Self> {
+        let request = pool.forward_request(target)?;
+        let key = &request.key;
+        let endpoint = Endpoint::Bridge {
+            name: format!("ssh://{}@{}:{}{socket_path}", key.username(), key.host(), key.port()),
+            fingerprint: *key.fingerprint(),
+            bridge: Arc::new(OverSsh::new(pool.shared_pool(), request, socket_path)),
+        };
+        Self::around(endpoint, timeout, &settings)
+    }
+
     /// What its connections are known by.
     #[napi(getter)]
     pub fn host(&self) -> String {
         self.key.host().to_owned()
+    }
+
+    /// As DOCKER_HOST has it.
+    #[napi(getter)]
+    pub fn url(&self) -> String {
+        self.target.endpoint.to_string().replacen("https://", "tcp://", 1)
     }
 }
 

@@ -16,6 +16,7 @@ import type {
 import { apiSpec } from './api-spec'
 import { DockerExchange } from './exchange'
 import { ExecSession } from './exec-session'
+import type { TargetOrPromise } from './target'
 
 /** What a client needs of its pool. */
 export interface ClientHost {
@@ -37,16 +38,22 @@ export interface ExchangeOptions extends DockerRequestOptions {
 /** One daemon, through a pool that keeps the connections to it. Cheap to make, and nothing to close. */
 export class DockerClient {
   readonly #host: ClientHost
-  readonly #target: NativeDockerTarget
+  #target: TargetOrPromise
 
-  constructor(host: ClientHost, target: NativeDockerTarget) {
+  constructor(host: ClientHost, target: TargetOrPromise) {
     this.#host = host
     this.#target = target
+    if (target instanceof Promise) target.then((found) => { this.#target = found }, () => undefined)
   }
 
-  /** The daemon's socket or host. */
+  /** The daemon's socket or host; empty while ssh's configuration is being read for it. */
   get host(): string {
-    return this.#target.host
+    return this.#target instanceof Promise ? '' : this.#target.host
+  }
+
+  /** As DOCKER_HOST has it; empty while ssh's configuration is being read for it. */
+  get url(): string {
+    return this.#target instanceof Promise ? '' : this.#target.url
   }
 
   /**
@@ -63,8 +70,8 @@ export class DockerClient {
     const place = placeOf(name, words, checked)
     const line = lineOf(words)
     const spec = { ...checked, ...(place.argv === undefined ? {} : { cwd: undefined }) }
-    const outcome = await this.#execute(checked.signal, checked.stdin, (stdin, token) =>
-      this.#host.native.exec(this.#target, place, commandSpec(line, spec as typeof checked, stdin, this.#host.shell), token))
+    const outcome = await this.#execute(checked.signal, checked.stdin, (stdin, token) => this.#with((target) =>
+      this.#host.native.exec(target, place, commandSpec(line, spec as typeof checked, stdin, this.#host.shell), token)))
     return { ...settle(this, line, checked, outcome), container: name }
   }
 
@@ -85,19 +92,20 @@ export class DockerClient {
     return spawnProcess({
       host: this.host,
       start: async (spec, token) =>
-        this.#host.native.spawn(this.#target, place, place.argv === undefined ? spec : { ...spec, cwd: undefined }, token),
+        this.#host.native.spawn(await this.#target, place, place.argv === undefined ? spec : { ...spec, cwd: undefined }, token),
       settled: this.#host.settled,
     }, lineOf(words), checked)
   }
 
   /** Opens a shell in a container that keeps directory, variables and functions between commands. */
   async session(container: string, options?: DockerSessionOptions): Promise<ShellSession> {
-    const place = placeOf(checkContainer(container), ':', checkDockerSession(options))
-    const { signal, user: _user, workdir: _workdir, privileged: _privileged, ...rest } = checkDockerSession(options)
+    const name = checkContainer(container)
+    const { user, workdir, privileged, signal, ...first } = checkDockerSession(options)
+    const place: PlaceSpec = { container: name, user, workdir, privileged }
     const link = linkAbort(signal, 'The session was aborted before it was opened')
     try {
-      const { session, failure } = await this.#host.perform(() =>
-        this.#host.native.session(this.#target, place, commandSpec(':', rest, undefined), link.token))
+      const { session, failure } = await this.#host.perform(() => this.#with((target) =>
+        this.#host.native.session(target, place, commandSpec(':', first, undefined), link.token)))
       if (failure !== undefined) throw errorFromFailure(failure, { reason: signal?.reason })
       if (session === undefined) throw new TypeError('the engine answered with neither session nor failure')
       return new ShellSession(session, {
@@ -121,8 +129,8 @@ export class DockerClient {
     const { signal, ...checked } = checkDockerRequest(options)
     const link = linkAbort(signal, 'The request was aborted before it was sent')
     try {
-      const { response, failure } = await this.#host.perform(() =>
-        this.#host.native.request(this.#target, apiSpec(method, path, checked), link.token))
+      const { response, failure } = await this.#host.perform(() => this.#with((target) =>
+        this.#host.native.request(target, apiSpec(method, path, checked), link.token)))
       if (failure !== undefined) throw errorFromFailure(failure, { reason: signal?.reason })
       if (response === undefined) throw new TypeError('the engine answered with neither response nor failure')
       return response
@@ -136,8 +144,14 @@ export class DockerClient {
     const { upload, framed, hijack, ...rest } = options
     const { signal, ...checked } = checkDockerRequest(rest)
     this.#host.noticed()
-    const native = this.#host.native.exchange(this.#target, { ...apiSpec(method, path, checked), upload, framed, hijack })
+    const spec = { ...apiSpec(method, path, checked), upload, framed, hijack }
+    const native = Promise.resolve(this.#with((target) => this.#host.native.exchange(target, spec)))
     return new DockerExchange(native, () => { this.#host.settled(false) }, signal)
+  }
+
+  /** At once, so that commands keep their order, when it is known which daemon is meant. */
+  #with<R>(work: (target: NativeDockerTarget) => R): R | Promise<Awaited<R>> {
+    return this.#target instanceof Promise ? this.#target.then((target) => work(target)) as Promise<Awaited<R>> : work(this.#target)
   }
 
   async #execute(

@@ -1,13 +1,13 @@
 import { Readable, Writable } from 'node:stream'
 import type { HeadRecord, NativeExchange } from '../binding'
-import { type XecNativeError, errorFromFailure } from '../errors'
+import { errorFromFailure } from '../errors'
 
 /**
  * A call of the Engine API whose answer comes piece by piece, at its reader's pace. Destroying a stream before its end, or
  * `cancel()`, ends the call and its line at once.
  */
 export class DockerExchange {
-  readonly #native: NativeExchange
+  readonly #native: Promise<NativeExchange>
   /** The status and headers of the answer; rejects when the daemon refuses or cannot be reached. */
   readonly head: Promise<HeadRecord>
   /** Resolves when the answer is here, rejects when it is cut short. */
@@ -15,18 +15,18 @@ export class DockerExchange {
   #stdout: Readable | undefined
   #stderr: Readable | undefined
 
-  constructor(native: NativeExchange, settled: () => void, signal?: AbortSignal) {
+  constructor(native: Promise<NativeExchange>, settled: () => void, signal?: AbortSignal) {
     this.#native = native
     const cancel = (): void => { this.cancel() }
     signal?.addEventListener('abort', cancel, { once: true })
     if (signal?.aborted === true) cancel()
-    this.done = native.finished().then((failure) => {
+    this.done = native.then((exchange) => exchange.finished()).then((failure) => {
       if (failure !== null) throw errorFromFailure(failure, { reason: signal?.reason })
     }).finally(() => {
       signal?.removeEventListener('abort', cancel)
       settled()
     })
-    this.head = native.head().then(async (head) => {
+    this.head = native.then((exchange) => exchange.head()).then(async (head) => {
       if (head !== null) return head
       // It failed before there was one: `done` says how.
       await this.done
@@ -62,35 +62,36 @@ export class DockerExchange {
 
   /** Resolves when there is room for the next piece; to false when nobody takes it. */
   write(data: Buffer): Promise<boolean> {
-    return this.#native.write(data)
+    return this.#native.then((exchange) => exchange.write(data))
   }
 
   end(): void {
-    this.#native.end()
+    this.#native.then((exchange) => { exchange.end() }, () => undefined)
   }
 
   /** What comes is dropped. */
   discard(stderr: boolean): void {
-    this.#native.discard(stderr)
+    this.#native.then((exchange) => { exchange.discard(stderr) }, () => undefined)
   }
 
   cancel(): void {
-    this.#native.cancel()
+    this.#native.then((exchange) => { exchange.cancel() }, () => undefined)
   }
 
   #stream(stderr: boolean): Readable {
     const native = this.#native
+    const fail = (error: unknown): void => { stream.destroy(error instanceof Error ? error : new Error(String(error))) }
     const stream = new Readable({
       highWaterMark: 256 * 1024,
       read: () => {
-        native.read(stderr).then((chunk) => {
+        native.then((exchange) => exchange.read(stderr)).then((chunk) => {
           if (chunk !== null) stream.push(chunk)
-          else this.done.then(() => { stream.push(null) }, (error: XecNativeError) => { stream.destroy(error) })
-        }, (error: Error) => { stream.destroy(error) })
+          else this.done.then(() => { stream.push(null) }, fail)
+        }, fail)
       },
       destroy: (error, callback) => {
-        native.discard(stderr)
-        if (!stream.readableEnded) native.cancel()
+        this.discard(stderr)
+        if (!stream.readableEnded) this.cancel()
         callback(error)
       },
     })

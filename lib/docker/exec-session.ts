@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
-import { InvalidUsageError, type XecNativeError } from '../errors'
+import { InvalidUsageError } from '../errors'
 import type { RemoteProcess } from '../process'
-import type { ExecSessionOptions, ExecSessionResult } from '../types'
+import type { DockerSpawnOptions, ExecSessionOptions, ExecSessionResult } from '../types'
 import type { DockerClient } from './client'
 
 /** For the process to end by itself after its input has ended. */
@@ -72,16 +72,16 @@ export class ExecSession implements AsyncDisposable {
     if (process.stdout.readableFlowing !== true) process.stdout.resume()
     if (process.stderr.readableFlowing !== true) process.stderr.resume()
     process.stdin.end()
-    let forced = false
+    const forced = new AbortController()
     const timer = setTimeout(() => {
-      forced = true
+      forced.abort()
       void process[Symbol.asyncDispose]()
     }, FAREWELL)
     try {
       return await process.done
     } catch (error) {
-      if (forced) return undefined
-      throw error as XecNativeError
+      if (forced.signal.aborted) return undefined
+      throw error
     } finally {
       clearTimeout(timer)
     }
@@ -92,8 +92,6 @@ export class ExecSession implements AsyncDisposable {
   }
 
   async #start(): Promise<void> {
-    const { Cmd = ['/bin/sh'], Env = [], Tty = false, User, WorkingDir, Privileged, AttachStdin = true, AttachStdout = true,
-      AttachStderr = true } = this.#options
     // Asked first, because a spawned command tells how it fails only at its end.
     const { body } = await this.#client.request('GET', `/containers/${this.container}/json`)
     const { State: { Running: running = false } = {} } = JSON.parse(body.toString()) as { State?: { Running?: boolean } }
@@ -103,16 +101,11 @@ export class ExecSession implements AsyncDisposable {
         message: `Container ${this.container} is not running`,
       })
     }
-    const process = this.#client.spawn(this.container, Cmd, {
-      env: Object.fromEntries(Env.map((assignment) => splitAt(assignment, assignment.indexOf('=')))),
-      ...(User === undefined ? {} : { user: User }),
-      ...(WorkingDir === undefined ? {} : { workdir: WorkingDir }),
-      ...(Privileged === undefined ? {} : { privileged: Privileged }),
-      ...(Tty ? { pty: true } : {}),
-    })
-    if (!AttachStdin) process.stdin.end()
-    if (!AttachStdout) process.stdout.resume()
-    if (!AttachStderr) process.stderr.resume()
+    const { Cmd = ['/bin/sh'], AttachStdin, AttachStdout, AttachStderr } = this.#options
+    const process = this.#client.spawn(this.container, Cmd, spawnOptions(this.#options))
+    if (AttachStdin === false) process.stdin.end()
+    if (AttachStdout === false) process.stdout.resume()
+    if (AttachStderr === false) process.stderr.resume()
     this.#process = process
   }
 
@@ -122,6 +115,16 @@ export class ExecSession implements AsyncDisposable {
       code: 'ESESSIONCLOSED', kind: 'invalid-usage', phase: 'run', reached: false,
       message: 'The exec session was not started: await start() first',
     })
+  }
+}
+
+function spawnOptions({ Env = [], Tty = false, User, WorkingDir, Privileged }: ExecSessionOptions): DockerSpawnOptions {
+  return {
+    env: Object.fromEntries(Env.map((assignment) => splitAt(assignment, assignment.indexOf('=')))),
+    ...(User === undefined ? {} : { user: User }),
+    ...(WorkingDir === undefined ? {} : { workdir: WorkingDir }),
+    ...(Privileged === undefined ? {} : { privileged: Privileged }),
+    ...(Tty ? { pty: true } : {}),
   }
 }
 

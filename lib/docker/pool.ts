@@ -1,4 +1,4 @@
-import { type HostSettings, NativeDockerPool, type NativeDockerTarget } from '../binding'
+import { type HostSettings, NativeDockerPool } from '../binding'
 import { errorFromFailure } from '../errors'
 import { type EventSource, PoolEventHub } from '../events'
 import { checkDockerConnect, checkDockerPool, checkDrainOptions } from '../options'
@@ -15,7 +15,7 @@ import { type ClientHost, DockerClient, type ExchangeOptions } from './client'
 import type { DockerExchange } from './exchange'
 import type { ExecSession } from './exec-session'
 import { sshBridge } from './ssh-bridge'
-import { dockerTarget } from './target'
+import { type TargetOrPromise, dockerTarget } from './target'
 
 let shared: DockerConnectionPool | undefined
 
@@ -178,11 +178,12 @@ export class DockerConnectionPool extends PoolEventHub implements AsyncDisposabl
     return this.#native
   }
 
-  #target(options: DockerConnectOptions): NativeDockerTarget {
+  #target(options: DockerConnectOptions): TargetOrPromise {
     return dockerTarget(options, this.#settings, sshBridge)
   }
 
-  async #connected(target: NativeDockerTarget): Promise<DockerClient> {
+  async #connected(found: TargetOrPromise): Promise<DockerClient> {
+    const target = await found
     const { failure } = await this.#perform(() => this.#native.warmUp(target))
     if (failure !== undefined) throw errorFromFailure(failure)
     return new DockerClient(this.#host, target)
@@ -201,7 +202,7 @@ export class DockerConnectionPool extends PoolEventHub implements AsyncDisposabl
 
 /** Without what is undefined, so that one object can be laid over another. */
 function given(options: { [K in keyof DockerConnectOptions]: DockerConnectOptions[K] | undefined }): DockerConnectOptions {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => (value as unknown) !== undefined))
 }
 
 /** Who names another daemon means nothing of the pool's own. */

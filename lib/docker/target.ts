@@ -14,13 +14,16 @@ export interface OverSSH {
   socketPath: string
 }
 
+/** At once, unless files of ssh's have to be read for it. */
+export type TargetOrPromise = NativeDockerTarget | Promise<NativeDockerTarget>
+
 /** How a target with an `ssh://` host is made. */
-export type SSHBridge = (over: OverSSH, options: DockerConnectOptions, settings: HostSettings, timeout: number) => NativeDockerTarget
+export type SSHBridge = (over: OverSSH, options: DockerConnectOptions, settings: HostSettings, timeout: number) => TargetOrPromise
 
 const DEFAULT_TIMEOUT = 30_000
 
 /** The daemon that the options mean, with its certificates read. Bad ones are refused here, before anything is dialed. */
-export function dockerTarget(options: DockerConnectOptions, settings: HostSettings, bridge: SSHBridge): NativeDockerTarget {
+export function dockerTarget(options: DockerConnectOptions, settings: HostSettings, bridge: SSHBridge): TargetOrPromise {
   const timeout = options.timeout ?? DEFAULT_TIMEOUT
   const where = located(whereabouts(options, process.env))
   if ('over' in where) return bridge(where.over, options, settings, timeout)
@@ -37,12 +40,16 @@ type Located = { spec: Pick<DockerTargetSpec, 'socketPath' | 'host' | 'port' | '
 function located({ socketPath, host = '', port, tls }: Whereabouts): Located {
   if (socketPath !== undefined) return { spec: { socketPath } }
   if (!host.includes('://')) return tcp(host, port, tls ?? false)
-  const url = parsed(host)
+  return byURL(parsed(host), host, { port, tls })
+}
+
+function byURL(url: URL, host: string, { port, tls = false }: { port: number | undefined, tls: Whereabouts['tls'] | undefined }): Located {
+  const named = portOf(url) ?? port
   switch (url.protocol) {
     case 'unix:': return { spec: { socketPath: decodeURIComponent(host.slice('unix://'.length)) } }
     case 'ssh:': return { over: overSSH(url) }
-    case 'https:': return tcp(url.hostname, portOf(url) ?? port ?? 443, tls === undefined || tls === false ? {} : tls)
-    case 'tcp:': case 'http:': return tcp(url.hostname, portOf(url) ?? port, tls ?? false)
+    case 'https:': return tcp(url.hostname, named ?? 443, tls === false ? {} : tls)
+    case 'tcp:': case 'http:': return tcp(url.hostname, named, tls)
     default: throw new InvalidOptionError('host', `expected unix://, tcp://, http://, https:// or ssh://, got ${url.protocol}//`)
   }
 }

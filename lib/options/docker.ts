@@ -22,7 +22,7 @@ const tls: Check<DockerConnectOptions['tls']> = (value, option) =>
 const ssh: Check<DockerConnectOptions['ssh']> = (value, option) => {
   if (typeof value !== 'object' || value === null) throw new InvalidOptionError(option, `expected an object, got ${describe(value)}`)
   // It is a target's, and checked as one when it has a host.
-  return value as DockerConnectOptions['ssh']
+  return value
 }
 
 const connectFields = {

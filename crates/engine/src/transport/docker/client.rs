@@ -15,7 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::time::timeout;
 
 use super::endpoint::Endpoint;
-use super::refusal::Refusal;
+use super::refusal::{Refusal, RefusalKind};
 use super::request::ApiRequest;
 use super::wire::{BoxedIo, Dialer};
 use crate::error::{Cause, Error, Phase, Reached};
@@ -258,18 +258,35 @@ async fn ping(http: &Client<Dialer, Body>, limit: Duration) -> Result<String, Er
     let request = ApiRequest::new("GET", "/_ping".to_owned()).build("", no_body())?;
     let (head, body) = answered(http, request, limit).await?.into_parts();
     if collect(body, REFUSAL_LIMIT).await?.trim_ascii() != b"OK" {
-        return Err(Refusal::protocol("whoever answers there is no Docker daemon").error());
+        return Err(Refusal::no_daemon().error());
     }
     let version = head.headers.get("api-version").and_then(|value| value.to_str().ok());
     Ok(version.unwrap_or_default().to_owned())
 }
 
 async fn negotiate(http: &Client<Dialer, Body>, limit: Duration) -> Result<(usize, usize), Error> {
-    let said = ping(http, limit).await?;
+    let said = ping(http, limit).await.map_err(at_first)?;
     let parsed = said.split_once('.').and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
     match parsed {
         Some(theirs) if theirs >= OLDEST => Ok(theirs.min(NEWEST)),
         _ => Err(too_old(&said)),
+    }
+}
+
+/// Nothing was asked of the daemon yet.
+fn at_first(error: Error) -> Error {
+    match error {
+        Error::ConnectionLost { source, .. } => {
+            Error::ConnectionLost { phase: Phase::Handshake, reached: Reached::No, source }
+        }
+        Error::Timeout { phase: Phase::Run, limit, source, .. } => {
+            Error::Timeout { phase: Phase::Handshake, limit, reached: Reached::No, source }
+        }
+        // A web server that knows no such page, say.
+        Error::Docker(refusal) if refusal.status != 0 && refusal.why != RefusalKind::Version => {
+            Refusal::no_daemon().error()
+        }
+        error => error,
     }
 }
 

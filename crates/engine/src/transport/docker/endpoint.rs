@@ -25,9 +25,10 @@ pub enum Endpoint {
         port: u16,
         tls: Option<Tls>,
     },
-    /// `name` is safe to print, and tells two bridges apart.
+    /// `name` is safe to print; `fingerprint` tells two bridges apart.
     Bridge {
         name: String,
+        fingerprint: [u8; 32],
         bridge: Arc<dyn Bridge>,
     },
 }

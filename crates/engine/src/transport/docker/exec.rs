@@ -11,7 +11,7 @@ use super::channel::{Input, Order};
 use super::client::{DockerClient, typed_error};
 use super::connection::End;
 use super::frames::Frames;
-use super::kill::{Process, kill};
+use super::kill::{Process, Tag, kill};
 use super::preamble::Preamble;
 use super::refusal::{Refusal, RefusalKind};
 use super::request::ApiRequest;
@@ -95,8 +95,9 @@ impl Exec {
         let Some((what, about_to)) = first(orders).await else { return Ok(()) };
         let (words, preamble) = what.words();
         *self.preamble.lock() = preamble;
+        let tag = (what.place.argv.is_some() && !self.client.is_local()).then(Tag::fresh);
         let created = tokio::select! {
-            created = self.create(&what, words) => created,
+            created = self.create(&what, words, tag.as_ref()) => created,
             // Nothing has run, and nothing will.
             () = unwanted(orders) => return Ok(()),
         };
@@ -112,10 +113,12 @@ impl Exec {
         };
         self.say(ChannelEvent::Started).await;
         if let Some(Pty { columns, rows, .. }) = what.pty {
+            // The first one was the terminal's.
+            self.say(ChannelEvent::Started).await;
             self.resize(&id, columns, rows);
         }
         let process =
-            Arc::new(Process { exec: id, container: what.place.container.clone(), user: what.place.user.clone() });
+            Arc::new(Process { exec: id, container: what.place.container.clone(), user: what.place.user.clone(), tag });
         match self.talk(&process, line, &what, orders, input).await {
             LineEnd::Eof => self.finish(&process, orders).await,
             LineEnd::Broken(source) => self.failed(lost(source), None).await,
@@ -124,11 +127,11 @@ impl Exec {
         }
     }
 
-    async fn create(&self, what: &What, words: Vec<String>) -> Result<String, Error> {
+    async fn create(&self, what: &What, words: Vec<String>, tag: Option<&Tag>) -> Result<String, Error> {
         let Place { container, user, workdir, privileged, .. } = &*what.place;
         let env: Vec<String> = what.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let term = what.pty.as_ref().map(|pty| format!("TERM={}", pty.term));
-        let env: Vec<String> = term.into_iter().chain(env).collect();
+        let env: Vec<String> = term.into_iter().chain(env).chain(tag.map(Tag::assignment)).collect();
         let options = bollard::exec::CreateExecOptions {
             attach_stdin: Some(true),
             attach_stdout: Some(true),
@@ -141,7 +144,8 @@ impl Exec {
             working_dir: workdir.clone(),
             ..Default::default()
         };
-        Ok(self.client.api().create_exec(container, options).await.map_err(typed_error)?.id)
+        let created = self.client.api().create_exec(container, options).await;
+        Ok(created.map_err(typed_error).map_err(before)?.id)
     }
 
     /// Reads and writes the line until it ends or nobody wants it.
@@ -382,6 +386,19 @@ fn start_body(terminal: bool) -> Bytes {
 
 fn lost(source: Cause) -> Error {
     Error::ConnectionLost { phase: Phase::Run, reached: Reached::Yes, source: Some(source) }
+}
+
+/// What is created only has not run, whatever became of the call.
+fn before(error: Error) -> Error {
+    match error {
+        Error::ConnectionLost { source, .. } => {
+            Error::ConnectionLost { phase: Phase::OpenChannel, reached: Reached::No, source }
+        }
+        Error::Timeout { limit, source, .. } => {
+            Error::Timeout { phase: Phase::OpenChannel, limit, reached: Reached::No, source }
+        }
+        error => error,
+    }
 }
 
 /// The command has begun, whatever the call that failed says of itself.

@@ -1,7 +1,8 @@
 //! Signals for execs, which the API does not have.
 //!
 //! A second exec in the same container says `kill`. It needs the process id there: the command's shell has said it, or the
-//! machine knows it, when the daemon runs on ours. Otherwise nobody does, and the process stays.
+//! machine knows it, when the daemon runs on ours. A program without a shell at a daemon elsewhere has a variable by which
+//! it is found. Where the container has no `sh` or no `kill`, and the machine is not ours, the process stays.
 
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use tokio::time::{Instant, sleep};
 use super::client::{DockerClient, typed_error};
 use super::preamble::Preamble;
 use crate::error::Error;
+use crate::shell::Nonce;
 use crate::transport::Signal;
 
 /// For the shell to say its process id, when it has just been started.
@@ -24,14 +26,29 @@ pub struct Process {
     pub exec: String,
     pub container: String,
     pub user: Option<String>,
+    pub tag: Option<Tag>,
+}
+
+/// A variable that nothing else has: what was started with it can be found in `/proc`.
+pub struct Tag(Nonce);
+
+impl Tag {
+    pub fn fresh() -> Self {
+        Self(Nonce::fresh())
+    }
+
+    pub fn assignment(&self) -> String {
+        format!("XEC_EXEC={}", self.0)
+    }
 }
 
 /// Sends `signal` to the process and its group, if there is a way. What fails is logged: the process may be gone already.
 pub async fn kill(client: &DockerClient, process: &Process, preamble: &Mutex<Preamble>, signal: Signal) {
     let said = said(preamble).await;
-    let sent = match said {
-        Some(pid) => signal_within(client, process, pid, signal).await,
-        None => signal_from_outside(client, process, signal).await,
+    let sent = match (said, &process.tag) {
+        (Some(pid), _) => signal_within(client, process, pid, signal).await,
+        (None, Some(tag)) => signal_tagged(client, process, tag, signal).await,
+        (None, None) => signal_from_outside(client, process, signal).await,
     };
     match sent {
         Ok(true) => {}
@@ -59,23 +76,28 @@ async fn said(preamble: &Mutex<Preamble>) -> Option<u32> {
 
 /// By a `kill` in the container, as the same user, who may do it to their own; as root where they may not.
 async fn signal_within(client: &DockerClient, process: &Process, pid: u32, signal: Signal) -> Result<bool, Error> {
-    let user = process.user.clone();
-    if run_kill(client, process, pid, signal, user).await? {
-        return Ok(true);
-    }
-    run_kill(client, process, pid, signal, Some("0".to_owned())).await
+    let name = signal.name();
+    // Every exec leads a session, so its process id is that of its group too.
+    as_either(client, process, format!("kill -{name} -{pid} 2>/dev/null || kill -{name} {pid}")).await
 }
 
-/// Every exec leads a session, so its process id is that of its group too.
-async fn run_kill(
-    client: &DockerClient,
-    process: &Process,
-    pid: u32,
-    signal: Signal,
-    user: Option<String>,
-) -> Result<bool, Error> {
-    let name = signal.name();
-    let line = format!("kill -{name} -{pid} 2>/dev/null || kill -{name} {pid}");
+async fn signal_tagged(client: &DockerClient, process: &Process, tag: &Tag, signal: Signal) -> Result<bool, Error> {
+    let (name, tag) = (signal.name(), tag.assignment());
+    let line = format!(
+        "set -- $(grep -l {tag} /proc/[0-9]*/environ 2>/dev/null); [ $# -gt 0 ] || exit 1; \
+         for f; do f=${{f#/proc/}}; kill -{name} ${{f%/environ}}; done"
+    );
+    as_either(client, process, line).await
+}
+
+async fn as_either(client: &DockerClient, process: &Process, line: String) -> Result<bool, Error> {
+    if run_kill(client, process, line.clone(), process.user.clone()).await? {
+        return Ok(true);
+    }
+    run_kill(client, process, line, Some("0".to_owned())).await
+}
+
+async fn run_kill(client: &DockerClient, process: &Process, line: String, user: Option<String>) -> Result<bool, Error> {
     let options = bollard::exec::CreateExecOptions {
         cmd: Some(vec!["sh".to_owned(), "-c".to_owned(), line]),
         user,

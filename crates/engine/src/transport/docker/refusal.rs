@@ -35,6 +35,8 @@ pub enum RefusalKind {
     Failed,
     /// It, or a proxy before it, speaks something else.
     Protocol,
+    /// The same, before anything was asked of it.
+    NoDaemon,
 }
 
 impl RefusalKind {
@@ -52,7 +54,7 @@ impl RefusalKind {
             Self::Version => "EAPIVERSION",
             Self::Invalid => "EINVAL",
             Self::Failed => "EDOCKER",
-            Self::Protocol => "EPROTO",
+            Self::Protocol | Self::NoDaemon => "EPROTO",
         }
     }
 
@@ -61,7 +63,7 @@ impl RefusalKind {
             Self::NoContainer | Self::NoImage | Self::NoNetwork | Self::NoVolume | Self::NoObject => Kind::NotFound,
             Self::Unauthorized => Kind::Authentication,
             Self::NotRunning | Self::Paused | Self::Conflict | Self::Version | Self::Invalid => Kind::InvalidUsage,
-            Self::Failed | Self::Protocol => Kind::Unknown,
+            Self::Failed | Self::Protocol | Self::NoDaemon => Kind::Unknown,
         }
     }
 
@@ -123,6 +125,11 @@ impl Refusal {
         }
     }
 
+    pub fn no_daemon() -> Self {
+        let said = "Whoever answers there is no Docker daemon";
+        Self { why: RefusalKind::NoDaemon, status: 0, said: said.into() }
+    }
+
     pub fn protocol(problem: &str) -> Self {
         Self { why: RefusalKind::Protocol, status: 0, said: format!("The daemon broke the protocol: {problem}").into() }
     }
@@ -133,7 +140,7 @@ impl Refusal {
 
     pub fn phase(&self) -> Phase {
         match self.why {
-            RefusalKind::Version => Phase::Handshake,
+            RefusalKind::Version | RefusalKind::NoDaemon => Phase::Handshake,
             RefusalKind::Protocol | RefusalKind::Failed => Phase::Run,
             _ => Phase::OpenChannel,
         }

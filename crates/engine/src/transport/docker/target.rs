@@ -24,6 +24,9 @@ impl DockerTarget {
         if let Some(tls) = self.endpoint.tls() {
             hash.update(tls.fingerprint());
         }
+        if let Endpoint::Bridge { fingerprint, .. } = &*self.endpoint {
+            hash.update(fingerprint);
+        }
         Key::new(&host, port, "docker", hash.finalize().into())
     }
 }

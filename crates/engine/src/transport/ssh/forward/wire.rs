@@ -15,7 +15,7 @@ use crate::transport::ssh::SshConnection;
 
 impl SshConnection {
     /// A channel to `to`, by way of the server. Whoever stops waiting leaves nothing open.
-    pub(super) async fn open_towards(
+    pub(in crate::transport) async fn open_towards(
         self: &Arc<Self>,
         to: &Address,
         from: Option<(String, u16)>,
