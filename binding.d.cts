@@ -15,6 +15,81 @@ export declare class CancelToken {
   cancel(): void
 }
 
+/** Connections to Docker daemons. When it is garbage-collected its idle connections close, and busy ones when they are done. */
+export declare class NativeDockerPool {
+  constructor(settings: PoolSettings)
+  /** Runs a command in a container. The promise resolves whatever happens; a failure is in the record. */
+  exec(target: NativeDockerTarget, place: PlaceSpec, command: CommandSpec, cancel?: CancelToken | undefined | null): Promise<ExecOutcome>
+  /** Starts a command whose output is read as it comes. */
+  spawn(target: NativeDockerTarget, place: PlaceSpec, command: CommandSpec, cancel?: CancelToken | undefined | null): NativeProcess
+  /** Opens a shell in `first`'s directory and with its variables. The promise resolves whatever happens. */
+  session(target: NativeDockerTarget, place: PlaceSpec, first: CommandSpec, cancel?: CancelToken | undefined | null): Promise<SessionOutcome>
+  /** One call of the Engine API, its answer collected. The promise resolves whatever happens. */
+  request(target: NativeDockerTarget, api: ApiSpec, cancel?: CancelToken | undefined | null): Promise<ApiOutcome>
+  /** One call whose answer comes piece by piece. */
+  exchange(target: NativeDockerTarget, api: ApiSpec): NativeExchange
+  stats(): StatsSnapshot
+  metrics(): MetricsSnapshot
+  /** Forgets all durations recorded so far. */
+  resetMetrics(): void
+  connections(): Array<ConnectionSnapshot>
+  /** Shells that wait for a command of `shell: 'persistent'`. */
+  idleShells(): number
+  /** Connects ahead of need. */
+  warmUp(target: NativeDockerTarget, cancel?: CancelToken | undefined | null): Promise<WarmUpRecord>
+  /** Retires the connections to one daemon; busy ones finish what they do. Answers how many. */
+  remove(target: NativeDockerTarget): number
+  /**
+   * Lets commands finish and nobody new in; after `limit` milliseconds cuts what is left. Resolves to whether nothing
+   * had to be cut. The pool can be used again.
+   */
+  drain(limit?: number | undefined | null): Promise<boolean>
+  /** Closes connections that nothing uses; resolves to how many. */
+  closeIdle(): Promise<number>
+  /** Cuts every connection. The pool can be used again. */
+  closeAll(): Promise<void>
+  /** Cuts every connection, for good: later commands fail with EPOOLCLOSED. */
+  dispose(): Promise<void>
+  /** `wake` is called once per burst of events, to have them drained. It keeps no process alive. */
+  watchEvents(wake: () => void): void
+  /** One bit for each kind of event that somebody listens to; none at first. */
+  setEventMask(mask: number): void
+  /** Takes all waiting events, oldest first. */
+  drainEvents(): Array<EventRecord>
+}
+
+/** A daemon, its certificates read and its limits known. */
+export declare class NativeDockerTarget {
+  constructor(spec: DockerTargetSpec)
+  /** A daemon's socket behind an SSH server, over connections of `pool`. */
+  static overSsh(pool: NativePool, target: TargetSpec, socketPath: string, timeout: number, settings: HostSettings): NativeDockerTarget
+  /** What its connections are known by. */
+  get host(): string
+  /** As DOCKER_HOST has it. */
+  get url(): string
+}
+
+/** A call of the API whose answer comes piece by piece. Garbage-collected it is cancelled. */
+export declare class NativeExchange {
+  /** The head of the answer; null when there is none: `finished` says why. To be called once. */
+  head(): Promise<HeadRecord | null>
+  /** What has arrived; null at the end. `stderr` only where the answer has frames. One call at a time for each. */
+  read(stderr: boolean): Promise<Buffer | null>
+  /** Nobody will read it any more: what comes is dropped. */
+  discard(stderr: boolean): void
+  /**
+   * A piece of the request's body, or of what goes over a line that was taken over; resolves when there is room for the
+   * next one, to false when nobody takes it.
+   */
+  write(data: Buffer): Promise<boolean>
+  /** The end of what is written. */
+  end(): void
+  /** Resolves when it is over, to why it failed, if it did. To be called once. */
+  finished(): Promise<FailureRecord | null>
+  /** Ends it at once: the line is closed. */
+  cancel(): void
+}
+
 /** An open forward. Dropping this handle leaves it open: it is closed by `close`, or with its pool. */
 export declare class NativeForward {
   /** Where it listens, with the port that was chosen. */
@@ -51,6 +126,15 @@ export declare class NativeLease {
   /** Pings every `interval` milliseconds; absent = no longer. */
   keepAlive(interval: number | undefined | null, countMax: number): void
   release(): void
+}
+
+/** A local tree as a tar stream. */
+export declare class NativePacking {
+  /** Throws where `ignore` has a line that is no pattern. */
+  constructor(record: PackRecord)
+  read(): Promise<PieceOutcome>
+  /** Ends it and tells what was read. */
+  close(): Promise<UnpackOutcome>
 }
 
 /** A pool of SSH connections. When it is garbage-collected its idle connections close, and busy ones when they are done. */
@@ -174,6 +258,17 @@ export declare class NativeSftp {
   get closed(): boolean
 }
 
+/** A tar stream as a local tree. */
+export declare class NativeUnpacking {
+  constructor(record: UnpackRecord)
+  /** Resolves when there is room for more. */
+  write(data: Buffer): Promise<UnpackOutcome>
+  /** The stream has ended as it should; resolves when everything is in its place. */
+  finish(): Promise<UnpackOutcome>
+  /** Ends it with what is there. */
+  close(): Promise<void>
+}
+
 /** A remote file, written piece by piece. */
 export declare class NativeWriteStream {
   /** Resolves when there is room for more. */
@@ -205,6 +300,37 @@ export interface AddressRecord {
  * thrown. Too late is not an error: nobody waits any more.
  */
 export declare function answerHostKey(ticket: number, trusted: boolean, problem?: string | undefined | null, thrown?: number | undefined | null): void
+
+/** Exactly one of the two. */
+export interface ApiOutcome {
+  response?: ApiRecord
+  failure?: FailureRecord
+}
+
+/** An answer that was collected. */
+export interface ApiRecord {
+  status: number
+  headers: Record<string, string>
+  body: Buffer
+}
+
+/** One call of the Engine API. */
+export interface ApiSpec {
+  method: string
+  path: string
+  /** Names and values, in this order. */
+  query?: Array<[string, string]>
+  headers?: Record<string, string>
+  body?: string | Buffer
+  /** Milliseconds for the head of the answer; absent = the target's, 0 = no limit. */
+  timeout?: number
+  /** Pieces of the body follow. */
+  upload?: boolean
+  /** The answer is Docker's multiplexed stream. */
+  framed?: boolean
+  /** The line is taken over after the head. */
+  hijack?: boolean
+}
 
 /** What is known of a file. Times are seconds. */
 export interface AttributesRecord {
@@ -315,6 +441,17 @@ export interface ConnectionSnapshot {
   errors: number
 }
 
+/** Where a daemon is: a socket, or a host and port. */
+export interface DockerTargetSpec {
+  socketPath?: string
+  host?: string
+  port?: number
+  tls?: TlsSpec
+  /** Milliseconds for a line, and for the head of each answer. */
+  timeout: number
+  settings: HostSettings
+}
+
 export interface DownloadSpec {
   atomic: boolean
   resume: boolean
@@ -357,6 +494,11 @@ export interface ExecOutcome {
   failure?: FailureRecord
 }
 
+export interface ExtraFile {
+  name: string
+  content: Buffer
+}
+
 export interface FailedRecord {
   path: string
   failure: FailureRecord
@@ -382,6 +524,8 @@ export interface FailureRecord {
   stream?: string
   /** EMAXBUFFER: bytes; ETIMEDOUT: milliseconds. */
   limit?: number
+  /** The HTTP status that a Docker daemon refused with. */
+  status?: number
   /** The file it is about. */
   path?: string
   /** EPROMPT, EHOSTKEY: the number under which the facade keeps what was thrown. */
@@ -411,6 +555,12 @@ export interface ForwardSettings {
   listen: AddressRecord
   /** Absent for `dynamic`. */
   to?: AddressRecord
+}
+
+/** The beginning of an answer. */
+export interface HeadRecord {
+  status: number
+  headers: Record<string, string>
 }
 
 /** How idle connections are judged. */
@@ -528,6 +678,20 @@ export interface OutputRecord {
   duration: number
 }
 
+/** A local tree to be packed. */
+export interface PackRecord {
+  root: string
+  /** Absent: what is in the folder, without the folder. */
+  name?: string
+  /** The text of a .dockerignore file. */
+  ignore?: string
+  /** Not left out, whatever `ignore` says. */
+  keep?: Array<string>
+  extra?: Array<ExtraFile>
+  /** Whom failures are about. */
+  host: string
+}
+
 /** Neither of the two at the end. */
 export interface PieceOutcome {
   data?: Buffer
@@ -539,6 +703,16 @@ export interface PlaceRecord {
   file: string
   line: number
   problem?: string
+}
+
+/** What a command runs in. */
+export interface PlaceSpec {
+  container: string
+  user?: string
+  workdir?: string
+  privileged?: boolean
+  /** A program and its arguments, in place of the command's line. */
+  argv?: Array<string>
 }
 
 export interface PoolSettings {
@@ -713,6 +887,15 @@ export interface TargetSpec {
   settings?: HostSettings
 }
 
+/** PEM texts. */
+export interface TlsSpec {
+  ca?: Buffer
+  cert?: Buffer
+  key?: Buffer
+  verify: boolean
+  serverName?: string
+}
+
 export interface TreeRecord {
   files: number
   directories: number
@@ -721,12 +904,34 @@ export interface TreeRecord {
   failed: Array<FailedRecord>
 }
 
+export interface TreeReportRecord {
+  files: number
+  directories: number
+  links: number
+  bytes: number
+  skipped: Array<string>
+  skippedCount: number
+}
+
 export interface TreeSpec {
   concurrency: number
   /** `follow`, `recreate` or `skip`. */
   symlinks: string
   atomic: boolean
   preserve: boolean
+}
+
+/** Neither of the two where nothing is to be told. */
+export interface UnpackOutcome {
+  report?: TreeReportRecord
+  failure?: FailureRecord
+}
+
+/** Where an archive is unpacked to. */
+export interface UnpackRecord {
+  base: string
+  keepOutsideLinks: boolean
+  host: string
 }
 
 export interface UploadSpec {

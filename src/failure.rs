@@ -30,6 +30,8 @@ pub struct FailureRecord {
     pub stream: Option<String>,
     /// EMAXBUFFER: bytes; ETIMEDOUT: milliseconds.
     pub limit: Option<f64>,
+    /// The HTTP status that a Docker daemon refused with.
+    pub status: Option<u32>,
     /// The file it is about.
     pub path: Option<String>,
     /// EPROMPT, EHOSTKEY: the number under which the facade keeps what was thrown.
@@ -59,6 +61,10 @@ impl FailureRecord {
             stdall: None,
             stream,
             limit,
+            status: match error {
+                Error::Docker(refusal) if refusal.status != 0 => Some(u32::from(refusal.status)),
+                _ => None,
+            },
             path: error.path().map(str::to_owned),
             thrown: thrown(error),
             host_key: match error {

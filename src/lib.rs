@@ -1,6 +1,7 @@
 //! The binding between the engine and Node: types are converted here, nothing is decided.
 //!
 //! - `ssh_pool`: `NativePool`, one delegating method per call
+//! - `docker`: `NativeDockerPool`, the same for containers; `docker_options`: its records; `docker_exchange`: a call in pieces
 //! - `lease`, `process`, `forward`: what it hands out, a borrowed connection, a command under way, an open forward
 //! - `input`: stdin that comes piece by piece; `callback`: what a function of the caller's threw
 //! - `session`: a shell that keeps what its commands do to it
@@ -8,15 +9,20 @@
 //! - `sftp`, `sftp_streams`, `transfer`: `NativeSftp` and what belongs to it; `sftp_records`: its records
 //! - `prompts`: what it asks back, the questions of a login
 //! - `host_key`: the caller's say about host keys
+//! - `archive`: trees of files as tar streams, both ways
 //! - `options`: records that come in; `output`, `failure`, `events`, `stats`: records that go out
 //! - `runtime`: the threads, and promises settled from them
 
 // What `#[napi]` generates calls across the C boundary.
 #![allow(unsafe_code)]
 
+mod archive;
 mod callback;
 mod cancel;
 mod control;
+mod docker;
+mod docker_exchange;
+mod docker_options;
 mod events;
 mod failure;
 mod forward;

@@ -4,14 +4,13 @@ use napi::bindgen_prelude::{Buffer, Object};
 use napi::{Env, Error, Result};
 use napi_derive::napi;
 use parking_lot::Mutex;
+use xec_engine::command::Command;
 use xec_engine::input::{InputSender, input};
 use xec_engine::pool::{Pool, Request};
 use xec_engine::run::{Cancel, Outcome, Pipe, Process, spawn};
-use xec_engine::transport::Signal;
-use xec_engine::transport::ssh::SshTransport;
+use xec_engine::transport::{Signal, Transport};
 
 use crate::input::copied;
-use crate::options::CommandSpec;
 use crate::output::outcome_record;
 use crate::runtime;
 
@@ -29,14 +28,14 @@ pub struct NativeProcess {
 type Ending = std::pin::Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
 impl NativeProcess {
-    pub fn start(
-        pool: Arc<Pool<SshTransport>>,
-        request: Request<SshTransport>,
-        spec: CommandSpec,
+    pub fn start<T: Transport>(
+        pool: Arc<Pool<T>>,
+        request: Request<T>,
+        command: Command,
         cancel: Cancel,
     ) -> Result<Self> {
         let (input, stream) = input();
-        let command = xec_engine::command::Command { stdin_stream: Some(stream), ..spec.into_command(None)? };
+        let command = Command { stdin_stream: Some(stream), ..command };
         let (host, port) = (request.key.host().to_owned(), request.key.port());
         let (process, outcome) = spawn(pool, request, command, cancel);
         Ok(Self { process, input, outcome: Mutex::new(Some(Box::pin(outcome))), host, port })

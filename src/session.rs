@@ -44,13 +44,16 @@ impl NativePool {
         let opening = Session::open(Arc::clone(&self.pool), request, first.into_command(None)?, token(cancel));
         runtime::promise(env, async move {
             match opening.await {
-                Ok(session) => {
-                    let session = NativeSession { session: Arc::new(session), host, port };
-                    SessionOutcome { session: Some(session), failure: None }
-                }
+                Ok(session) => SessionOutcome { session: Some(NativeSession::new(session, host, port)), failure: None },
                 Err(error) => SessionOutcome { session: None, failure: Some(FailureRecord::new(&error, &host, port)) },
             }
         })
+    }
+}
+
+impl NativeSession {
+    pub fn new(session: Session, host: String, port: u16) -> Self {
+        Self { session: Arc::new(session), host, port }
     }
 }
 

@@ -74,7 +74,7 @@ impl NativePool {
         cancel: Option<&CancelToken>,
     ) -> Result<NativeProcess> {
         let request = self.bulk_request(target, command.priority.unwrap_or(0))?;
-        NativeProcess::start(Arc::clone(&self.pool), request, command, token(cancel))
+        NativeProcess::start(Arc::clone(&self.pool), request, command.into_command(None)?, token(cancel))
     }
 
     /// Borrows a connection. The promise resolves whatever happens; a failure is in the record.

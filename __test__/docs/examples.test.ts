@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { SshAgent } from '../support/agent'
 import { Authority } from '../support/authority'
+import { Dockerd } from '../support/dockerd'
 import { generateKey } from '../support/keys'
 import { OpenSSHServer, TEST_PASSWORD, TEST_USER } from '../support/openssh'
 import { runNode } from '../support/run-script'
@@ -74,12 +75,21 @@ const OUTPUT: Record<string, string[]> = {
     'in with a key', 'in with the agent', 'in with a certificate', 'in with answers', 'in with what the server wanted',
     'EPROMPT cancelled by the user', 'EAUTH tried password; the server accepts publickey,password,keyboard-interactive'.replaceAll(',', ', '),
   ],
+  'docker.mjs': [
+    'hello from web true true', `[ 'b', 'a' ]`, 'ETIMEDOUT true begun', 'line 1', 'line 2', 'line 3', 'test in /', 'in a warm shell', '3', '/web',
+    'ENOCONTAINER not-found 404', '1 0',
+  ],
+  'docker-adapter.mjs': [
+    `[ '/etc', 'one argument; not two' ]`, '3 true', 'tester', '2 true', `[ 'worker', 'web' ]`, 'log: step 2', 'log: step 3', '1 1 12', '<p>hello</p>',
+    `[ 'example:1' ]`, `[ 'for you', 'index.html' ]`, 'DockerError cp not-found ENOENT', '125',
+  ],
   'engine.mjs': ['over the shared pool', 'over a pool of its own', '1'],
 }
 
 let directory: string
 let server: OpenSSHServer
 let agent: SshAgent
+let docker: Dockerd
 let certified: { SSH_CERTIFIED_KEY: string, SSH_CERTIFICATE: string }
 
 beforeAll(async () => {
@@ -89,11 +99,14 @@ beforeAll(async () => {
   certified = { SSH_CERTIFIED_KEY: key.path, SSH_CERTIFICATE: authority.certify(key, undefined, 'certificate.pub') }
   server = await OpenSSHServer.start({ config: [authority.trusted, 'KbdInteractiveAuthentication yes'] })
   agent = await SshAgent.start(server.userKey.path)
+  docker = await Dockerd.start()
+  await docker.container({ name: 'web' })
 })
 
 afterAll(async () => {
   await server.stop()
   await agent.stop()
+  await docker.stop()
   rmSync(directory, { recursive: true, force: true })
 })
 
@@ -107,7 +120,7 @@ describe('examples', () => {
     const user = name === 'sudo.mjs' ? 'xecsudo' : TEST_USER
     const { code, stdout, stderr } = await runNode([join(root, 'examples', name)], {
       SSH_TARGET: `${user}@127.0.0.1:${server.port}`, SSH_KEY: server.userKey.path, SSH_KNOWN_HOSTS: server.knownHosts,
-      SSH_AUTH_SOCK: agent.socket, SSH_CODE: TEST_PASSWORD, SUDO_PASSWORD: TEST_PASSWORD, ...certified,
+      SSH_AUTH_SOCK: agent.socket, DOCKER_HOST: docker.url, SSH_CODE: TEST_PASSWORD, SUDO_PASSWORD: TEST_PASSWORD, ...certified,
     })
     expect({ code, lines: stdout.trimEnd().split('\n'), stderr }).toEqual({ code: 0, lines: OUTPUT[name], stderr: '' })
   })

@@ -55,6 +55,7 @@ function fieldsOf(failure: FailureRecord, kind: FailureKind, context: FailureCon
     stderr: failure.stderr === undefined ? undefined : decode(failure.stderr),
     limit: failure.limit,
     path: failure.path,
+    status: failure.status,
     hostKey: failure.hostKey === undefined ? undefined : hostKeyOf(failure.hostKey),
     stream: failure.stream === 'stdout' || failure.stream === 'stderr' ? failure.stream : undefined,
   }

@@ -16,6 +16,7 @@ export interface ErrorFields {
   limit?: number
   stream?: 'stdout' | 'stderr'
   path?: string
+  status?: number
   hostKey?: HostKeyRefusal
 }
 
@@ -55,6 +56,8 @@ export class XecNativeError extends Error {
   declare readonly command?: string
   /** The file it is about, for file operations. */
   declare readonly path?: string
+  /** The HTTP status that a Docker daemon refused with. */
+  declare readonly status?: number
   /** Did the command reach the server? Absent when nobody can know. */
   declare readonly reached?: boolean
   /** What had arrived before it went wrong. Not enumerable, so that logging an error does not print output. */
@@ -70,6 +73,7 @@ export class XecNativeError extends Error {
     if (fields.port !== undefined) this.port = fields.port
     if (fields.command !== undefined) this.command = fields.command
     if (fields.path !== undefined) this.path = fields.path
+    if (fields.status !== undefined) this.status = fields.status
     if (fields.reached !== undefined) this.reached = fields.reached
     hide(this, 'stdout', fields.stdout)
     hide(this, 'stderr', fields.stderr)

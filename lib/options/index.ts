@@ -13,4 +13,8 @@ export {
 } from './sftp'
 export { checkHealthLimit, checkKeepAlive, checkLeaseOptions } from './lease'
 export { type CheckedSpawnOptions, checkSignal, checkSpawnOptions, checkTerminalSize } from './spawn'
+export {
+  checkContainer, checkDockerCommand, checkDockerConnect, checkDockerExec, checkDockerPool, checkDockerRequest, checkDockerSession,
+  checkDockerSpawn, checkExecSession,
+} from './docker'
 export { checkExecuteOptions, checkSessionOptions } from './session'

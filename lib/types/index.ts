@@ -19,3 +19,7 @@ export type {
   DynamicForwardOptions, ForwardStats, ForwardedConnection, LocalForwardOptions, RemoteForwardOptions,
 } from './forward'
 export type { ExecuteOptions, SessionOptions } from './session'
+export type {
+  ContainerOptions, DockerConnectOptions, DockerExecOptions, DockerPoolOptions, DockerRequestOptions, DockerResponse, DockerResult,
+  DockerSessionOptions, DockerSpawnOptions, DockerTlsOptions, ExecSessionOptions, ExecSessionResult,
+} from './docker'

@@ -1,11 +1,11 @@
 import type { SSHTarget } from '../types'
-import type { SSHAdapterConfig } from '../adapters/ssh/config'
+
 import type { Core, EngineLike, ExecutionEngineConfig } from './core'
 import { type CarryOver, type XecEngine, wrapEngine } from './engine'
-import { type Installation, Installer } from './install'
-import { coreShapes } from './shapes'
+import { type InstallConfig, type Installation, Installer } from './install'
+import { coreDockerShapes, coreShapes } from './shapes'
 
-export type { EngineLike, ExecutionEngineConfig, Installation, XecEngine }
+export type { EngineLike, ExecutionEngineConfig, InstallConfig, Installation, XecEngine }
 export type { NamedAdapter } from './engine'
 
 declare module '@xec-sh/core' {
@@ -23,13 +23,13 @@ declare module '@xec-sh/core' {
 /** The drop-in for one @xec-sh/core. */
 export interface Xec {
   /**
-   * Makes an engine's SSH commands run through Rust. Calling it again changes nothing but the given options.
+   * Makes an engine's SSH commands and those in containers run through Rust. Calling it again changes nothing but the given options.
    * Needed again after core's `configure()` or `dispose()`, which throw every registered adapter away.
    */
-  readonly install: (engine: EngineLike, config?: SSHAdapterConfig) => Installation
-  /** Brings back the adapter that was there before; does nothing when there is none of ours. */
+  readonly install: (engine: EngineLike, config?: InstallConfig) => Installation
+  /** Brings back the adapters that were there before; does nothing when there is none of ours. */
   readonly uninstall: (engine: EngineLike) => Promise<void>
-  /** A new engine of core with our adapter in it. */
+  /** A new engine of core with our adapters in it. */
   readonly createEngine: (config?: ExecutionEngineConfig) => XecEngine
   /** An engine made by `createEngine()`, independent of core's own `$`. */
   readonly $: XecEngine
@@ -47,7 +47,7 @@ export function forCore(core: Core): Xec {
 }
 
 function makeXec(core: Core): Xec {
-  const installer = new Installer(coreShapes(core))
+  const installer = new Installer({ ssh: coreShapes(core), docker: coreDockerShapes(core) })
   const carryOver: CarryOver = (from, to) => { installer.carryOver(from, to) }
   const createEngine = (config?: ExecutionEngineConfig): XecEngine => {
     const engine = core.createCallableEngine(new core.ExecutionEngine(config))

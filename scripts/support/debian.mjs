@@ -7,6 +7,8 @@ import { step } from './terminal.mjs'
 /** package → a program that proves it is installed. */
 export const COMPILER = { gcc: 'gcc', 'libc6-dev': '/usr/include/stdlib.h' }
 export const SERVERS = { 'openssh-server': 'sshd', 'openssh-client': 'ssh-keygen', 'dropbear-bin': 'dropbear', zsh: 'zsh', 'busybox-static': 'busybox', tcsh: 'tcsh', sudo: 'sudo' }
+/** Engines and a registry that the Docker suites start; docker-compose is what the adapter calls for compose files. */
+export const CONTAINERS = { 'docker.io': 'dockerd', podman: 'podman', runc: 'runc', 'docker-compose': 'docker-compose', 'docker-registry': 'docker-registry' }
 
 const POLICY = '/usr/sbin/policy-rc.d'
 const SAVED_POLICY = `${POLICY}.before-xec-native`
@@ -40,7 +42,7 @@ const apt = (...args) =>
   must('apt-get', ['-o', 'DPkg::Lock::Timeout=300', ...args], { env: { DEBIAN_FRONTEND: 'noninteractive' }, capture: true })
 
 /**
- * openssh-server starts a server on port 22 when it is installed. We only want its program: the policy file is
+ * openssh-server starts a server on port 22 when it is installed, docker.io a daemon. We only want their programs: the policy file is
  * Debian's own way to say so, and whatever stood there before comes back.
  */
 async function withoutStartingServices(work) {

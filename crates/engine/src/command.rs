@@ -1,6 +1,7 @@
 //! A command, and what is known about how it ended. Shared by every transport.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -27,6 +28,8 @@ pub struct Command {
     pub pty: Option<Pty>,
     /// As somebody else, by sudo.
     pub sudo: Option<Sudo>,
+    /// Where on the other side, for transports whose connections lead to more than one place.
+    pub place: Option<Arc<Place>>,
     /// From the call to the last byte. On expiry the remote process is ended.
     pub timeout: Option<Duration>,
     /// How much of that is over, because the call had to find out first where to run it.
@@ -47,6 +50,21 @@ impl Command {
         let now = Instant::now();
         now.checked_sub(self.spent).unwrap_or(now)
     }
+}
+
+/// What a command runs in: a container, and how it is entered. Equal places are one to idle shells.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// Its name or id, checked by who makes the place.
+    pub container: String,
+    /// `user`, `user:group`, or ids of these; the container's own by default.
+    pub user: Option<String>,
+    /// An absolute path in the container; the container's own by default.
+    pub workdir: Option<String>,
+    /// With all of the host's privileges.
+    pub privileged: bool,
+    /// A program and its arguments, run without a shell in place of the command's line.
+    pub argv: Option<Vec<String>>,
 }
 
 /// As whom a command runs, and how sudo is persuaded.
@@ -109,37 +127,53 @@ impl ExitStatus {
     }
 }
 
+impl ExitStatus {
+    /// From one number, as shells and container runtimes report it: `128 + n` means signal `n`. A program that ends with such
+    /// a number by itself looks the same.
+    pub fn of_number(number: u32) -> Self {
+        match number.checked_sub(128).and_then(signal_name) {
+            Some(name) => Self::Signal(name.to_owned()),
+            None => Self::Code(number),
+        }
+    }
+}
+
+const SIGNALS: [(&str, u32); 24] = [
+    ("HUP", 1),
+    ("INT", 2),
+    ("QUIT", 3),
+    ("ILL", 4),
+    ("TRAP", 5),
+    ("ABRT", 6),
+    ("BUS", 7),
+    ("FPE", 8),
+    ("KILL", 9),
+    ("USR1", 10),
+    ("SEGV", 11),
+    ("USR2", 12),
+    ("PIPE", 13),
+    ("ALRM", 14),
+    ("TERM", 15),
+    ("STKFLT", 16),
+    ("XCPU", 24),
+    ("XFSZ", 25),
+    ("VTALRM", 26),
+    ("PROF", 27),
+    ("IO", 29),
+    ("POLL", 29),
+    ("PWR", 30),
+    ("SYS", 31),
+];
+
+fn signal_name(number: u32) -> Option<&'static str> {
+    SIGNALS.iter().find(|(_, known)| *known == number).map(|(name, _)| *name)
+}
+
 /// The POSIX number of a signal on Linux; 0 for one we do not know, so that the code is 128 and never success.
 fn signal_number(name: &str) -> u32 {
-    const NAMES: [(&str, u32); 24] = [
-        ("HUP", 1),
-        ("INT", 2),
-        ("QUIT", 3),
-        ("ILL", 4),
-        ("TRAP", 5),
-        ("ABRT", 6),
-        ("BUS", 7),
-        ("FPE", 8),
-        ("KILL", 9),
-        ("USR1", 10),
-        ("SEGV", 11),
-        ("USR2", 12),
-        ("PIPE", 13),
-        ("ALRM", 14),
-        ("TERM", 15),
-        ("STKFLT", 16),
-        ("XCPU", 24),
-        ("XFSZ", 25),
-        ("VTALRM", 26),
-        ("PROF", 27),
-        ("IO", 29),
-        ("POLL", 29),
-        ("PWR", 30),
-        ("SYS", 31),
-    ];
     // OpenSSH sends signals it has no name for as `SIG@openssh.com`-suffixed extensions.
     let name = name.split('@').next().unwrap_or(name);
-    NAMES.iter().find(|(known, _)| *known == name).map_or(0, |(_, number)| *number)
+    SIGNALS.iter().find(|(known, _)| *known == name).map_or(0, |(_, number)| *number)
 }
 
 /// Where the time of one command went.
@@ -180,6 +214,15 @@ mod tests {
         assert_eq!(ExitStatus::Signal("KILL".into()).code(), 137);
         assert_eq!(ExitStatus::Signal("TERM".into()).signal().as_deref(), Some("SIGTERM"));
         assert_eq!(ExitStatus::Signal("NOSUCH".into()).code(), 128);
+    }
+
+    #[test]
+    fn a_number_above_128_is_a_signal_where_there_is_one() {
+        assert_eq!(ExitStatus::of_number(137), ExitStatus::Signal("KILL".into()));
+        assert_eq!(ExitStatus::of_number(143).code(), 143);
+        for code in [0, 1, 127, 128, 255] {
+            assert_eq!(ExitStatus::of_number(code), ExitStatus::Code(code));
+        }
     }
 
     #[test]

@@ -7,11 +7,13 @@
 //! - [`transport`]: the traits a transport implements; [`transport::ssh`] is SSH over russh
 //! - [`run`]: one command, from asking for a permit to its exit status
 //! - [`shell`]: shells that stay, for sessions and for commands that leave nothing behind
+//! - [`archive`]: trees of files as tar streams
 //! - [`command`], [`input`], [`error`], [`host_key`], [`events`], [`metrics`]: what crosses the rooms
 //! - `testing` (with the feature of that name): an SSH server to run against
 //!
 //! The pool decides, the transport moves bytes, policy computes.
 
+pub mod archive;
 pub mod command;
 pub mod error;
 pub mod events;

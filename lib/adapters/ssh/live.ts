@@ -5,6 +5,7 @@ import { patience, patiently } from '../../pool/patience'
 import type { RemoteProcess } from '../../process'
 import type { CommandResult } from '../../types'
 import { type Call, execOptions } from './call'
+import type { Outcome } from './outcome'
 import { deliver, goesOn } from './outlet'
 
 /** What @xec-sh/core gets of a running command, for `for await` and `kill()`. */
@@ -16,25 +17,38 @@ export interface SpawnHandle {
   kill: (signal?: NodeJS.Signals | number) => boolean
 }
 
+/** What is needed of a running command. */
+export type LiveProcess = Pick<RemoteProcess, 'stdout' | 'stderr' | 'done' | 'kill'>
+
+export interface LiveLimits {
+  timeout?: number | undefined
+  signal?: AbortSignal | undefined
+  maxBuffer: number
+}
+
 /** Does the caller want something of the command before it has ended? */
-export function isLive({ command: { onSpawn, stdout, stderr } }: Call): boolean {
+export function isLive({ command: { onSpawn, stdout, stderr } }: Outcome): boolean {
   return onSpawn !== undefined || goesOn(stdout) || goesOn(stderr)
+}
+
+/** As `watchLive`, for a command of the pool. */
+export function runLive(pool: SSHConnectionPool, call: Call): Promise<CommandResult<Buffer>> {
+  const { cwd, env, stdin, timeout, signal, maxBuffer = Number.POSITIVE_INFINITY } = execOptions(call)
+  const start = (cut: AbortSignal): LiveProcess => pool.spawn(call.target, call.line, { cwd, env, timeout, stdin: stdin ?? '', signal: cut })
+  return watchLive(start, { timeout, signal, maxBuffer }, call)
 }
 
 /**
  * Runs a command whose caller wants its streams while it runs. Output that goes on to a Writable or function is not
  * collected, and comes at the Writable's pace; the rest is, all the same. The handle's streams hold no more than
- * `maxBuffer`, so a caller that does not read them holds up nothing.
+ * `maxBuffer`, so a caller that does not read them holds up nothing. `start` gets what ends the command.
  */
-export async function runLive(pool: SSHConnectionPool, call: Call): Promise<CommandResult<Buffer>> {
-  const options = execOptions(call)
-  const { cwd, env, stdin, timeout, signal, maxBuffer = Number.POSITIVE_INFINITY } = options
-  const within = patience(options)
+export async function watchLive(
+  start: (cut: AbortSignal) => LiveProcess | Promise<LiveProcess>, { timeout, signal, maxBuffer }: LiveLimits, call: Outcome,
+): Promise<CommandResult<Buffer>> {
+  const within = patience({ timeout, signal })
   const overflow = new AbortController()
-  const process = pool.spawn(call.target, call.line, {
-    cwd, env, timeout, stdin: stdin ?? '',
-    signal: signal === undefined ? overflow.signal : AbortSignal.any([signal, overflow.signal]),
-  })
+  const process = await start(signal === undefined ? overflow.signal : AbortSignal.any([signal, overflow.signal]))
   const { collected, delivered, output } = collect(process, call, maxBuffer, overflow)
   try {
     call.command.onSpawn?.({ stdin: null, ...collected, kill: (name) => process.kill(name) })
@@ -71,7 +85,7 @@ interface Collecting {
 
 const own = { stdout: process.stdout, stderr: process.stderr }
 
-function collect(process: RemoteProcess, call: Call, maxBuffer: number, overflow: AbortController): Collecting {
+function collect(process: LiveProcess, call: Outcome, maxBuffer: number, overflow: AbortController): Collecting {
   const all: Buffer[] = []
   const collected = { stdout: new PassThrough(), stderr: new PassThrough() }
   const parts = { stdout: [] as Buffer[], stderr: [] as Buffer[] }

@@ -1,14 +1,24 @@
 import { XecNativeError } from '../../errors'
-import { type Mask, maskBytes } from '../../masking'
+import { type Mask, type MaskingConfig, maskBytes } from '../../masking'
 import type { CommandResult } from '../../types'
-import type { Call } from './call'
+import type { AdapterCommand } from './command'
 import type { ResultFields } from './execution-result'
-import { isCommandTimeout } from './failures'
+import { type FailedCommand, isCommandTimeout } from './failures'
 
 const NOTHING = Buffer.alloc(0)
 
+/** A call of any adapter, as far as its output and its result are concerned. */
+export interface Outcome {
+  command: AdapterCommand
+  mask: Mask
+  config: { encoding: BufferEncoding, sensitiveDataMasking: MaskingConfig }
+  failed: FailedCommand
+  startedAt: Date
+  where: Pick<ResultFields, 'adapter' | 'host' | 'container'>
+}
+
 /** The fields of the result for a command that ran to its end. What went elsewhere is not in them. */
-export function endedFields(call: Call, ended: CommandResult<Buffer>): ResultFields {
+export function endedFields(call: Outcome, ended: CommandResult<Buffer>): ResultFields {
   const { mask, command, config: { encoding } } = call
   const stdout = command.stdout === 'ignore' ? NOTHING : ended.stdout
   const stderr = command.stderr === 'ignore' ? NOTHING : ended.stderr
@@ -25,7 +35,7 @@ export function endedFields(call: Call, ended: CommandResult<Buffer>): ResultFie
 }
 
 /** With `nothrow`, a command that ran out of time or was aborted is a result. Other failures stay errors. */
-export function cutShortFields(call: Call, error: unknown): ResultFields | undefined {
+export function cutShortFields(call: Outcome, error: unknown): ResultFields | undefined {
   if (call.command.nothrow !== true || !(error instanceof XecNativeError)) return undefined
   // 124 is what timeout(1) says, 143 is 128 + SIGTERM.
   if (isCommandTimeout(error, call.failed.timeout)) return partialFields(call, error, 124)
@@ -33,7 +43,7 @@ export function cutShortFields(call: Call, error: unknown): ResultFields | undef
   return undefined
 }
 
-function partialFields(call: Call, error: XecNativeError, exitCode: number): ResultFields {
+export function partialFields(call: Outcome, error: XecNativeError, exitCode: number): ResultFields {
   const stdout = toBytes(error.stdout)
   const text = call.mask(stdout.toString(call.config.encoding))
   const message = call.mask(error.message)
@@ -44,13 +54,12 @@ function partialFields(call: Call, error: XecNativeError, exitCode: number): Res
     stdall: () => text + message,
     bytes: () => maskBytes(stdout, call.mask),
     exitCode,
-    signal: 'SIGTERM',
+    signal: exitCode === 124 || exitCode === 143 ? 'SIGTERM' : undefined,
   }
 }
 
-function commonFields(call: Call): Pick<ResultFields, 'command' | 'startedAt' | 'finishedAt' | 'adapter' | 'host'> {
-  const { host, port = 22 } = call.target
-  return { command: call.failed.command, startedAt: call.startedAt, finishedAt: new Date(), adapter: 'ssh', host: `${host}:${port}` }
+function commonFields(call: Outcome): Pick<ResultFields, 'command' | 'startedAt' | 'finishedAt' | 'adapter' | 'host' | 'container'> {
+  return { command: call.failed.command, startedAt: call.startedAt, finishedAt: new Date(), ...call.where }
 }
 
 /** The output an error carries is masked like the output of a result. */

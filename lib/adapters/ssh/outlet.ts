@@ -1,8 +1,8 @@
 import type { Readable, Writable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
-import type { Call } from './call'
 import type { OutputTarget } from './command'
 import { MaskedFlow } from './masked-flow'
+import type { Outcome } from './outcome'
 
 /** Does output go anywhere but into the result? */
 export function goesOn(target: OutputTarget | undefined): target is Exclude<OutputTarget, 'pipe' | 'ignore'> {
@@ -19,7 +19,7 @@ interface Sink {
  * Gives one of a command's output streams to where the caller wants it, masked, while the command runs. A Writable sets the
  * pace. Resolves when all of it is delivered, or the stream is destroyed; rejects when what takes it fails.
  */
-export async function deliver(source: Readable, target: Exclude<OutputTarget, 'pipe' | 'ignore'>, own: Writable, call: Call): Promise<void> {
+export async function deliver(source: Readable, target: Exclude<OutputTarget, 'pipe' | 'ignore'>, own: Writable, call: Outcome): Promise<void> {
   const { config: { encoding, sensitiveDataMasking }, mask } = call
   const flow = sensitiveDataMasking.enabled === false ? undefined : new MaskedFlow(mask)
   const sink = typeof target === 'function' ? textSink(target, encoding) : streamSink(target === 'inherit' ? own : target)

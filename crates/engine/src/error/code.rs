@@ -40,12 +40,15 @@ impl Error {
             Self::BreakerOpen { .. } => "EBREAKEROPEN",
             Self::HealthCheckFailed => "EUNHEALTHY",
             Self::Forward(error) => error.code(),
+            Self::Docker(refusal) => refusal.why.code(),
+            Self::Tls { .. } => "ETLS",
             Self::RemoteFile { code, .. } => code,
             Self::LocalFile { source, .. } => local_code(source),
             Self::ResumeMismatch { .. } => "ERESUME",
             Self::NoSftp { .. } => "ENOSFTP",
             Self::SftpProtocol { .. } => "EPROTO",
             Self::SftpClosed => "ESFTPCLOSED",
+            Self::Archive { .. } => "EARCHIVE",
             Self::Internal { .. } => "EINTERNAL",
         }
     }

@@ -21,6 +21,8 @@ impl Error {
             Self::Authentication { .. }
             | Self::HostKey { .. }
             | Self::NoCommonAlgorithm { .. }
+            | Self::Tls { .. }
+            | Self::Docker(_)
             | Self::JumpRefused { prohibited: true, .. }
             | Self::Proxy { kind: Kind::Authentication | Kind::PermissionDenied, .. } => DialFailure::Refused,
             Self::Proxy { .. } | Self::JumpRefused { .. } => DialFailure::Unreachable,

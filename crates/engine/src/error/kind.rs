@@ -67,6 +67,8 @@ impl Error {
             Self::HostKey { .. } => Kind::HostKeyMismatch,
             Self::Timeout { .. } => Kind::Timeout,
             Self::Forward(error) => error.kind(),
+            Self::Docker(refusal) => refusal.why.kind(),
+            Self::Tls { .. } => Kind::Authentication,
             Self::ExecRefused | Self::PtyRefused => Kind::PermissionDenied,
             Self::NoCommonAlgorithm { .. }
             | Self::NoExitStatus
@@ -78,6 +80,7 @@ impl Error {
             | Self::MaxBuffer { .. }
             | Self::HealthCheckFailed
             | Self::SftpProtocol { .. }
+            | Self::Archive { .. }
             | Self::Internal { .. } => Kind::Unknown,
         }
     }

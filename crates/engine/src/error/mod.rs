@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::host_key::HostKeyRefusal;
+use crate::transport::docker::Refusal;
 use crate::transport::ssh::forward::ForwardError;
 
 pub use causes::causes;
@@ -256,6 +257,18 @@ pub enum Error {
 
     #[error(transparent)]
     Forward(ForwardError),
+
+    /// A Docker daemon said no.
+    #[error(transparent)]
+    Docker(Refusal),
+
+    /// Either side did not trust the other's certificate, or one of them speaks no TLS.
+    #[error("TLS with {address} failed: check the certificates, and that the daemon expects TLS there")]
+    Tls {
+        address: String,
+        #[source]
+        source: Cause,
+    },
     /// The server refused or failed a file operation.
     #[error("Cannot {operation} {path}: {problem}")]
     RemoteFile { operation: &'static str, path: String, code: &'static str, kind: Kind, problem: String },
@@ -284,6 +297,10 @@ pub enum Error {
     #[error("The SFTP session is closed")]
     SftpClosed,
 
+    /// An archive that cannot be trusted or read, or a tree that cannot be made into one.
+    #[error("Cannot {operation} {entry}: {problem}")]
+    Archive { operation: &'static str, entry: String, problem: &'static str },
+
     #[error("Internal error in {what}: please report it")]
     Internal { what: &'static str },
 }
@@ -295,6 +312,7 @@ impl Error {
             Self::RemoteFile { path, .. } | Self::LocalFile { path, .. } | Self::ResumeMismatch { path, .. } => {
                 Some(path)
             }
+            Self::Archive { entry, .. } => Some(entry),
             _ => None,
         }
     }

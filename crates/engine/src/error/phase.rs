@@ -32,6 +32,8 @@ impl Phase {
 impl Error {
     pub fn phase(&self) -> Phase {
         match self {
+            Self::Docker(refusal) => refusal.phase(),
+            Self::Tls { .. } => Phase::Handshake,
             Self::InvalidOption { .. }
             | Self::SshConfig { .. }
             | Self::PoolExhausted { .. }
@@ -59,6 +61,7 @@ impl Error {
             | Self::LocalFile { .. }
             | Self::ResumeMismatch { .. }
             | Self::SftpProtocol { .. }
+            | Self::Archive { .. }
             | Self::SftpClosed => Phase::Transfer,
             Self::ExecRefused
             | Self::PtyRefused

@@ -23,10 +23,13 @@ impl Error {
             | Self::ShellEnded
             | Self::MaxBuffer { .. }
             | Self::RemoteFile { .. } => Reached::Yes,
+            Self::Docker(refusal) => refusal.reached(),
             // The command follows the terminal without waiting for it.
-            Self::PtyRefused | Self::Internal { .. } | Self::LocalFile { .. } | Self::SftpProtocol { .. } => {
-                Reached::Unknown
-            }
+            Self::PtyRefused
+            | Self::Internal { .. }
+            | Self::LocalFile { .. }
+            | Self::SftpProtocol { .. }
+            | Self::Archive { .. } => Reached::Unknown,
             _ => Reached::No,
         }
     }

@@ -1,9 +1,11 @@
+use std::sync::Arc;
+
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use super::line::compose;
+use super::line::{compose, compose_without_env};
 use super::sudo::Elevated;
-use crate::command::{Command, Pty};
+use crate::command::{Command, Place, Pty};
 use crate::error::Error;
 use crate::input::InputStream;
 use crate::transport::ChannelWriter;
@@ -11,6 +13,7 @@ use crate::transport::ChannelWriter;
 /// Everything the server gets for one command: terminal, request, stdin, EOF, without waiting for answers in between.
 pub(super) struct Feed {
     pty: Option<Pty>,
+    place: Option<(Arc<Place>, Vec<(String, String)>)>,
     line: Vec<u8>,
     before: Option<Bytes>,
     /// Resolves when the rest may follow.
@@ -23,9 +26,11 @@ impl Feed {
     /// `turn`: what is to be typed into a terminal waits until it is the command's own; before that, nothing in it means
     /// what it does there.
     pub fn of(command: &Command, elevated: Option<&Elevated<'_>>, turn: Option<oneshot::Receiver<()>>) -> Self {
-        let line = compose(command);
+        // A place takes the variables beside the line, where nobody who lists processes sees them.
+        let line = if command.place.is_some() { compose_without_env(command) } else { compose(command) };
         Self {
             pty: command.pty.clone().map(|pty| Pty { quiet: elevated.is_some(), ..pty }),
+            place: command.place.as_ref().map(|place| (Arc::clone(place), command.env.clone())),
             turn,
             before: elevated.map(Elevated::before_stdin),
             line: match elevated {
@@ -46,6 +51,9 @@ impl Feed {
     }
 
     async fn send_all<W: ChannelWriter>(self, writer: W, sent: oneshot::Sender<()>) -> Result<(), Error> {
+        if let Some((place, env)) = &self.place {
+            writer.place(place, env);
+        }
         if let Some(pty) = &self.pty {
             writer.pty(pty).await?;
         }

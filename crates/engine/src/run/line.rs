@@ -4,13 +4,22 @@ use crate::command::Command;
 ///
 /// A failing `cd` ends the shell with status 1 before the command is reached, whatever operators the command contains.
 pub fn compose(command: &Command) -> Vec<u8> {
+    compose_with(command, &command.env)
+}
+
+/// As [`compose`], where the variables reach the command in another way.
+pub fn compose_without_env(command: &Command) -> Vec<u8> {
+    compose_with(command, &[])
+}
+
+fn compose_with(command: &Command, env: &[(String, String)]) -> Vec<u8> {
     let mut line = String::new();
     if let Some(cwd) = &command.cwd {
         line.push_str("cd ");
         line.push_str(&quote_directory(cwd));
         line.push_str(" || exit 1\n");
     }
-    for (name, value) in &command.env {
+    for (name, value) in env {
         line.push_str("export ");
         line.push_str(name);
         line.push('=');

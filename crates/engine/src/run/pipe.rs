@@ -41,7 +41,7 @@ struct State {
 
 impl Pipe {
     /// Takes what arrived, whether there is room or not: see [`has_room`](Self::has_room).
-    pub(super) fn push(&self, data: Bytes) {
+    pub(crate) fn push(&self, data: Bytes) {
         let mut state = self.state.lock();
         if state.unread || data.is_empty() {
             return;
@@ -56,19 +56,19 @@ impl Pipe {
         }
     }
 
-    pub(super) fn has_room(&self) -> bool {
+    pub(crate) fn has_room(&self) -> bool {
         self.state.lock().bytes < LIMIT
     }
 
     /// Resolves when there is room. Cancel-safe.
-    pub(super) async fn until_room(&self) {
+    pub(crate) async fn until_room(&self) {
         while !self.has_room() {
             self.room.notified().await;
         }
     }
 
     /// Nothing more will come.
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         self.state.lock().ended = true;
         self.readable.notify_one();
         self.plenty.notify_one();

@@ -55,6 +55,8 @@ pub(super) enum Ended {
     Lost,
     Stopped(Why),
     Refused,
+    /// For a reason of the transport's own.
+    Failed(Error),
     /// There was no channel for it after all.
     NotOpened(String),
     /// The server gives no terminal; the command may run without one.
@@ -175,6 +177,7 @@ impl<T: Transport> Running<T> {
             }
             ChannelEvent::ExecRefused if self.pty_asked => return Some(Ended::NoTerminal),
             ChannelEvent::ExecRefused => return Some(Ended::Refused),
+            ChannelEvent::Failed(error) => return Some(Ended::Failed(error)),
             ChannelEvent::NotOpened(reason) => return Some(Ended::NotOpened(reason)),
             ChannelEvent::Closed => return Some(Ended::Closed),
         };
@@ -222,7 +225,7 @@ impl<T: Transport> Running<T> {
             Ended::Closed | Ended::Lingering => self.gate.as_ref().and_then(|(gate, _)| gate.refusal()),
             Ended::Lost => Some(lost(&self.permit, self.reached).await),
             Ended::Stopped(why) => Some(why.error(Phase::Run, self.reached)),
-            Ended::Overflow(error) => Some(error.clone()),
+            Ended::Overflow(error) | Ended::Failed(error) => Some(error.clone()),
             Ended::Refused => Some(Error::ExecRefused),
             Ended::NotOpened(reason) => Some(Error::ChannelRefused { reason: reason.clone() }),
             Ended::NoTerminal => Some(Error::PtyRefused),
@@ -247,7 +250,7 @@ impl<T: Transport> Running<T> {
                 permit.suspect();
                 reply.send(outcome);
             }
-            Ended::Lingering | Ended::Refused | Ended::NotOpened(_) => {
+            Ended::Lingering | Ended::Refused | Ended::Failed(_) | Ended::NotOpened(_) => {
                 reply.send(outcome);
                 tail::close::<T>(channel, permit).await;
             }

@@ -46,19 +46,32 @@ fn print_mark(nonce: &str, number: &str, letter: &str) -> String {
     format!("{mark} >&8;{mark} >&9")
 }
 
-/// The command line that makes a shell of the login shell. Shells of other families fail at its first word, and so no mark
+/// Which shell reads the first line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum First {
+    /// An account's login shell, of whatever family.
+    Login,
+    /// `sh`, by that name.
+    Plain,
+}
+
+/// The command line that makes a shell of the first one. Shells of other families fail at its first word, and so no mark
 /// ever comes.
 ///
 /// A plain shell is replaced by one that reads its commands in blocks. bash and zsh have read their start files, whose
 /// functions and options commands may rely on, so these stay, and read what they are to do up to the next NUL.
-pub fn start(nonce: &Nonce) -> Vec<u8> {
+pub fn start(nonce: &Nonce, first: First) -> Vec<u8> {
+    let (name, again) = match first {
+        First::Login => ("${SHELL##*/}", "\"$SHELL\""),
+        First::Plain => ("sh", "sh"),
+    };
     let hello = print_mark(&nonce.to_string(), "$$", "$__xec_can");
     format!(
-        r#"case "${{SHELL##*/}}" in sh|dash|ash) __xec_can=s;; bash|zsh) __xec_can=S;; *) exit 97;; esac
+        r#"case "{name}" in sh|dash|ash) __xec_can=s;; bash|zsh) __xec_can=S;; *) exit 97;; esac
 exec 8>&1 9>&2 2>/dev/null
 if \read -r __xec_a __xec_a __xec_a __xec_a __xec_b </proc/loadavg && [ "$__xec_b" -gt 0 ] && [ -r /proc/1/stat ] && case $- in *[ef]*) false;; esac && [ -r /proc/$$/fd ] && [ /proc/$$/fd/8 -ef /proc/self/fd/8 ]; then case "$__xec_can" in s) __xec_can=p;; S) __xec_can=P;; esac; fi
 {hello}
-case "$__xec_can" in P|S) while IFS= \read -r -d '' __xec; do \eval "$__xec"; done;; *) exec "$SHELL" -s;; esac"#
+case "$__xec_can" in P|S) while IFS= \read -r -d '' __xec; do \eval "$__xec"; done;; *) exec {again} -s;; esac"#
     )
     .into_bytes()
 }
@@ -66,7 +79,7 @@ case "$__xec_can" in P|S) while IFS= \read -r -d '' __xec; do \eval "$__xec"; do
 /// The same for what sudo runs, which is `/bin/sh`, whatever the other user's login shell is.
 pub fn start_elevated(nonce: &Nonce) -> Vec<u8> {
     let mut text = b"SHELL=/bin/sh; export SHELL\n".to_vec();
-    text.extend_from_slice(&start(nonce));
+    text.extend_from_slice(&start(nonce, First::Login));
     text
 }
 

@@ -1,4 +1,5 @@
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
@@ -7,7 +8,7 @@ use super::dialect;
 use super::framing::Scanner;
 use super::nonce::Nonce;
 use super::warm::Ran;
-use crate::command::Command;
+use crate::command::{Command, Place};
 use crate::error::{Error, Phase, Reached};
 use crate::pool::Permit;
 use crate::run::{ChannelOf, Run, Why, lost, tail};
@@ -51,7 +52,7 @@ impl<T: Transport> Feeder<T> {
         let line = dialect::feeder(&path, &ready, &open);
         let mut feeder =
             Self { channel, permit, path, ready: Scanner::new(&ready), open: Scanner::new(&open), closed: false };
-        match feeder.until_ready(line, deadline, stop).await {
+        match feeder.until_ready(run.command.place.as_ref(), line, deadline, stop).await {
             Ok(()) => Ok(feeder),
             Err(error) => {
                 feeder.end(&run.pool);
@@ -62,11 +63,15 @@ impl<T: Transport> Feeder<T> {
 
     async fn until_ready(
         &mut self,
+        place: Option<&Arc<Place>>,
         line: Vec<u8>,
         deadline: Instant,
         stop: &mut (impl Future<Output = Why> + Unpin),
     ) -> Result<(), Error> {
         let writer = self.channel.writer();
+        if let Some(place) = place {
+            writer.place(place, &[]);
+        }
         let mut asking = pin!(writer.exec(line));
         let mut asked = false;
         while self.ready.end().is_none() {

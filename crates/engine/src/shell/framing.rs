@@ -107,9 +107,10 @@ fn give<E>(data: &[u8], output: &mut impl FnMut(&[u8]) -> Result<(), E>) -> Resu
     if data.is_empty() { Ok(()) } else { output(data) }
 }
 
-/// `number SPACE letter`.
+/// `number SPACE letter`; terminals put a return before the newline.
 fn parse(tail: &[u8]) -> Option<End> {
     let text = std::str::from_utf8(tail).ok()?;
+    let text = text.strip_suffix('\r').unwrap_or(text);
     let (number, letter) = text.split_once(' ')?;
     match letter.as_bytes() {
         [letter] => Some(End { number: number.parse().ok()?, letter: *letter }),

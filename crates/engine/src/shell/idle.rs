@@ -6,6 +6,7 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::warm::Warm;
+use crate::command::Place;
 use crate::pool::ConnectionId;
 use crate::transport::{Channel, ChannelWriter};
 
@@ -31,6 +32,7 @@ struct State<C: Channel> {
 
 struct Parked<C: Channel> {
     on: ConnectionId,
+    place: Option<Arc<Place>>,
     since: Instant,
     shell: Warm<C>,
 }
@@ -42,12 +44,12 @@ impl<C: Channel> Default for Idle<C> {
 }
 
 impl<C: Channel> Idle<C> {
-    /// The shell used last on this connection, if it is as it was left.
-    pub fn take(&self, on: ConnectionId) -> Option<Warm<C>> {
+    /// The shell used last on this connection, in this place, if it is as it was left.
+    pub fn take(&self, on: ConnectionId, place: Option<&Arc<Place>>) -> Option<Warm<C>> {
         loop {
             let mut shell = {
                 let mut state = self.0.lock();
-                let at = state.shells.iter().rposition(|parked| parked.on == on)?;
+                let at = state.shells.iter().rposition(|parked| parked.on == on && parked.place.as_ref() == place)?;
                 state.shells.remove(at).shell
             };
             if shell.is_untouched() {
@@ -56,9 +58,9 @@ impl<C: Channel> Idle<C> {
         }
     }
 
-    pub fn put(self: &Arc<Self>, on: ConnectionId, shell: Warm<C>, runtime: &Handle) {
+    pub fn put(self: &Arc<Self>, on: ConnectionId, place: Option<&Arc<Place>>, shell: Warm<C>, runtime: &Handle) {
         let mut state = self.0.lock();
-        state.shells.push(Parked { on, since: Instant::now(), shell });
+        state.shells.push(Parked { on, place: place.cloned(), since: Instant::now(), shell });
         if !std::mem::replace(&mut state.watched, true) {
             runtime.spawn(watch(Arc::downgrade(self)));
         }
@@ -79,7 +81,8 @@ impl<C: Channel> Idle<C> {
         let newest_first = std::mem::take(&mut state.shells).into_iter().rev();
         let (mut stay, mut go) = (Vec::new(), Vec::new());
         for mut parked in newest_first {
-            let rank = stay.iter().filter(|other: &&Parked<C>| other.on == parked.on).count();
+            let rank =
+                stay.iter().filter(|other: &&Parked<C>| other.on == parked.on && other.place == parked.place).count();
             let patience = if rank < KEPT { KEPT_FOR } else { BURST };
             if parked.since.elapsed() < patience && parked.shell.is_untouched() {
                 stay.push(parked);

@@ -11,7 +11,7 @@ use super::dialect::lasting;
 use super::feeder::{Fed, Feeder, starved};
 use super::nonce::Nonce;
 use super::warm::{Departed, NoShell, Ran, Warm};
-use crate::command::{Captured, Command, ExitStatus, Output, Timings};
+use crate::command::{Captured, Command, ExitStatus, Output, Place, Timings};
 use crate::error::{Error, Phase, Reached};
 use crate::pool::{Permit, Pool, Request};
 use crate::run::{
@@ -147,8 +147,9 @@ impl Ended {
 /// The session's side of the channel.
 struct Shell<T: Transport> {
     pool: Arc<Pool<T>>,
-    /// For the channels that bring stdin to its commands.
+    /// For the channels that bring stdin to its commands, and where these lead.
     request: Request<T>,
+    place: Option<Arc<Place>>,
     warm: Warm<ChannelOf<T>>,
     permit: Permit<T>,
 }
@@ -168,10 +169,11 @@ impl<T: Transport> Shell<T> {
             permit = acquiring => permit?,
         };
         let (permit, channel) = run.open_only(permit, &mut stop).await?;
-        match Warm::start(channel, run.command.sudo.as_ref(), &mut stop).await {
+        let Command { place, sudo, .. } = &run.command;
+        match Warm::start(channel, place.as_ref(), sudo.as_ref(), &mut stop).await {
             Ok(warm) => {
-                let (pool, request) = (Arc::clone(&run.pool), run.request.clone());
-                Self { pool, request, warm, permit }.prepared(&run.command, &mut stop).await
+                let (pool, request, place) = (Arc::clone(&run.pool), run.request.clone(), place.clone());
+                Self { pool, request, place, warm, permit }.prepared(&run.command, &mut stop).await
             }
             Err((channel, problem)) => Err(failed(channel, permit, problem, &run.pool).await),
         }
@@ -238,7 +240,8 @@ impl<T: Transport> Shell<T> {
         let mut feeder = None;
         if command.stdin.is_some() || command.stdin_stream.is_some() {
             let (pool, request) = (Arc::clone(&self.pool), self.request.clone());
-            let run = Run { pool, request, command: command.clone(), started };
+            let command = Command { place: self.place.clone(), ..command.clone() };
+            let run = Run { pool, request, command, started };
             feeder = match Feeder::open(&run, &mut stop).await {
                 Ok(feeder) => Some(feeder),
                 Err(error) => {
@@ -377,6 +380,10 @@ async fn failed<T: Transport>(channel: ChannelOf<T>, permit: Permit<T>, problem:
         NoShell::Unsupported => {
             pool.runtime().spawn(tail::close::<T>(channel, permit));
             Error::ShellUnsupported
+        }
+        NoShell::Failed(error) => {
+            pool.runtime().spawn(tail::close::<T>(channel, permit));
+            error
         }
         NoShell::Closed => {
             permit.release();

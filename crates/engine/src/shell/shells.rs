@@ -9,7 +9,7 @@ use super::dialect::{isolated, prepare};
 use super::idle::{Idle, dismiss};
 use super::nonce::Nonce;
 use super::warm::{NoShell, Ran, Warm};
-use crate::command::{Command, ExitStatus, Output, Timings};
+use crate::command::{self, Command, ExitStatus, Output, Timings};
 use crate::error::{Error, Phase, Reached};
 use crate::pool::{Key, Permit, Pool, Request};
 use crate::run::{
@@ -27,8 +27,11 @@ pub struct Shells<T: Transport>(Arc<Inner<T>>);
 
 struct Inner<T: Transport> {
     idle: Arc<Idle<ChannelOf<T>>>,
-    unsuited: Mutex<HashMap<Key, Instant>>,
+    unsuited: Mutex<HashMap<Unsuited, Instant>>,
 }
+
+/// Whose login shell, or where.
+type Unsuited = (Key, Option<Arc<command::Place>>);
 
 impl<T: Transport> Clone for Shells<T> {
     fn clone(&self) -> Self {
@@ -94,7 +97,7 @@ impl<T: Transport> Shells<T> {
             match in_the_way {
                 // A refused channel proves that the command never ran.
                 Some((shells, request, mut command)) if refused => {
-                    shells.is_unsuited(&request.key);
+                    shells.is_unsuited(&request.key, &command);
                     for shell in shells.idle.take_all() {
                         dismiss(shell).await;
                     }
@@ -115,17 +118,19 @@ impl<T: Transport> Shells<T> {
         let plain = command.stdin.is_none()
             && command.stdin_stream.is_none()
             && command.pty.is_none()
-            && command.sudo.is_none();
-        plain && self.0.unsuited.lock().get(key).is_none_or(|until| *until <= Instant::now())
+            && command.sudo.is_none()
+            && command.place.as_ref().is_none_or(|place| place.argv.is_none());
+        let whose = (key.clone(), command.place.clone());
+        plain && self.0.unsuited.lock().get(&whose).is_none_or(|until| *until <= Instant::now())
     }
 }
 
 impl<T: Transport> Inner<T> {
-    fn is_unsuited(&self, key: &Key) {
+    fn is_unsuited(&self, key: &Key, command: &Command) {
         let mut unsuited = self.unsuited.lock();
         let now = Instant::now();
         unsuited.retain(|_, until| *until > now);
-        unsuited.insert(key.clone(), now + UNSUITED);
+        unsuited.insert((key.clone(), command.place.clone()), now + UNSUITED);
     }
 }
 
@@ -182,7 +187,7 @@ impl<T: Transport> One<T> {
         reply: &mut Reply,
     ) -> Result<Place<T>, NoPlace> {
         let since = Instant::now();
-        if let Some(shell) = self.shells.idle.take(permit.connection_id()) {
+        if let Some(shell) = self.shells.idle.take(permit.connection_id(), self.run.command.place.as_ref()) {
             return Ok(Place { permit, shell, since });
         }
         let (permit, channel, since) = match self.run.open(permit, &mut *stop, reply).await {
@@ -190,7 +195,8 @@ impl<T: Transport> One<T> {
             Err(Some(error)) => return Err(NoPlace::Failed(error)),
             Err(None) => return Err(NoPlace::Answered),
         };
-        let (channel, problem) = match Warm::start(channel, None, &mut *stop).await {
+        // Nobody else's shell is kept here, so sudo has no part in it.
+        let (channel, problem) = match Warm::start(channel, self.run.command.place.as_ref(), None, &mut *stop).await {
             Ok(mut shell) if shell.dialect.isolates => {
                 shell.first_do(prepare(shell.dialect));
                 return Ok(Place { permit, shell, since });
@@ -199,14 +205,18 @@ impl<T: Transport> One<T> {
             Err(failed) => failed,
         };
         match problem {
-            // Nobody else's shell is kept here, so sudo has no part in it.
             NoShell::Unsupported | NoShell::Refused(_) => {
-                self.shells.is_unsuited(&self.run.request.key);
+                self.shells.is_unsuited(&self.run.request.key, &self.run.command);
                 self.run.pool.runtime().spawn(tail::close::<T>(channel, permit));
                 Err(NoPlace::Plain)
             }
+            // The same would happen to it on a channel of its own.
+            NoShell::Failed(error) => {
+                self.run.pool.runtime().spawn(tail::close::<T>(channel, permit));
+                Err(NoPlace::Failed(error))
+            }
             NoShell::Closed => {
-                self.shells.is_unsuited(&self.run.request.key);
+                self.shells.is_unsuited(&self.run.request.key, &self.run.command);
                 permit.release();
                 Err(NoPlace::Plain)
             }
@@ -261,7 +271,8 @@ impl<T: Transport> One<T> {
         match ran {
             Ran::Done(_) => {
                 if permit.close_reason().is_none() {
-                    self.shells.idle.put(permit.connection_id(), shell, self.run.pool.runtime());
+                    let Run { pool, command, .. } = &self.run;
+                    self.shells.idle.put(permit.connection_id(), command.place.as_ref(), shell, pool.runtime());
                 } else {
                     dismiss(shell).await;
                 }

@@ -1,16 +1,17 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::dialect::{CLEAN, Dialect, start, start_elevated};
+use super::dialect::{CLEAN, Dialect, First, start, start_elevated};
 use super::framing::{End, Scanner};
 use super::nonce::Nonce;
-use crate::command::{ExitStatus, Sudo};
+use crate::command::{ExitStatus, Place, Sudo};
 use crate::error::{Error, Reached, Stream};
 use crate::run::sudo::{Elevated, Gate};
 use crate::run::{Capture, Why};
@@ -39,6 +40,8 @@ pub enum NoShell {
     Unsupported,
     /// The same, and the server has closed the channel.
     Closed,
+    /// The transport says why. The channel is still to be closed.
+    Failed(Error),
     Lost,
     Stopped(Why),
     /// sudo did not make one.
@@ -69,10 +72,11 @@ pub enum Ran {
 }
 
 impl<C: Channel> Warm<C> {
-    /// Makes a shell on a fresh channel, somebody else's if `sudo` says so. What start files print before it is ready belongs
-    /// to no command.
+    /// Makes a shell on a fresh channel, in a place if the transport has places, somebody else's if `sudo` says so. What start
+    /// files print before it is ready belongs to no command.
     pub async fn start(
         channel: C,
+        place: Option<&Arc<Place>>,
         sudo: Option<&Sudo>,
         stop: &mut (impl Future<Output = Why> + Unpin),
     ) -> Result<Self, (C, NoShell)> {
@@ -81,7 +85,7 @@ impl<C: Channel> Warm<C> {
         let gate = elevated.as_ref().map(Elevated::gate);
         let mut starting = Starting { channel, marks: Marks::new(&nonce), gate, dialect: None };
         let writer = starting.channel.writer();
-        let mut asking = pin!(ask(&writer, &nonce, elevated));
+        let mut asking = pin!(ask(&writer, &nonce, place, elevated));
         let mut asked = false;
         let mut deadline = Instant::now() + HELLO;
         loop {
@@ -105,6 +109,7 @@ impl<C: Channel> Warm<C> {
                 Err(_) | Ok(Some(ChannelEvent::ExecRefused | ChannelEvent::Exited(_))) => {
                     return Err((starting.channel, NoShell::Unsupported));
                 }
+                Ok(Some(ChannelEvent::Failed(error))) => return Err((starting.channel, NoShell::Failed(error))),
                 Ok(None) => return Err((starting.channel, NoShell::Lost)),
                 Ok(Some(event)) => starting.hear(event),
             }
@@ -214,8 +219,17 @@ impl<C: Channel> Warm<C> {
 }
 
 /// Everything a shell needs to come to life.
-async fn ask<W: ChannelWriter>(writer: &W, nonce: &Nonce, elevated: Option<Elevated<'_>>) -> Result<(), Error> {
-    let Some(elevated) = elevated else { return writer.exec(start(nonce)).await };
+async fn ask<W: ChannelWriter>(
+    writer: &W,
+    nonce: &Nonce,
+    place: Option<&Arc<Place>>,
+    elevated: Option<Elevated<'_>>,
+) -> Result<(), Error> {
+    if let Some(place) = place {
+        writer.place(place, &[]);
+    }
+    let first = if place.is_some() { First::Plain } else { First::Login };
+    let Some(elevated) = elevated else { return writer.exec(start(nonce, first)).await };
     writer.exec(elevated.line(&start_elevated(nonce))).await?;
     writer.write(elevated.before_stdin()).await
 }

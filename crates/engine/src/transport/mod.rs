@@ -1,8 +1,9 @@
 //! What the pool and the command runner need of a transport.
 //!
 //! [`Transport`] makes a [`Connection`], a connection opens a [`Channel`], a channel carries one command. `ssh/` is the
-//! real one; the pool's tests use a fake with gates.
+//! real one, `docker/` another; the pool's tests use a fake with gates.
 
+pub mod docker;
 pub mod ssh;
 
 use std::future::Future;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::command::{ExitStatus, Pty};
+use crate::command::{ExitStatus, Place, Pty};
 use crate::error::Error;
 use crate::pool::{Hops, Lender};
 
@@ -135,6 +136,8 @@ pub enum ChannelEvent {
     ExecRefused,
     /// There was no channel after all, for this reason: nothing ran.
     NotOpened(String),
+    /// It failed for a reason of its own, which also says whether anything ran.
+    Failed(Error),
     Exited(ExitStatus),
     Eof,
     /// The server's CLOSE: its slot for this channel is free.
@@ -153,6 +156,8 @@ pub trait Channel: Send + 'static {
 
 /// The writing half. Errors mean that the connection is gone.
 pub trait ChannelWriter: Clone + Send + Sync + 'static {
+    /// Where the command runs, and with which variables; to be followed by `exec`. Only for transports that have places.
+    fn place(&self, _place: &Arc<Place>, _env: &[(String, String)]) {}
     /// Asks for a terminal; to be followed by `exec`. The server's answer is an event of its own.
     fn pty(&self, pty: &Pty) -> impl Future<Output = Result<(), Error>> + Send;
     fn exec(&self, line: Vec<u8>) -> impl Future<Output = Result<(), Error>> + Send;

@@ -37,6 +37,7 @@ mod wire;
 
 pub use channel::{SshChannel, SshWriter};
 pub use connection::{SshConnection, SshTransport};
+pub(crate) use dial::dial as dial_tcp;
 pub use host_key_verifier::{HostKeyAnswer, HostKeyQuestion, HostKeyVerifier};
 pub use link::{Link, LinkChannel, LinkWriter};
 #[cfg(unix)]

@@ -119,7 +119,12 @@ async fn listen_by(
 }
 
 impl SshConnection {
-    async fn open_towards(self: &Arc<Self>, to: &Address, from: Option<(String, u16)>) -> Result<Channel<Msg>, Error> {
+    /// A channel to `to`, by way of the server. Whoever stops waiting leaves nothing open.
+    pub(in crate::transport) async fn open_towards(
+        self: &Arc<Self>,
+        to: &Address,
+        from: Option<(String, u16)>,
+    ) -> Result<Channel<Msg>, Error> {
         let (connection, target) = (Arc::clone(self), to.clone());
         // In a task of its own: a channel that opens after all must be closed.
         let (answer, opened) = tokio::sync::oneshot::channel();

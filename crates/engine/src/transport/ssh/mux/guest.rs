@@ -203,7 +203,7 @@ impl Guest {
             ChannelEvent::ExecRefused => self.say(&SshMessage::Failure { channel }),
             ChannelEvent::Exited(status) => self.say(&exit(channel, &status)),
             // Of connections that are not ours.
-            ChannelEvent::NotOpened(_) | ChannelEvent::Closed => {}
+            ChannelEvent::NotOpened(_) | ChannelEvent::Failed(_) | ChannelEvent::Closed => {}
         }
     }
 

@@ -199,7 +199,9 @@ impl Served {
                                 return Ended::Left;
                             }
                         }
-                        ChannelEvent::ExecRefused | ChannelEvent::NotOpened(_) => return Ended::Refused,
+                        ChannelEvent::ExecRefused | ChannelEvent::NotOpened(_) | ChannelEvent::Failed(_) => {
+                            return Ended::Refused;
+                        }
                     }
                 }
                 () = stdout.progress(), if congestion.is_full() => {}

@@ -157,6 +157,7 @@ impl Inbox {
                 Ok(false)
             }
             ChannelEvent::ExecRefused if self.gate.is_some() => Err(Error::ExecRefused),
+            ChannelEvent::Failed(error) => Err(error),
             ChannelEvent::ExecRefused | ChannelEvent::NotOpened(_) => Err(Error::NoSftp { source: None }),
             ChannelEvent::Closed => {
                 shared.fail(self.closed_early(shared));

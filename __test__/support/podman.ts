@@ -1,0 +1,2 @@
+/** Podman's service: the second implementation of Docker's API that the suites meet. */
+export { Podman } from '../../scripts/support/podman.mjs'

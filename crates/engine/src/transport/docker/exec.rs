@@ -1,0 +1,413 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use parking_lot::Mutex;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{sleep, timeout};
+
+use super::channel::{Input, Order};
+use super::client::{DockerClient, typed_error};
+use super::connection::End;
+use super::frames::Frames;
+use super::kill::{Process, Tag, kill};
+use super::preamble::Preamble;
+use super::refusal::{Refusal, RefusalKind};
+use super::request::ApiRequest;
+use super::wire::BoxedIo;
+use crate::command::{ExitStatus, Place, Pty};
+use crate::error::{Cause, Error, Phase, Reached, Stream};
+use crate::transport::ChannelEvent;
+
+/// The most one read takes.
+const READ: usize = 64 * 1024;
+/// Between two looks at whether an exec whose streams have ended has ended too: twice the last pause, up to the longest.
+const FIRST_LOOK: Duration = Duration::from_millis(1);
+const LONGEST_LOOK: Duration = Duration::from_millis(250);
+/// For a daemon's end to be noticed, when one of its lines has failed.
+const DAEMON_END: Duration = Duration::from_millis(200);
+/// A terminal can be given its size only when the process is there.
+const SIZE_ATTEMPTS: u32 = 10;
+const SIZE_PAUSE: Duration = Duration::from_millis(20);
+
+/// What is to run.
+pub struct What {
+    pub place: Arc<Place>,
+    pub env: Vec<(String, String)>,
+    pub pty: Option<Pty>,
+    pub line: Vec<u8>,
+}
+
+/// One exec, from creating it to its status.
+pub struct Exec {
+    client: Arc<DockerClient>,
+    events: mpsc::Sender<ChannelEvent>,
+    daemon: watch::Receiver<Option<End>>,
+    preamble: Arc<Mutex<Preamble>>,
+}
+
+/// How an exec's line ended.
+enum LineEnd {
+    Eof,
+    Broken(Cause),
+    Refused(Refusal),
+    /// Whoever asked wants no more.
+    Unwanted,
+}
+
+/// Nothing more is to be said.
+struct Over;
+
+impl Exec {
+    pub fn new(
+        client: Arc<DockerClient>,
+        events: mpsc::Sender<ChannelEvent>,
+        daemon: watch::Receiver<Option<End>>,
+    ) -> Self {
+        Self { client, events, daemon, preamble: Arc::new(Mutex::new(Preamble::none())) }
+    }
+
+    /// The exec's life. Ends without a word, as a lost connection does, when the connection is cut.
+    pub async fn serve(
+        mut self,
+        mut orders: mpsc::UnboundedReceiver<Order>,
+        input: mpsc::Receiver<Input>,
+        mut cut: watch::Receiver<bool>,
+    ) {
+        tokio::select! {
+            biased;
+            () = until(&mut cut, |cut| *cut) => {}
+            outcome = self.run(&mut orders, input) => {
+                if outcome.is_ok() {
+                    self.say(ChannelEvent::Closed).await;
+                }
+            }
+        }
+    }
+
+    /// `Err`: there is nobody to close a channel for, or no connection.
+    async fn run(
+        &mut self,
+        orders: &mut mpsc::UnboundedReceiver<Order>,
+        input: mpsc::Receiver<Input>,
+    ) -> Result<(), Over> {
+        let Some((what, about_to)) = first(orders).await else { return Ok(()) };
+        let (words, preamble) = what.words();
+        *self.preamble.lock() = preamble;
+        let tag = (what.place.argv.is_some() && !self.client.is_local()).then(Tag::fresh);
+        let created = tokio::select! {
+            created = self.create(&what, words, tag.as_ref()) => created,
+            // Nothing has run, and nothing will.
+            () = unwanted(orders) => return Ok(()),
+        };
+        let id = match created {
+            Ok(id) => id,
+            Err(error) => return self.failed(error, Some(about_to)).await,
+        };
+        // Whoever waited may be gone; the orders say what then.
+        let _ = about_to.send(());
+        let line = match self.client.hijack(&start_request(&id), start_body(what.pty.is_some())).await {
+            Ok(line) => line,
+            Err(error) => return self.failed(error, None).await,
+        };
+        self.say(ChannelEvent::Started).await;
+        if let Some(Pty { columns, rows, .. }) = what.pty {
+            // The first one was the terminal's.
+            self.say(ChannelEvent::Started).await;
+            self.resize(&id, columns, rows);
+        }
+        let process =
+            Arc::new(Process { exec: id, container: what.place.container.clone(), user: what.place.user.clone(), tag });
+        match self.talk(&process, line, &what, orders, input).await {
+            LineEnd::Eof => self.finish(&process, orders).await,
+            LineEnd::Broken(source) => self.failed(lost(source), None).await,
+            LineEnd::Refused(refusal) => self.failed(refusal.error(), None).await,
+            LineEnd::Unwanted => Ok(()),
+        }
+    }
+
+    async fn create(&self, what: &What, words: Vec<String>, tag: Option<&Tag>) -> Result<String, Error> {
+        let Place { container, user, workdir, privileged, .. } = &*what.place;
+        let env: Vec<String> = what.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let term = what.pty.as_ref().map(|pty| format!("TERM={}", pty.term));
+        let env: Vec<String> = term.into_iter().chain(env).chain(tag.map(Tag::assignment)).collect();
+        let options = bollard::exec::CreateExecOptions {
+            attach_stdin: Some(true),
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            tty: Some(what.pty.is_some()),
+            env: (!env.is_empty()).then_some(env),
+            cmd: Some(words),
+            privileged: Some(*privileged),
+            user: user.clone(),
+            working_dir: workdir.clone(),
+            ..Default::default()
+        };
+        let created = self.client.api().create_exec(container, options).await;
+        Ok(created.map_err(typed_error).map_err(before)?.id)
+    }
+
+    /// Reads and writes the line until it ends or nobody wants it.
+    async fn talk(
+        &self,
+        process: &Arc<Process>,
+        line: BoxedIo,
+        what: &What,
+        orders: &mut mpsc::UnboundedReceiver<Order>,
+        input: mpsc::Receiver<Input>,
+    ) -> LineEnd {
+        let (read, write) = split(line);
+        let reading = self.read(read, what.pty.is_some());
+        let feeding = feed(write, input, what.pty.is_some());
+        tokio::pin!(reading, feeding);
+        loop {
+            tokio::select! {
+                end = &mut reading => return end,
+                () = &mut feeding => {}
+                order = orders.recv() => if self.obey(order, process).is_err() {
+                    return LineEnd::Unwanted;
+                },
+            }
+        }
+    }
+
+    /// Hands on what the line says. What its reader does not take is not read.
+    async fn read(&self, mut line: ReadHalf<BoxedIo>, terminal: bool) -> LineEnd {
+        let mut buffer = BytesMut::new();
+        let mut frames = Frames::default();
+        loop {
+            buffer.reserve(READ);
+            match line.read_buf(&mut buffer).await {
+                Ok(0) if terminal || frames.is_whole() => break,
+                Ok(0) => return LineEnd::Broken(Arc::new(std::io::Error::from(std::io::ErrorKind::UnexpectedEof))),
+                Err(error) => return LineEnd::Broken(Arc::new(error)),
+                Ok(_) => {}
+            }
+            let data = buffer.split().freeze();
+            let mut pieces = Vec::new();
+            let taken = if terminal {
+                pieces.push((Stream::Stdout, data));
+                Ok(())
+            } else {
+                frames.push(data, |stream, piece| pieces.push((stream, piece)))
+            };
+            for (stream, piece) in pieces {
+                let own = self.preamble.lock().pass(stream, piece);
+                self.output(stream, own).await;
+            }
+            if let Err(refusal) = taken {
+                return LineEnd::Refused(refusal);
+            }
+        }
+        let rest = self.preamble.lock().rest();
+        if let Some((stream, rest)) = rest {
+            self.output(stream, rest).await;
+        }
+        LineEnd::Eof
+    }
+
+    async fn output(&self, stream: Stream, data: Bytes) {
+        if data.is_empty() {
+            return;
+        }
+        self.say(match stream {
+            Stream::Stdout => ChannelEvent::Stdout(data),
+            Stream::Stderr => ChannelEvent::Stderr(data),
+        })
+        .await;
+    }
+
+    /// The streams have ended. The process may not have: it may have closed them, or the daemon is slower than its streams.
+    async fn finish(&self, process: &Arc<Process>, orders: &mut mpsc::UnboundedReceiver<Order>) -> Result<(), Over> {
+        let status = self.status(&process.exec);
+        tokio::pin!(status);
+        let status = loop {
+            tokio::select! {
+                status = &mut status => break status,
+                order = orders.recv() => if self.obey(order, process).is_err() {
+                    return Ok(());
+                },
+            }
+        };
+        match status {
+            Ok(status) => {
+                self.say(ChannelEvent::Exited(status)).await;
+                self.say(ChannelEvent::Eof).await;
+                Ok(())
+            }
+            Err(error) => self.failed(error, None).await,
+        }
+    }
+
+    async fn status(&self, id: &str) -> Result<ExitStatus, Error> {
+        let mut pause = FIRST_LOOK;
+        loop {
+            let seen = self.client.api().inspect_exec(id).await.map_err(typed_error).map_err(|error| match error {
+                // A daemon that has restarted knows its execs no more, and one that lost its container neither.
+                Error::Docker(Refusal { why: RefusalKind::NoObject | RefusalKind::NoContainer, .. }) => {
+                    lost(Arc::new(error))
+                }
+                other => after(other),
+            })?;
+            if seen.running != Some(true) {
+                let number = seen.exit_code.and_then(|code| u32::try_from(code).ok());
+                return number.map(ExitStatus::of_number).ok_or(Error::NoExitStatus);
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_LOOK);
+        }
+    }
+
+    /// `Err`: whoever asked wants no more.
+    fn obey(&self, order: Option<Order>, process: &Arc<Process>) -> Result<(), Over> {
+        match order {
+            None | Some(Order::Close) => return Err(Over),
+            // One exec for one channel; whoever waits for the start of another one learns it.
+            Some(Order::Start(..)) => {}
+            Some(Order::Resize(columns, rows)) => self.resize(&process.exec, columns, rows),
+            Some(Order::Signal(signal)) => {
+                let (client, preamble) = (Arc::clone(&self.client), Arc::clone(&self.preamble));
+                let process = Arc::clone(process);
+                tokio::spawn(async move { kill(&client, &process, &preamble, signal).await });
+            }
+        }
+        Ok(())
+    }
+
+    fn resize(&self, id: &str, columns: u32, rows: u32) {
+        let (client, id) = (Arc::clone(&self.client), id.to_owned());
+        let size = bollard::query_parameters::ResizeExecOptionsBuilder::default()
+            .w(i32::try_from(columns).unwrap_or(i32::MAX))
+            .h(i32::try_from(rows).unwrap_or(i32::MAX))
+            .build();
+        tokio::spawn(async move {
+            for _ in 0..SIZE_ATTEMPTS {
+                match client.api().resize_exec(&id, size.clone()).await {
+                    Ok(()) => return,
+                    Err(error) => tracing::debug!(%error, "a terminal could not be given its size"),
+                }
+                sleep(SIZE_PAUSE).await;
+            }
+        });
+    }
+
+    /// A lost daemon ends the channel without a word, so that the pool's connection is blamed; other failures are this exec's.
+    async fn failed(&self, error: Error, about_to: Option<oneshot::Sender<()>>) -> Result<(), Over> {
+        let of_line = !matches!(error, Error::Docker(_) | Error::InvalidOption { .. } | Error::NoExitStatus);
+        if of_line && timeout(DAEMON_END, until(&mut self.daemon.clone(), Option::is_some)).await.is_ok() {
+            return Err(Over);
+        }
+        // The event says what is wrong, and that nothing ran.
+        if let Some(about_to) = about_to {
+            let _ = about_to.send(());
+        }
+        self.say(ChannelEvent::Failed(error)).await;
+        Ok(())
+    }
+
+    /// Nobody listens: the orders say so as well.
+    async fn say(&self, event: ChannelEvent) {
+        let _ = self.events.send(event).await;
+    }
+}
+
+impl What {
+    /// What the daemon is to run, and what is heard before it.
+    fn words(&self) -> (Vec<String>, Preamble) {
+        if let Some(argv) = &self.place.argv {
+            return (argv.clone(), Preamble::none());
+        }
+        let line = String::from_utf8_lossy(&self.line);
+        let (text, preamble) = Preamble::before(&line, self.pty.is_some());
+        (vec!["sh".to_owned(), "-c".to_owned(), text], preamble)
+    }
+}
+
+/// The command. What is said before it has no meaning yet.
+async fn first(orders: &mut mpsc::UnboundedReceiver<Order>) -> Option<(Box<What>, oneshot::Sender<()>)> {
+    loop {
+        match orders.recv().await {
+            Some(Order::Start(what, about_to)) => return Some((what, about_to)),
+            None | Some(Order::Close) => return None,
+            Some(Order::Signal(_) | Order::Resize(..)) => {}
+        }
+    }
+}
+
+/// Whoever sends a signal before the command runs wants it not to.
+async fn unwanted(orders: &mut mpsc::UnboundedReceiver<Order>) {
+    while let Some(Order::Start(..) | Order::Resize(..)) = orders.recv().await {}
+}
+
+/// Resolves when it is so, or when nobody is left who could say it.
+pub async fn until<T>(watched: &mut watch::Receiver<T>, so: impl FnMut(&T) -> bool) {
+    // What it holds a lock on is let go of here.
+    let _ = watched.wait_for(so).await;
+}
+
+/// A process that reads no more takes its stdin with it, which is no error.
+async fn feed(mut line: WriteHalf<BoxedIo>, mut input: mpsc::Receiver<Input>, terminal: bool) -> ! {
+    if let Err(error) = feed_all(&mut line, &mut input, terminal).await {
+        tracing::debug!(%error, "stdin could not be sent to its end");
+    }
+    // Dropped, it would end the line's other direction as well.
+    std::future::pending().await
+}
+
+async fn feed_all(
+    line: &mut WriteHalf<BoxedIo>,
+    input: &mut mpsc::Receiver<Input>,
+    terminal: bool,
+) -> std::io::Result<()> {
+    let mut last = b'\n';
+    while let Some(Input::Data(data)) = input.recv().await {
+        line.write_all(&data).await?;
+        line.flush().await?;
+        last = data.last().copied().unwrap_or(last);
+    }
+    if !terminal {
+        return line.shutdown().await;
+    }
+    // A daemon that hears the end of a terminal's input ends its output too. So the end is typed, as a person types it: on
+    // a line that has begun, the first one only ends that line.
+    line.write_all(if last == b'\n' { b"\x04" } else { b"\x04\x04" }).await?;
+    line.flush().await
+}
+
+fn start_request(id: &str) -> ApiRequest {
+    let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+    ApiRequest { headers, ..ApiRequest::new("POST", format!("/exec/{id}/start")) }
+}
+
+fn start_body(terminal: bool) -> Bytes {
+    serde_json::json!({ "Detach": false, "Tty": terminal }).to_string().into()
+}
+
+fn lost(source: Cause) -> Error {
+    Error::ConnectionLost { phase: Phase::Run, reached: Reached::Yes, source: Some(source) }
+}
+
+/// What is created only has not run, whatever became of the call.
+fn before(error: Error) -> Error {
+    match error {
+        Error::ConnectionLost { source, .. } => {
+            Error::ConnectionLost { phase: Phase::OpenChannel, reached: Reached::No, source }
+        }
+        Error::Timeout { limit, source, .. } => {
+            Error::Timeout { phase: Phase::OpenChannel, limit, reached: Reached::No, source }
+        }
+        error => error,
+    }
+}
+
+/// The command has begun, whatever the call that failed says of itself.
+fn after(error: Error) -> Error {
+    match error {
+        Error::ConnectionLost { source, .. } => {
+            Error::ConnectionLost { phase: Phase::Run, reached: Reached::Yes, source }
+        }
+        error @ (Error::Dial { .. } | Error::Timeout { .. }) => lost(Arc::new(error)),
+        error => error,
+    }
+}

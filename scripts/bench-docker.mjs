@@ -1,0 +1,115 @@
+// npm run bench:docker [-- --quick]: execs and calls, ours and the others side by side against one private dockerd.
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { cpus, loadavg, tmpdir } from 'node:os'
+import path from 'node:path'
+import { parseArgs } from 'node:util'
+import { cli, dockerode, ours } from '../bench/docker/clients.mjs'
+import { printVerdicts } from '../bench/report.mjs'
+import { median } from '../bench/statistics.mjs'
+import { Dockerd } from './support/dockerd.mjs'
+import { main } from './support/main.mjs'
+import { inRoot } from './support/paths.mjs'
+import { setup } from './support/setup.mjs'
+import { bold, dim, say, step, warn } from './support/terminal.mjs'
+
+const CLIENTS = { ours: (daemon) => ours(daemon), persistent: (daemon) => ours(daemon, 'persistent'), cli, dockerode }
+const RACES = { exec: ['ours', 'persistent', 'cli', 'dockerode'], inspect: ['ours', 'cli', 'dockerode'], list: ['ours', 'cli', 'dockerode'] }
+
+await main(async () => {
+  const { values } = parseArgs({ options: { quick: { type: 'boolean' }, built: { type: 'boolean' } } })
+  if (values.built !== true) await setup({ servers: true })
+  const [load] = loadavg()
+  if (load > cpus().length) warn(`the machine is busy (load ${load.toFixed(1)}): these figures will not be worth much`)
+  const [rounds, seconds] = values.quick === true ? [3, 0.5] : [9, 1]
+  const daemon = await Dockerd.start()
+  try {
+    const container = await daemon.container()
+    const results = {}
+    for (const [what, names] of Object.entries(RACES)) {
+      step(`${what} …`)
+      results[what] = await race(what, names, { daemon, container, rounds, seconds })
+      print(what, results[what])
+    }
+    const share = await ownShare(rounds * 200)
+    say(`  our share of an exec, against a daemon that answers at once: ${share.toFixed(0)} µs`)
+    printVerdicts(judge(results))
+  } finally {
+    await daemon.stop()
+  }
+})
+
+/** Each round gives every client its turn, each round starting with another one. The first round only warms up. */
+async function race(what, names, { daemon, container, rounds, seconds }) {
+  const contenders = []
+  for (const name of names) {
+    const client = await CLIENTS[name](daemon)
+    if (client !== undefined) contenders.push({ name, client, rates: [] })
+  }
+  for (let round = 0; round <= rounds; round += 1) {
+    const first = round % contenders.length
+    for (const { client, rates } of [...contenders.slice(first), ...contenders.slice(0, first)]) {
+      const rate = await ratePerSecond(() => client[what](container), seconds)
+      if (round > 0) rates.push(rate)
+    }
+  }
+  for (const { client } of contenders) await client.close()
+  return Object.fromEntries(contenders.map(({ name, rates }) => [name, rates]))
+}
+
+async function ratePerSecond(work, seconds) {
+  const begun = performance.now()
+  let count = 0
+  do {
+    await work()
+    count += 1
+  } while (performance.now() - begun < seconds * 1000)
+  return count / ((performance.now() - begun) / 1000)
+}
+
+/** Microseconds of one exec in which the daemon does nothing. */
+async function ownShare(count) {
+  const folder = mkdtempSync(path.join(tmpdir(), 'xec-bench-docker-'))
+  const socketPath = path.join(folder, 'd.sock')
+  const instant = fork(inRoot('bench', 'docker', 'instant-daemon.mjs'), [socketPath])
+  await once(instant, 'message')
+  try {
+    const client = await ours({ socketPath })
+    const times = []
+    for (let index = 0; index < count; index += 1) {
+      const begun = performance.now()
+      if (await client.exec('web') !== 'hello\n') throw new Error('the daemon that answers at once was not understood')
+      times.push((performance.now() - begun) * 1000)
+    }
+    await client.close()
+    return median(times)
+  } finally {
+    instant.disconnect()
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+function print(what, results) {
+  say()
+  say(`  ${bold(`${what}, one by one`.padEnd(30))}${dim('per second'.padStart(12))}${dim('ms'.padStart(10))}`)
+  for (const [name, rates] of Object.entries(results)) {
+    const rate = median(rates)
+    say(`  ${name.padEnd(30)}${rate.toFixed(1).padStart(12)}${(1000 / rate).toFixed(2).padStart(10)}`)
+  }
+}
+
+/** How much faster, round by round and then the median. */
+const faster = (one, other) => median(one.map((rate, round) => rate / other[round]))
+
+const ratio = (what, least, value) => ({ what, target: `at least ${least}×`, value: `${value.toFixed(2)}×`, met: value >= least })
+
+function judge({ exec, inspect, list }) {
+  return [
+    ratio('exec, against the docker CLI', 1.6, faster(exec.ours, exec.cli)),
+    ...(exec.dockerode === undefined ? [] : [ratio('exec, against dockerode', 1, faster(exec.ours, exec.dockerode))]),
+    ratio('exec in a persistent shell, against the docker CLI', 25, faster(exec.persistent, exec.cli)),
+    ratio('inspect, against the docker CLI', 15, faster(inspect.ours, inspect.cli)),
+    ratio('list, against the docker CLI', 15, faster(list.ours, list.cli)),
+  ]
+}

@@ -1,0 +1,46 @@
+// A private dockerd: no bridge, no rules for the machine's firewall, nothing shared with one that may run already.
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { PrivateEngine, isAlive } from './private-engine.mjs'
+
+export class Dockerd extends PrivateEngine {
+  kind = 'docker'
+  #hosts
+  #options
+
+  /** `hosts`: further places to listen at, as `tcp://127.0.0.1:PORT`; `options`: more for dockerd's command line. */
+  static async start({ hosts = [], options = [], image = true } = {}) {
+    const engine = new Dockerd(hosts, options)
+    await engine.resume()
+    if (image) await engine.importImage()
+    return engine
+  }
+
+  constructor(hosts, options) {
+    super('dockerd')
+    this.#hosts = hosts
+    this.#options = options
+    // The machine's own /etc/docker/daemon.json is not for this one.
+    writeFileSync(path.join(this.folder, 'daemon.json'), '{}')
+  }
+
+  /** Where the first process reaps no orphans, dockerd waits in vain for the containerd of its killed predecessor. */
+  forgetTheDead() {
+    const file = path.join(this.folder, 'exec/containerd/containerd.pid')
+    if (existsSync(file) && !isAlive(Number(readFileSync(file, 'utf8')))) rmSync(file)
+  }
+
+  launch() {
+    const inside = (name) => path.join(this.folder, name)
+    return {
+      program: 'dockerd',
+      args: [
+        ...[this.url, ...this.#hosts].flatMap((host) => ['--host', host]),
+        '--data-root', inside('data'), '--exec-root', inside('exec'), '--pidfile', inside('pid'),
+        '--bridge=none', '--iptables=false', '--ip6tables=false',
+        '--cgroup-parent', `/${this.cgroup}`, '--config-file', inside('daemon.json'), '--shutdown-timeout', '5',
+        ...this.#options,
+      ],
+    }
+  }
+}
