@@ -334,6 +334,16 @@ pub enum Error {
     #[error("Cannot resume: {path} holds {there} bytes, more than the {whole} of its source. It is another file")]
     ResumeMismatch { path: String, there: u64, whole: u64 },
 
+    /// A server that cannot replace a file in one step has lost its connection, or its temper, between two of them.
+    #[error("{path} could not be replaced and may be missing: what was there is at {old}, what should be there at {new}")]
+    Misplaced {
+        path: String,
+        old: String,
+        new: String,
+        #[source]
+        source: Arc<Error>,
+    },
+
     #[error("The server offers no SFTP: its sftp subsystem is missing, or not for this user")]
     NoSftp {
         #[source]
@@ -391,6 +401,7 @@ impl Error {
             Self::RemoteFile { code, .. } => code,
             Self::LocalFile { source, .. } => local_code(source),
             Self::ResumeMismatch { .. } => "ERESUME",
+            Self::Misplaced { .. } => "EMISPLACED",
             Self::NoSftp { .. } => "ENOSFTP",
             Self::SftpProtocol { .. } => "EPROTO",
             Self::SftpClosed => "ESFTPCLOSED",
@@ -401,9 +412,10 @@ impl Error {
     /// The file it is about.
     pub fn path(&self) -> Option<&str> {
         match self {
-            Self::RemoteFile { path, .. } | Self::LocalFile { path, .. } | Self::ResumeMismatch { path, .. } => {
-                Some(path)
-            }
+            Self::RemoteFile { path, .. }
+            | Self::LocalFile { path, .. }
+            | Self::ResumeMismatch { path, .. }
+            | Self::Misplaced { path, .. } => Some(path),
             _ => None,
         }
     }
@@ -421,7 +433,7 @@ impl Error {
             Self::NoSftp { .. } => Kind::NotFound,
             Self::SshConfig { source, .. } => source.as_ref().map_or(Kind::InvalidUsage, io_kind),
             Self::Proxy { kind, .. } => *kind,
-            Self::JumpHost { source, .. } => source.kind(),
+            Self::JumpHost { source, .. } | Self::Misplaced { source, .. } => source.kind(),
             Self::JumpRefused { prohibited: true, .. } => Kind::PermissionDenied,
             Self::JumpRefused { .. } => Kind::ConnectionRefused,
             Self::ShellUnsupported | Self::SessionClosed { .. } => Kind::InvalidUsage,
@@ -478,12 +490,14 @@ impl Error {
             | Self::Prompter { .. }
             | Self::Authentication { .. }
             | Self::NoCredentials { .. } => Phase::Authenticate,
+            Self::Forward(ForwardError::Stalled) => Phase::Transfer,
             Self::ChannelRefused { .. } | Self::NoSftp { .. } | Self::ShellUnsupported | Self::Forward(_) => {
                 Phase::OpenChannel
             }
             Self::RemoteFile { .. }
             | Self::LocalFile { .. }
             | Self::ResumeMismatch { .. }
+            | Self::Misplaced { .. }
             | Self::SftpProtocol { .. }
             | Self::SftpClosed => Phase::Transfer,
             Self::ExecRefused
@@ -516,9 +530,12 @@ impl Error {
             | Self::MaxBuffer { .. }
             | Self::RemoteFile { .. } => Reached::Yes,
             // The command follows the terminal without waiting for it.
-            Self::PtyRefused | Self::Internal { .. } | Self::LocalFile { .. } | Self::SftpProtocol { .. } => {
-                Reached::Unknown
-            }
+            Self::Forward(ForwardError::Stalled) => Reached::Yes,
+            Self::PtyRefused
+            | Self::Internal { .. }
+            | Self::LocalFile { .. }
+            | Self::Misplaced { .. }
+            | Self::SftpProtocol { .. } => Reached::Unknown,
             _ => Reached::No,
         }
     }

@@ -13,7 +13,7 @@ use super::algorithms::preferred;
 use super::attempts::{NO_MORE, NOTHING};
 use super::auth::Login;
 use super::channel::SshChannel;
-use super::forward::Routes;
+use super::forward::{Parking, Routes};
 use super::greeting::Greeting;
 use super::handler::{End, Handler};
 use super::host_key_judge::HostKeyJudge;
@@ -55,6 +55,8 @@ pub struct SshConnection {
     spare: Arc<Spare>,
     /// Who gets the connections that come in at the server's side.
     routes: Arc<Routes>,
+    /// What waits for the clients of its forwards.
+    parking: Arc<Parking>,
     most_channels: Option<usize>,
     end: watch::Receiver<End>,
     /// We said goodbye ourselves: its end is no error.
@@ -108,7 +110,7 @@ async fn establish(
     *phase.lock() = Phase::Handshake;
     let refusal = Arc::new(Mutex::new(None));
     let (end_sender, end) = watch::channel(End::NotYet);
-    let routes = Arc::<Routes>::default();
+    let (routes, parking) = (Arc::<Routes>::default(), Arc::<Parking>::default());
     let (announced_sender, announced) = oneshot::channel();
     let config = Arc::new(config(target, preferred(&judge.offer())));
     let handler = Handler {
@@ -118,6 +120,7 @@ async fn establish(
         trusted: None,
         end: end_sender,
         routes: Arc::clone(&routes),
+        parking: Arc::clone(&parking),
     };
     let (stream, server_id) = Greeting::new(stream);
     let stream = BufReader::with_capacity(READ_BUFFER, stream);
@@ -142,6 +145,7 @@ async fn establish(
     Ok(SshConnection {
         handle,
         routes,
+        parking,
         spare: Arc::new(Spare::new(most_channels.is_none())),
         most_channels,
         end,
@@ -249,6 +253,10 @@ fn last_words(end: &watch::Receiver<End>) -> Option<Cause> {
 impl SshConnection {
     pub(super) fn routes(&self) -> &Routes {
         &self.routes
+    }
+
+    pub(super) fn parking(&self) -> &Arc<Parking> {
+        &self.parking
     }
 
     pub(super) fn open_timeout(&self) -> Duration {

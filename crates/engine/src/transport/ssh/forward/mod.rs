@@ -2,6 +2,7 @@
 //!
 //! - [`forward`]: [`Forward`], what callers hold; [`link`]: its pooled connection, made again when lost
 //! - [`local`] (and dynamic, with [`socks`]), [`remote`] with [`routes`]: who listens and who connects
+//! - [`parking`]: what waits for clients that do not read; [`overflow`]: where others go meanwhile
 //! - [`relay`]: the bytes of one client connection; [`socket`]: the local ends; [`wire`]: the SSH requests
 //! - [`address`], [`error`], [`news`], [`stats`]: one noun each
 
@@ -12,6 +13,8 @@ mod forward;
 mod link;
 mod local;
 mod news;
+mod overflow;
+mod parking;
 mod relay;
 mod remote;
 mod routes;
@@ -26,4 +29,5 @@ pub use forward::Forward;
 pub use news::News;
 pub use stats::ForwardStats;
 
+pub(super) use parking::Parking;
 pub(super) use routes::{Inbound, Routes};

@@ -1,10 +1,12 @@
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use russh::client::Msg;
 use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+use super::error::ForwardError;
+use super::parking::{Backlog, Parking, Verdict};
 use super::socket::Socket;
 use super::stats::Counters;
 
@@ -18,46 +20,63 @@ const CLOSE_GRACE: Duration = Duration::from_secs(5);
 enum Ended {
     /// That side will send no more; the other direction goes on.
     Finished,
-    /// There is no use in going on.
-    Broken,
+    /// The channel takes nothing any more; what came through it before is still the client's.
+    ChannelGone,
+    SocketGone,
+    /// The client reads nothing, and others suffer from it.
+    Stalled,
 }
 
 /// Carries bytes both ways until both sides have finished, one is gone, or `closing` resolves. Either side's end of data is
-/// passed on alone. A side that does not take its bytes makes the other one wait.
-pub async fn relay(socket: Socket, channel: Channel<Msg>, counters: &Counters, closing: impl Future<Output = ()>) {
+/// passed on alone. A side that does not take its bytes makes the other one wait, but see [`parking`](super::parking): an error
+/// is a client that was cut off for that.
+pub async fn relay(
+    socket: Socket,
+    channel: Channel<Msg>,
+    counters: &Counters,
+    parking: &Parking,
+    closing: impl Future<Output = ()>,
+) -> Result<(), ForwardError> {
     let (mut reader, writer) = channel.split();
-    tokio::select! {
+    let outcome = tokio::select! {
         biased;
-        () = closing => {}
-        () = both_ways(socket, &mut reader, &writer, counters) => {}
-    }
+        () = closing => Ok(()),
+        outcome = both_ways(socket, &mut reader, &writer, counters, parking) => outcome,
+    };
     // A failing write means that the connection is gone, and the channel with it. What still comes must be taken meanwhile, or
     // it would hold up the channel's siblings, and our own word with them.
     let ending = async { tokio::join!(writer.close(), until_closed(&mut reader)) };
     let _ = tokio::time::timeout(CLOSE_GRACE, ending).await;
+    outcome
 }
 
-async fn both_ways(socket: Socket, reader: &mut ChannelReadHalf, writer: &ChannelWriteHalf<Msg>, counters: &Counters) {
+async fn both_ways(
+    socket: Socket,
+    reader: &mut ChannelReadHalf,
+    writer: &ChannelWriteHalf<Msg>,
+    counters: &Counters,
+    parking: &Parking,
+) -> Result<(), ForwardError> {
     let (from_socket, to_socket) = tokio::io::split(socket);
     let mut out = Box::pin(outwards(from_socket, writer, counters));
-    let mut back = Box::pin(inwards(reader, to_socket, counters));
-    let finished_first = tokio::select! {
-        ended = &mut out => (ended == Ended::Finished).then_some(true),
-        ended = &mut back => (ended == Ended::Finished).then_some(false),
-    };
-    match finished_first {
-        None => {}
-        Some(true) => {
-            back.await;
-        }
-        Some(false) => {
-            drop(back);
-            tokio::select! {
-                _ = out => {}
-                () = until_closed(reader) => {}
+    let mut back = Box::pin(inwards(reader, to_socket, counters, parking));
+    let ended = tokio::select! {
+        ended = &mut out => match ended {
+            Ended::Finished | Ended::ChannelGone => back.await,
+            other => other,
+        },
+        ended = &mut back => match ended {
+            Ended::Finished => {
+                drop(back);
+                tokio::select! {
+                    ended = out => ended,
+                    () = until_closed(reader) => Ended::ChannelGone,
+                }
             }
-        }
-    }
+            other => other,
+        },
+    };
+    if ended == Ended::Stalled { Err(ForwardError::Stalled) } else { Ok(()) }
 }
 
 async fn outwards(mut socket: impl AsyncRead + Unpin, writer: &ChannelWriteHalf<Msg>, counters: &Counters) -> Ended {
@@ -66,35 +85,83 @@ async fn outwards(mut socket: impl AsyncRead + Unpin, writer: &ChannelWriteHalf<
         buffer.reserve(PIECE);
         match socket.read_buf(&mut buffer).await {
             Ok(0) => {
-                return if writer.eof().await.is_ok() { Ended::Finished } else { Ended::Broken };
+                return if writer.eof().await.is_ok() { Ended::Finished } else { Ended::ChannelGone };
             }
             Ok(length) => {
                 // Waits for the server's window.
                 if writer.data_bytes(buffer.split().freeze()).await.is_err() {
-                    return Ended::Broken;
+                    return Ended::ChannelGone;
                 }
                 counters.count_out(length);
             }
-            Err(_) => return Ended::Broken,
+            Err(_) => return Ended::SocketGone,
         }
     }
 }
 
-async fn inwards(reader: &mut ChannelReadHalf, mut socket: impl AsyncWrite + Unpin, counters: &Counters) -> Ended {
+async fn inwards(
+    reader: &mut ChannelReadHalf,
+    mut socket: impl AsyncWrite + Unpin,
+    counters: &Counters,
+    parking: &Parking,
+) -> Ended {
+    let mut backlog = Backlog::new(parking);
+    // How the channel's data ended; the client gets what came before.
+    let mut end = None;
     loop {
-        match reader.wait().await {
-            Some(ChannelMsg::Data { data }) => {
-                if socket.write_all(&data).await.is_err() {
-                    return Ended::Broken;
-                }
-                counters.count_in(data.len());
+        let next = backlog.front().cloned();
+        match (&end, &next) {
+            (Some(Ended::Finished), None) => {
+                return if socket.shutdown().await.is_ok() { Ended::Finished } else { Ended::SocketGone };
             }
-            Some(ChannelMsg::Eof) => {
-                return if socket.shutdown().await.is_ok() { Ended::Finished } else { Ended::Broken };
-            }
-            Some(ChannelMsg::Close) | None => return Ended::Broken,
-            Some(_) => {}
+            (Some(_), None) => return Ended::ChannelGone,
+            _ => {}
         }
+        let verdict = if end.is_some() { Verdict::Wait } else { backlog.verdict() };
+        if verdict == Verdict::End {
+            return Ended::Stalled;
+        }
+        tokio::select! {
+            // First of all, so that nothing waits here while the client keeps up.
+            biased;
+            written = written(&mut socket, next.as_ref()) => match written {
+                Ok(length) if length > 0 => {
+                    backlog.taken(length);
+                    counters.count_in(length);
+                }
+                _ => return Ended::SocketGone,
+            },
+            message = reader.wait(), if verdict == Verdict::Read => match message {
+                Some(ChannelMsg::Data { data }) => backlog.push(data),
+                Some(ChannelMsg::Eof) => end = Some(Ended::Finished),
+                Some(ChannelMsg::Close) => end = Some(Ended::ChannelGone),
+                None => {
+                    // With its connection; what the client has not taken by now, it may never take.
+                    let _ = tokio::time::timeout(CLOSE_GRACE, flushed(&mut socket, &mut backlog, counters)).await;
+                    return Ended::ChannelGone;
+                }
+                Some(_) => {}
+            },
+            () = backlog.look_again(), if end.is_none() => {}
+        }
+    }
+}
+
+/// Writes a part of it; never resolves when there is nothing to write. Cancel-safe.
+async fn written(socket: &mut (impl AsyncWrite + Unpin), data: Option<&Bytes>) -> std::io::Result<usize> {
+    match data {
+        Some(data) => socket.write(data).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn flushed(socket: &mut (impl AsyncWrite + Unpin), backlog: &mut Backlog<'_>, counters: &Counters) {
+    while let Some(data) = backlog.front()
+        && let Ok(length) = socket.write(data).await
+        && length > 0
+    {
+        backlog.taken(length);
+        counters.count_in(length);
     }
 }
 

@@ -8,6 +8,7 @@ use super::address::Address;
 use super::error::ForwardError;
 use super::forward::{Alive, Shared};
 use super::news::News;
+use super::parking::User;
 use super::relay::relay;
 use super::routes::Inbound;
 use super::socket;
@@ -28,13 +29,15 @@ pub struct ServerListener {
     /// As the server answered.
     bound: Address,
     inbound: mpsc::Sender<Inbound>,
+    /// Who is to come must not be kept waiting by who is there.
+    user: User,
 }
 
 impl ServerListener {
     pub async fn open(asked: Address, connection: &SshConnection) -> Result<(Self, mpsc::Receiver<Inbound>), Error> {
         let (inbound, arriving) = mpsc::channel(WAITING);
         let bound = connection.listen(&asked, inbound.clone()).await?;
-        Ok((Self { asked, bound, inbound }, arriving))
+        Ok((Self { asked, bound, inbound, user: connection.parking().enter() }, arriving))
     }
 
     pub fn bound(&self) -> &Address {
@@ -47,12 +50,16 @@ impl ServerListener {
         for _ in 0..ATTEMPTS {
             match connection.listen(&self.bound, self.inbound.clone()).await {
                 Err(Error::Forward(ForwardError::ListenDenied { .. })) => {}
-                answered => return answered.map(|_| ()),
+                answered => {
+                    self.user = connection.parking().enter();
+                    return answered.map(|_| ());
+                }
             }
             tokio::time::sleep(pause).await;
             pause *= 2;
         }
         self.bound = connection.listen(&self.asked, self.inbound.clone()).await?;
+        self.user = connection.parking().enter();
         Ok(())
     }
 
@@ -75,14 +82,17 @@ pub async fn serve(shared: Arc<Shared>, mut inbound: mpsc::Receiver<Inbound>, to
 }
 
 async fn serve_one(shared: Arc<Shared>, inbound: Inbound, to: Address, alive: Alive) {
-    let Inbound { channel, reply, from } = inbound;
+    let Inbound { channel, reply, from, parking } = inbound;
+    let _user = parking.enter();
     let _alive = alive;
     let _active = shared.counters.begin();
     match socket::connect(&to).await {
         Ok(socket) => {
             reply.accept().await;
             shared.outlet.tell(News::Connected { from, to });
-            relay(socket, channel, &shared.counters, shared.closing()).await;
+            if let Err(error) = relay(socket, channel, &shared.counters, &parking, shared.closing()).await {
+                shared.failed(Error::Forward(error));
+            }
         }
         Err(error) => {
             reply.reject(ChannelOpenFailure::ConnectFailed).await;

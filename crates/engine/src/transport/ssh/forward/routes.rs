@@ -1,9 +1,12 @@
+use std::sync::Arc;
+
 use parking_lot::Mutex;
 use russh::Channel;
 use russh::client::{ChannelOpenHandle, Msg};
 use tokio::sync::mpsc;
 
 use super::address::Address;
+use super::parking::Parking;
 
 /// A connection that came in at the server's side. Dropping it refuses it.
 pub struct Inbound {
@@ -11,6 +14,8 @@ pub struct Inbound {
     pub reply: ChannelOpenHandle,
     /// Who connected, where that is known.
     pub from: Option<(String, u16)>,
+    /// Of the connection that its channel is on.
+    pub parking: Arc<Parking>,
 }
 
 /// Which forward gets what comes in on one connection. What nobody asked for is refused: a server must not be able to

@@ -31,6 +31,7 @@ impl SshConnection {
             }
         });
         let limit = self.open_timeout();
+        let _user = self.parking().enter();
         match timeout(limit, opened).await {
             Ok(Ok(Ok(channel))) => Ok(channel),
             Ok(Ok(Err(error))) => Err(self.open_error(to, error)),
@@ -64,6 +65,7 @@ impl SshConnection {
 
     /// Has the server listen, and hands what comes in to `inbound`. Answers the address with the port that is used.
     pub(super) async fn listen(&self, listen: &Address, inbound: mpsc::Sender<Inbound>) -> Result<Address, Error> {
+        let _user = self.parking().enter();
         let routes = self.routes();
         let _choosing = if listen.port() == 0 { Some(routes.choosing.lock().await) } else { None };
         routes.add(listen.clone(), inbound.clone());
@@ -101,6 +103,7 @@ impl SshConnection {
 
     /// Has the server listen no more; bounded.
     pub(super) async fn unlisten(&self, listen: &Address, inbound: &mpsc::Sender<Inbound>) {
+        let _user = self.parking().enter();
         self.routes().remove(listen, inbound);
         let asked = async {
             match listen {
