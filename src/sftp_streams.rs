@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use napi::bindgen_prelude::{Buffer, Object};
 use napi::Env;
+use napi::bindgen_prelude::{Buffer, Object};
 use napi_derive::napi;
 use tokio::sync::Mutex;
 use xec_engine::error::Error;

@@ -335,7 +335,9 @@ pub enum Error {
     ResumeMismatch { path: String, there: u64, whole: u64 },
 
     /// A server that cannot replace a file in one step has lost its connection, or its temper, between two of them.
-    #[error("{path} could not be replaced and may be missing: what was there is at {old}, what should be there at {new}")]
+    #[error(
+        "{path} could not be replaced and may be missing: what was there is at {old}, what should be there at {new}"
+    )]
     Misplaced {
         path: String,
         old: String,

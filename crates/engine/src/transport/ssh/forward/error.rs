@@ -34,7 +34,9 @@ pub enum ForwardError {
         source: Cause,
     },
 
-    #[error("A client was cut off: it read nothing while too much waited for it, which held up others of its connection")]
+    #[error(
+        "A client was cut off: it read nothing while too much waited for it, which held up others of its connection"
+    )]
     Stalled,
 
     #[error("A client of a dynamic forward was refused: {problem}")]

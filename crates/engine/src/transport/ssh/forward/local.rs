@@ -78,7 +78,8 @@ impl Clients {
                 self.shared.outlet.tell(News::Connected { from: client.from, to });
                 let parking = connection.parking();
                 let _user = parking.enter();
-                let carried = relay(client.socket, channel, &self.shared.counters, parking, self.shared.closing()).await;
+                let carried =
+                    relay(client.socket, channel, &self.shared.counters, parking, self.shared.closing()).await;
                 if let Some(link) = link {
                     link.release();
                 }

@@ -4,6 +4,7 @@ use bytes::{Bytes, BytesMut};
 use russh::client::Msg;
 use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
 
 use super::error::ForwardError;
 use super::parking::{Backlog, Parking, Verdict};
@@ -12,7 +13,7 @@ use super::stats::Counters;
 
 /// What is read from a socket at once.
 const PIECE: usize = 64 * 1024;
-/// For the server to answer our CLOSE.
+/// For the server to close a channel that both sides have finished, and for the last words to a client or to the server.
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
 
 /// How one direction came to its end.
@@ -38,16 +39,20 @@ pub async fn relay(
     closing: impl Future<Output = ()>,
 ) -> Result<(), ForwardError> {
     let (mut reader, writer) = channel.split();
-    let outcome = tokio::select! {
+    let ended = tokio::select! {
         biased;
-        () = closing => Ok(()),
-        outcome = both_ways(socket, &mut reader, &writer, counters, parking) => outcome,
+        () = closing => Ended::SocketGone,
+        ended = both_ways(socket, &mut reader, &writer, counters, parking) => ended,
     };
-    // A failing write means that the connection is gone, and the channel with it. What still comes must be taken meanwhile, or
-    // it would hold up the channel's siblings, and our own word with them.
-    let ending = async { tokio::join!(writer.close(), until_closed(&mut reader)) };
-    let _ = tokio::time::timeout(CLOSE_GRACE, ending).await;
-    outcome
+    if ended == Ended::Finished && timeout(CLOSE_GRACE, until_closed(&mut reader)).await.is_ok() {
+        return Ok(());
+    }
+    // russh tells nobody of the answer to our own CLOSE. What comes before it goes nowhere once nobody reads it, so it holds up
+    // nobody, our CLOSE included.
+    drop(reader);
+    // A failing write means that the connection is gone, and the channel with it.
+    let _ = timeout(CLOSE_GRACE, writer.close()).await;
+    if ended == Ended::Stalled { Err(ForwardError::Stalled) } else { Ok(()) }
 }
 
 async fn both_ways(
@@ -56,11 +61,11 @@ async fn both_ways(
     writer: &ChannelWriteHalf<Msg>,
     counters: &Counters,
     parking: &Parking,
-) -> Result<(), ForwardError> {
+) -> Ended {
     let (from_socket, to_socket) = tokio::io::split(socket);
     let mut out = Box::pin(outwards(from_socket, writer, counters));
     let mut back = Box::pin(inwards(reader, to_socket, counters, parking));
-    let ended = tokio::select! {
+    tokio::select! {
         ended = &mut out => match ended {
             Ended::Finished | Ended::ChannelGone => back.await,
             other => other,
@@ -75,8 +80,7 @@ async fn both_ways(
             }
             other => other,
         },
-    };
-    if ended == Ended::Stalled { Err(ForwardError::Stalled) } else { Ok(()) }
+    }
 }
 
 async fn outwards(mut socket: impl AsyncRead + Unpin, writer: &ChannelWriteHalf<Msg>, counters: &Counters) -> Ended {
@@ -137,7 +141,7 @@ async fn inwards(
                 Some(ChannelMsg::Close) => end = Some(Ended::ChannelGone),
                 None => {
                     // With its connection; what the client has not taken by now, it may never take.
-                    let _ = tokio::time::timeout(CLOSE_GRACE, flushed(&mut socket, &mut backlog, counters)).await;
+                    let _ = timeout(CLOSE_GRACE, flushed(&mut socket, &mut backlog, counters)).await;
                     return Ended::ChannelGone;
                 }
                 Some(_) => {}

@@ -108,7 +108,7 @@ impl Asked {
         self.packet(answer::DATA, string(data))
     }
 
-    fn names(&self, names: &[(&[u8], u32)]) -> Vec<u8> {
+    pub fn names(&self, names: &[(&[u8], u32)]) -> Vec<u8> {
         let mut body = BytesMut::new();
         body.put_u32(u32::try_from(names.len()).unwrap());
         for (name, mode) in names {

@@ -9,6 +9,8 @@
 
 mod assembler;
 mod attributes;
+#[cfg(test)]
+mod cancel_test;
 mod crew;
 mod decode;
 mod download;
