@@ -123,6 +123,7 @@ impl Clients {
             let connection = elsewhere.unwrap_or(connection);
             match connection.open_towards(to, from.clone()).await {
                 Ok(channel) => return Ok(Opened { channel, connection, link }),
+                Err(Error::ConnectionLost { .. }) if link.is_some() && Instant::now() < deadline => {}
                 Err(Error::ConnectionLost { .. }) if timeout_at(deadline, up.changed()).await.is_ok() => {}
                 Err(error) => return Err(error),
             }

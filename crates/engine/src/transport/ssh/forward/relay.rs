@@ -13,7 +13,9 @@ use super::stats::Counters;
 
 /// What is read from a socket at once.
 const PIECE: usize = 64 * 1024;
-/// For the server to close a channel that both sides have finished, and for the last words to a client or to the server.
+/// For the server to close a channel that both sides have finished.
+const LAST_WORD: Duration = Duration::from_secs(1);
+/// For what a client has not taken when its channel is gone, and for our own CLOSE.
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
 
 /// How one direction came to its end.
@@ -39,14 +41,19 @@ pub async fn relay(
     closing: impl Future<Output = ()>,
 ) -> Result<(), ForwardError> {
     let (mut reader, writer) = channel.split();
+    let carried = async {
+        let ended = both_ways(socket, &mut reader, &writer, counters, parking).await;
+        if ended == Ended::Finished {
+            // Its place is the server's to clear; where it does not, we do.
+            let _ = timeout(LAST_WORD, until_closed(&mut reader)).await;
+        }
+        ended
+    };
     let ended = tokio::select! {
         biased;
         () = closing => Ended::SocketGone,
-        ended = both_ways(socket, &mut reader, &writer, counters, parking) => ended,
+        ended = carried => ended,
     };
-    if ended == Ended::Finished && timeout(CLOSE_GRACE, until_closed(&mut reader)).await.is_ok() {
-        return Ok(());
-    }
     // russh tells nobody of the answer to our own CLOSE. What comes before it goes nowhere once nobody reads it, so it holds up
     // nobody, our CLOSE included.
     drop(reader);
@@ -121,8 +128,8 @@ async fn inwards(
             (Some(_), None) => return Ended::ChannelGone,
             _ => {}
         }
-        let verdict = if end.is_some() { Verdict::Wait } else { backlog.verdict() };
-        if verdict == Verdict::End {
+        let verdict = backlog.verdict();
+        if end.is_none() && verdict == Verdict::End {
             return Ended::Stalled;
         }
         tokio::select! {
@@ -135,7 +142,7 @@ async fn inwards(
                 }
                 _ => return Ended::SocketGone,
             },
-            message = reader.wait(), if verdict == Verdict::Read => match message {
+            message = reader.wait(), if end.is_none() && verdict == Verdict::Read => match message {
                 Some(ChannelMsg::Data { data }) => backlog.push(data),
                 Some(ChannelMsg::Eof) => end = Some(Ended::Finished),
                 Some(ChannelMsg::Close) => end = Some(Ended::ChannelGone),
@@ -146,7 +153,7 @@ async fn inwards(
                 }
                 Some(_) => {}
             },
-            () = backlog.look_again(), if end.is_none() => {}
+            () = backlog.look_again(), if end.is_none() && verdict == Verdict::Wait => {}
         }
     }
 }
