@@ -217,7 +217,7 @@ export declare class NativeQuestions {
 /** A remote file, read piece by piece. */
 export declare class NativeReadStream {
   read(): Promise<PieceOutcome>
-  /** Closes the file; a read that is under way ends first. */
+  /** Closes the file; a read that is under way fails. */
   close(): Promise<void>
 }
 
@@ -275,7 +275,7 @@ export declare class NativeWriteStream {
   write(data: Buffer): Promise<SftpAnswer>
   /** Resolves when everything is written and the file is closed. */
   finish(): Promise<SftpAnswer>
-  /** Closes the file with what has arrived. */
+  /** Closes the file with what has arrived; a write that is under way fails. */
   close(): Promise<void>
 }
 
@@ -284,6 +284,8 @@ export declare class TransferToken {
   /** `wake` is called about ten times a second while there is progress. It keeps no process alive. */
   constructor(wake?: (() => void) | undefined | null)
   cancel(): void
+  /** The transfer has ended: `wake` is called no more, and let go. */
+  settle(): void
   progress(): ProgressRecord
 }
 

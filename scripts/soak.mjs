@@ -17,21 +17,32 @@ await main(async () => {
   const { SSHConnectionPool } = await import('../index.mjs')
   const sshd = await startSshd({ addresses: ['0.0.0.0'], lines: ['MaxStartups 100'] })
   const pool = new SSHConnectionPool({ maxConnections: 2, idleTimeout: 3_000, maxLifetime: 20_000, cleanupInterval: 1_000 })
-  const stop = new AbortController()
-  const working = churn(pool, sshd.target, stop.signal)
-  const samples = []
-  const end = Date.now() + Number(values.minutes) * 60_000
-  while (Date.now() < end) {
-    await sleep(EVERY)
-    samples.push(sample(sshd.pid, pool))
-    step(`${Math.ceil((end - Date.now()) / 1000)} s left: ${JSON.stringify(samples.at(-1))}`)
-  }
-  stop.abort()
-  const tally = await working
-  await pool.dispose()
-  await sshd.stop()
+  const { tally, samples } = await soak(pool, sshd, Number(values.minutes)).finally(async () => {
+    await pool.dispose()
+    await sshd.stop()
+  })
   say(`  ${JSON.stringify(tally)}`)
   const results = verdicts(samples)
   for (const { what, early, late, ok } of results) say(`  ${ok ? green('✔') : red('✘')} ${what.padEnd(22)} ${early} → ${late}`)
   return results.every(({ ok }) => ok) && tally.wrong.length === 0 ? 0 : 1
 })
+
+async function soak(pool, sshd, minutes) {
+  const stop = new AbortController()
+  const working = churn(pool, sshd.target, stop.signal)
+  try {
+    const samples = []
+    const end = Date.now() + minutes * 60_000
+    while (Date.now() < end) {
+      await sleep(EVERY)
+      samples.push(sample(sshd.pid, pool))
+      step(`${Math.ceil((end - Date.now()) / 1000)} s left: ${JSON.stringify(samples.at(-1))}`)
+    }
+    stop.abort()
+    return { tally: await working, samples }
+  } finally {
+    // Also when something went wrong: nothing works on while the pool closes.
+    stop.abort()
+    await working
+  }
+}

@@ -1,10 +1,11 @@
 use std::sync::Arc;
 
+use napi::Env;
 use napi::bindgen_prelude::{Buffer, Object};
-use napi::{Env, Result};
 use napi_derive::napi;
 use tokio::sync::Mutex;
 use xec_engine::error::Error;
+use xec_engine::run::Cancel;
 use xec_engine::transport::ssh::sftp::{ReadStream, WriteStream};
 
 use crate::failure::FailureRecord;
@@ -12,11 +13,44 @@ use crate::runtime;
 use crate::sftp::Origin;
 use crate::sftp_records::SftpAnswer;
 
+/// A remote stream, used by one call at a time, until it is closed.
+struct Open<S> {
+    /// `None` once closed.
+    stream: Arc<Mutex<Option<S>>>,
+    closing: Cancel,
+}
+
+impl<S> Clone for Open<S> {
+    fn clone(&self) -> Self {
+        Self { stream: Arc::clone(&self.stream), closing: self.closing.clone() }
+    }
+}
+
+impl<S> Open<S> {
+    fn new(stream: S) -> Self {
+        Self { stream: Arc::new(Mutex::new(Some(stream))), closing: Cancel::default() }
+    }
+
+    /// What `work` makes of the stream, unless it is closed meanwhile.
+    async fn with<T>(&self, work: impl AsyncFnOnce(&mut Option<S>) -> Result<T, Error>) -> Result<T, Error> {
+        tokio::select! {
+            biased;
+            () = self.closing.cancelled() => Err(Error::SftpClosed),
+            done = async { work(&mut *self.stream.lock().await).await } => done,
+        }
+    }
+
+    /// Whatever is under way ends at once: its server may never answer.
+    async fn close(self) {
+        self.closing.cancel();
+        drop(self.stream.lock().await.take());
+    }
+}
+
 /// A remote file, read piece by piece.
 #[napi]
 pub struct NativeReadStream {
-    /// `None` once closed.
-    stream: Arc<Mutex<Option<ReadStream>>>,
+    open: Open<ReadStream>,
     origin: Origin,
 }
 
@@ -29,46 +63,40 @@ pub struct PieceOutcome {
 
 impl NativeReadStream {
     pub fn new(stream: ReadStream, origin: Origin) -> Self {
-        Self { stream: Arc::new(Mutex::new(Some(stream))), origin }
+        Self { open: Open::new(stream), origin }
     }
 }
 
 #[napi]
 impl NativeReadStream {
     #[napi(ts_return_type = "Promise<PieceOutcome>")]
-    pub fn read<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let (stream, origin) = (Arc::clone(&self.stream), self.origin.clone());
+    pub fn read<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
+        let (open, origin) = (self.open.clone(), self.origin.clone());
         runtime::promise(env, async move {
-            let next = match stream.lock().await.as_mut() {
-                Some(stream) => stream.next().await,
-                None => Err(Error::SftpClosed),
-            };
-            match next {
+            match open.with(async |stream| stream.as_mut().ok_or(Error::SftpClosed)?.next().await).await {
                 Ok(data) => PieceOutcome { data: data.map(|data| Vec::from(data).into()), failure: None },
                 Err(error) => PieceOutcome { data: None, failure: Some(origin.failure(&error)) },
             }
         })
     }
 
-    /// Closes the file; a read that is under way ends first.
+    /// Closes the file; a read that is under way fails.
     #[napi(ts_return_type = "Promise<void>")]
-    pub fn close<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let stream = Arc::clone(&self.stream);
-        runtime::promise(env, async move { drop(stream.lock().await.take()) })
+    pub fn close<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
+        runtime::promise(env, self.open.clone().close())
     }
 }
 
 /// A remote file, written piece by piece.
 #[napi]
 pub struct NativeWriteStream {
-    /// `None` once finished or closed.
-    stream: Arc<Mutex<Option<WriteStream>>>,
+    open: Open<WriteStream>,
     origin: Origin,
 }
 
 impl NativeWriteStream {
     pub fn new(stream: WriteStream, origin: Origin) -> Self {
-        Self { stream: Arc::new(Mutex::new(Some(stream))), origin }
+        Self { open: Open::new(stream), origin }
     }
 }
 
@@ -76,38 +104,29 @@ impl NativeWriteStream {
 impl NativeWriteStream {
     /// Resolves when there is room for more.
     #[napi(ts_return_type = "Promise<SftpAnswer>")]
-    pub fn write<'env>(&self, env: &'env Env, data: Buffer) -> Result<Object<'env>> {
-        let (stream, origin) = (Arc::clone(&self.stream), self.origin.clone());
+    pub fn write<'env>(&self, env: &'env Env, data: Buffer) -> napi::Result<Object<'env>> {
+        let (open, origin) = (self.open.clone(), self.origin.clone());
         // A copy: JavaScript may change its bytes while they wait.
         let data = Vec::from(data);
         runtime::promise(env, async move {
-            let written = async {
-                let mut stream = stream.lock().await;
-                stream.as_mut().ok_or(Error::SftpClosed)?.write(&data).await?;
-                Ok(SftpAnswer::default())
-            };
-            origin.answer(written).await
+            let written = open.with(async |stream| stream.as_mut().ok_or(Error::SftpClosed)?.write(&data).await);
+            origin.answer(async { written.await.map(|()| SftpAnswer::default()) }).await
         })
     }
 
     /// Resolves when everything is written and the file is closed.
     #[napi(ts_return_type = "Promise<SftpAnswer>")]
-    pub fn finish<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let (stream, origin) = (Arc::clone(&self.stream), self.origin.clone());
+    pub fn finish<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
+        let (open, origin) = (self.open.clone(), self.origin.clone());
         runtime::promise(env, async move {
-            let finished = async {
-                let stream = stream.lock().await.take().ok_or(Error::SftpClosed)?;
-                stream.finish().await?;
-                Ok(SftpAnswer::default())
-            };
-            origin.answer(finished).await
+            let finished = open.with(async |stream| stream.take().ok_or(Error::SftpClosed)?.finish().await);
+            origin.answer(async { finished.await.map(|()| SftpAnswer::default()) }).await
         })
     }
 
-    /// Closes the file with what has arrived.
+    /// Closes the file with what has arrived; a write that is under way fails.
     #[napi(ts_return_type = "Promise<void>")]
-    pub fn close<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let stream = Arc::clone(&self.stream);
-        runtime::promise(env, async move { drop(stream.lock().await.take()) })
+    pub fn close<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
+        runtime::promise(env, self.open.clone().close())
     }
 }

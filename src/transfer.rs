@@ -53,6 +53,12 @@ impl TransferToken {
         self.cancel.cancel();
     }
 
+    /// The transfer has ended: `wake` is called no more, and let go.
+    #[napi]
+    pub fn settle(&self) {
+        self.progress.silence();
+    }
+
     #[napi]
     pub fn progress(&self) -> ProgressRecord {
         let figures = self.progress.figures();

@@ -5,7 +5,6 @@ import { SSHConnectionPool, type SSHTarget } from '../../index.mjs'
 import { Dropbear } from '../support/dropbear'
 import { failureOf } from '../support/failure'
 import { generateKey } from '../support/keys'
-import { TEST_PASSWORD, TEST_USER } from '../support/openssh'
 
 let server: Dropbear
 let pool: SSHConnectionPool
@@ -15,9 +14,8 @@ afterAll(async () => { await server.stop() })
 beforeEach(() => { pool = new SSHConnectionPool() })
 afterEach(async () => { await pool.dispose() })
 
-const target = (file: string, extra: Partial<SSHTarget> = {}): SSHTarget => ({
-  host: '127.0.0.1', port: server.port, username: TEST_USER, password: TEST_PASSWORD, knownHostsPath: join(server.directory, file), ...extra,
-})
+const target = (file: string, extra: Partial<SSHTarget> = {}): SSHTarget =>
+  server.target({ knownHostsPath: join(server.directory, file), ...extra })
 
 it('dropbear: accept-new writes its key down, strict then takes it, a verifier sees it', async () => {
   await expect(pool.exec(target('new'), 'true')).resolves.toMatchObject({ exitCode: 0 })

@@ -294,7 +294,7 @@ describe('dropbear as the hop', () => {
   it('passes on as OpenSSH does', async () => {
     const dropbear = await Dropbear.start('127.0.0.10')
     try {
-      const through: SSHTarget = { host: '127.0.0.10', port: dropbear.port, username: TEST_USER, password: TEST_PASSWORD, knownHostsPath: dropbear.knownHosts }
+      const through = dropbear.target()
       newPool()
       const running = Array.from({ length: 6 }, (_, at) => pool.exec(target({ host: TARGETS[at % 3], jumpHost: through }), `echo ${at}`))
       expect((await Promise.all(running)).map(({ stdout }) => stdout)).toEqual(['0\n', '1\n', '2\n', '3\n', '4\n', '5\n'])

@@ -8,7 +8,7 @@ import { Dropbear } from '../support/dropbear'
 import { failureOf } from '../support/failure'
 import { type KeyPair, generateKey } from '../support/keys'
 import { SSHConnectionPool, type SSHTarget } from '../support/native'
-import { TEST_PASSWORD, TEST_USER } from '../support/openssh'
+import { TEST_PASSWORD } from '../support/openssh'
 import { until } from '../support/wait'
 
 const TYPES = ['ed25519', 'rsa', 'ecdsa'] as const
@@ -40,7 +40,7 @@ afterAll(async () => {
 })
 
 const target = (extra: Partial<SSHTarget>, to = server): SSHTarget =>
-  ({ host: '127.0.0.1', port: to.port, username: TEST_USER, knownHostsPath: to.knownHosts, ...extra })
+  to.target({ password: undefined, ...extra })
 
 const greeting = async (extra: Partial<SSHTarget>, to = server): Promise<string> =>
   (await pool.exec(target(extra, to), 'echo in')).stdout

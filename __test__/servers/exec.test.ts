@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { SSHConnectionPool, type SSHTarget } from '../../index.mjs'
 import { Dropbear } from '../support/dropbear'
 import { failureOf } from '../support/failure'
-import { OpenSSHServer, TEST_PASSWORD, TEST_USER } from '../support/openssh'
+import { OpenSSHServer, TEST_PASSWORD } from '../support/openssh'
 import { PythonServer } from '../support/python-servers'
 
 interface Server {
@@ -12,15 +12,9 @@ interface Server {
   stop: () => Promise<void>
 }
 
-async function startDropbear(): Promise<Server> {
-  const server = await Dropbear.start('127.0.0.1')
-  const login = { host: '127.0.0.1', port: server.port, username: TEST_USER, password: TEST_PASSWORD, knownHostsPath: server.knownHosts }
-  return { target: (extra) => ({ ...login, ...extra }), stop: () => server.stop() }
-}
-
 const SERVERS: [name: string, start: () => Promise<Server>, password: string][] = [
   ['OpenSSH', () => OpenSSHServer.start(), TEST_PASSWORD],
-  ['dropbear', startDropbear, TEST_PASSWORD],
+  ['dropbear', () => Dropbear.start('127.0.0.1'), TEST_PASSWORD],
   ['asyncssh', () => PythonServer.start('asyncssh'), 'correct horse battery'],
   ['paramiko', () => PythonServer.start('paramiko'), 'correct horse battery'],
 ]

@@ -266,10 +266,7 @@ describe('dropbear', () => {
   it.each(METHODS)('has the same commands and ends by %s', async (passwordMethod) => {
     const dropbear = await Dropbear.start('127.0.0.1')
     try {
-      const target = {
-        host: '127.0.0.1', port: dropbear.port, username: ASKED, password: TEST_PASSWORD, knownHostsPath: dropbear.knownHosts,
-        sudo: { enabled: true, password: TEST_PASSWORD, passwordMethod },
-      }
+      const target = dropbear.target({ username: ASKED, sudo: { enabled: true, password: TEST_PASSWORD, passwordMethod } })
       const stdin = randomBytes(100_000)
       const { stdout } = await pool.exec(target, 'cat', { stdin, encoding: 'buffer' })
       expect(stdout.equals(stdin)).toBe(true)

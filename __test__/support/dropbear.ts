@@ -3,12 +3,15 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { SSHTarget } from '../../index.mjs'
+import { TEST_PASSWORD, TEST_USER } from './openssh'
 import { freePort } from './ports'
 import { until } from './wait'
 
 /** A private dropbear, for what must not only work with OpenSSH. It knows the test account's password. */
 export class Dropbear {
   readonly directory = mkdtempSync(join(tmpdir(), 'xec-dropbear-'))
+  readonly #address: string
   readonly #process: ChildProcess
   #log = ''
 
@@ -22,6 +25,7 @@ export class Dropbear {
   }
 
   private constructor(address: string, readonly port: number, options: string[]) {
+    this.#address = address
     const key = join(this.directory, 'host_key')
     execFileSync('dropbearkey', ['-t', 'ed25519', '-f', key], { stdio: 'ignore' })
     this.#process = spawn('dropbear', ['-F', '-E', '-r', key, '-p', `${address}:${port}`, '-P', join(this.directory, 'pid'), ...options], { stdio: ['ignore', 'ignore', 'pipe'] })
@@ -30,6 +34,11 @@ export class Dropbear {
 
   get log(): string {
     return this.#log
+  }
+
+  /** For the test account, by its password. */
+  target(extra: Partial<SSHTarget> = {}): SSHTarget {
+    return { host: this.#address, port: this.port, username: TEST_USER, password: TEST_PASSWORD, knownHostsPath: this.knownHosts, ...extra }
   }
 
   get knownHosts(): string {

@@ -17,7 +17,12 @@ export class Transfer {
 
   constructor(options: Options) {
     this.#options = options
-    this.token = new TransferToken(options.onProgress === undefined ? undefined : () => { this.#report() })
+    // The engine holds this function, and would hold with it the transfer, which holds the token that the engine's side is.
+    const weak = new WeakRef<Transfer>(this)
+    this.token = new TransferToken(options.onProgress === undefined ? undefined : () => {
+      const transfer = weak.deref()
+      if (transfer !== undefined) transfer.#report()
+    })
   }
 
   async run(start: (token: TransferToken) => Promise<SftpAnswer>): Promise<SftpAnswer> {
@@ -29,6 +34,7 @@ export class Transfer {
       return await settled(start(this.token), signal)
     } finally {
       signal?.removeEventListener('abort', cancel)
+      this.token.settle()
       this.#report()
       this.#rethrow()
     }

@@ -42,7 +42,7 @@ export interface ForwardStats {
   connections: number
   /** Of those, the ones that are open now. */
   active: number
-  /** Of those, the ones whose other end could not be reached. */
+  /** Of those, the ones whose other end could not be reached, and those that were cut off because they did not read. */
   failed: number
   /** Bytes that came from the server. */
   bytesIn: number

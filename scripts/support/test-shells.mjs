@@ -1,8 +1,9 @@
 // More accounts for the tests of shells: one for each login shell, with the same password. Debian has no busybox shell under
 // a name of its own, so that one gets a link.
 import { existsSync, mkdirSync, symlinkSync } from 'node:fs'
+import { ensureAccount } from './account.mjs'
 import { isRoot } from './debian.mjs'
-import { must, output } from './run.mjs'
+import { must } from './run.mjs'
 import { TEST_PASSWORD, TEST_USER } from './test-user.mjs'
 
 const ASH = '/usr/local/lib/xec-test/ash'
@@ -27,9 +28,6 @@ export async function ensureShellUsers() {
     await must('add-shell', [ASH], { capture: true })
   }
   for (const [shell, user] of Object.entries(SHELL_USERS)) {
-    if ((await output('id', ['-u', user])) !== undefined) continue
-    if (!isRoot()) throw new Error(`Tests of login shells need the account "${user}". Run this once as root: it creates it.`)
-    await must('useradd', ['--create-home', '--shell', shell, user], { capture: true })
-    await must('chpasswd', [], { input: `${user}:${TEST_PASSWORD}\n`, capture: true })
+    await ensureAccount(user, { shell, password: TEST_PASSWORD, tests: 'login shells' })
   }
 }

@@ -1,7 +1,7 @@
 // Accounts for the tests of sudo, with the same password: one that is asked for it, one that is not, one that may not.
 import { chmodSync, writeFileSync } from 'node:fs'
+import { ensureAccount } from './account.mjs'
 import { isRoot } from './debian.mjs'
-import { must, output } from './run.mjs'
 import { TEST_PASSWORD } from './test-user.mjs'
 
 /** What shells and printf have a meaning for. */
@@ -23,10 +23,7 @@ const RULES = '/etc/sudoers.d/xec-native'
 /** Creates the accounts that are missing, and their rules. */
 export async function ensureSudoUsers() {
   for (const user of Object.keys(SUDO_USERS)) {
-    if ((await output('id', ['-u', user])) !== undefined) continue
-    if (!isRoot()) throw new Error(`Tests of sudo need the account "${user}". Run this once as root: it creates it.`)
-    await must('useradd', ['--create-home', '--shell', '/bin/sh', user], { capture: true })
-    await must('chpasswd', [], { input: `${user}:${user === 'xecodd' ? ODD_PASSWORD : TEST_PASSWORD}\n`, capture: true })
+    await ensureAccount(user, { password: user === 'xecodd' ? ODD_PASSWORD : TEST_PASSWORD, tests: 'sudo' })
   }
   if (!isRoot()) return
   const rules = Object.values(SUDO_USERS).filter((rule) => rule !== undefined)

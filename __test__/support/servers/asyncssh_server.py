@@ -28,6 +28,12 @@ class Server(asyncssh.SSHServer):
     def server_requested(self, listen_host, listen_port):
         return True
 
+    def unix_connection_requested(self, dest_path):
+        return True
+
+    def unix_server_requested(self, listen_path):
+        return True
+
 
 async def feed(process, child):
     """Client to command: bytes, end of input, signals."""

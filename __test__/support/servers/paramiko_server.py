@@ -1,4 +1,4 @@
-"""A paramiko server on loopback: real commands, SFTP and forwards to here, for one user with a key or a password.
+"""A paramiko server on loopback: real commands, SFTP and forwards both ways, for one user with a key or a password.
 
 Arguments: host key file, authorized keys file, user, password. Prints the port it listens on.
 """
@@ -17,9 +17,11 @@ KEYS = {line.split()[1] for line in open(AUTHORIZED_KEYS) if line.strip()}
 
 
 class Server(paramiko.ServerInterface):
-    def __init__(self):
-        self.destinations = {}
-        self.children = {}
+    def __init__(self, transport):
+        self.transport = transport
+        # Sockets of forwarded connections, by their channel; listeners, by their port.
+        self.reached = {}
+        self.listeners = {}
 
     def get_allowed_auths(self, username):
         return "publickey,password"
@@ -43,8 +45,44 @@ class Server(paramiko.ServerInterface):
         return True
 
     def check_channel_direct_tcpip_request(self, chanid, origin, destination):
-        self.destinations[chanid] = destination
+        try:
+            self.reached[chanid] = socket.create_connection(destination, 10)
+        except OSError:
+            return paramiko.OPEN_FAILED_CONNECT_FAILED
         return paramiko.OPEN_SUCCEEDED
+
+    def check_port_forward_request(self, address, port):
+        try:
+            listener = socket.create_server((address or "127.0.0.1", port), backlog=100)
+        except OSError:
+            return False
+        port = listener.getsockname()[1]
+        self.listeners[port] = listener
+        threading.Thread(target=self.listen, args=(listener, (address, port)), daemon=True).start()
+        return port
+
+    def cancel_port_forward_request(self, address, port):
+        listener = self.listeners.pop(port, None)
+        if listener:
+            # Alone, close() leaves an accept() that waits undisturbed.
+            listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
+
+    def listen(self, listener, at):
+        while True:
+            try:
+                client, origin = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.forward, args=(client, origin, at), daemon=True).start()
+
+    def forward(self, client, origin, at):
+        try:
+            channel = self.transport.open_forwarded_tcpip_channel(origin, at)
+        except (paramiko.SSHException, EOFError):
+            client.close()
+            return
+        relay(channel, client)
 
 
 def run(channel, child):
@@ -181,28 +219,37 @@ class Handle(paramiko.SFTPHandle):
         return paramiko.SFTP_OK
 
 
-def relay(channel, destination):
+def relay(channel, other):
+    """Both ways, each until its own end."""
+    def back():
+        carry(other.recv, channel.sendall)
+        channel.shutdown_write()
+
+    answering = threading.Thread(target=back, daemon=True)
+    answering.start()
+    carry(channel.recv, other.sendall)
     try:
-        with socket.create_connection(destination, 10) as other:
-            while True:
-                readable, _, _ = select.select([channel, other], [], [])
-                for source, sink in ((channel, other), (other, channel)):
-                    if source in readable:
-                        data = source.recv(32768)
-                        if not data:
-                            return
-                        sink.sendall(data)
+        other.shutdown(socket.SHUT_WR)
     except OSError:
         pass
-    finally:
-        channel.close()
+    answering.join()
+    channel.close()
+    other.close()
+
+
+def carry(receive, send):
+    try:
+        while data := receive(32768):
+            send(data)
+    except OSError:
+        pass
 
 
 def accept(client):
     transport = paramiko.Transport(client)
     transport.add_server_key(paramiko.PKey.from_path(HOST_KEY))
     transport.set_subsystem_handler("sftp", paramiko.SFTPServer, Files)
-    server = Server()
+    server = Server(transport)
     # paramiko closes a channel that nobody holds, and one may be open for a while before a command comes.
     channels = []
     try:
@@ -210,9 +257,9 @@ def accept(client):
         while transport.is_active():
             channel = transport.accept(1)
             channels = [held for held in channels if not held.closed] + ([channel] if channel else [])
-            destination = channel and server.destinations.pop(channel.chanid, None)
-            if destination:
-                threading.Thread(target=relay, args=(channel, destination), daemon=True).start()
+            other = channel and server.reached.pop(channel.chanid, None)
+            if other:
+                threading.Thread(target=relay, args=(channel, other), daemon=True).start()
     except (paramiko.SSHException, EOFError, OSError):
         transport.close()
 

@@ -45,6 +45,7 @@ impl Error {
             Self::RemoteFile { code, .. } => code,
             Self::LocalFile { source, .. } => local_code(source),
             Self::ResumeMismatch { .. } => "ERESUME",
+            Self::Misplaced { .. } => "EMISPLACED",
             Self::NoSftp { .. } => "ENOSFTP",
             Self::SftpProtocol { .. } => "EPROTO",
             Self::SftpClosed => "ESFTPCLOSED",

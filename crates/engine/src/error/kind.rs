@@ -46,7 +46,7 @@ impl Error {
             Self::NoSftp { .. } => Kind::NotFound,
             Self::SshConfig { source, .. } => source.as_ref().map_or(Kind::InvalidUsage, io_kind),
             Self::Proxy { kind, .. } => *kind,
-            Self::JumpHost { source, .. } => source.kind(),
+            Self::JumpHost { source, .. } | Self::Misplaced { source, .. } => source.kind(),
             Self::JumpRefused { prohibited: true, .. } => Kind::PermissionDenied,
             Self::JumpRefused { .. } => Kind::ConnectionRefused,
             Self::ShellUnsupported | Self::SessionClosed { .. } => Kind::InvalidUsage,

@@ -285,6 +285,18 @@ pub enum Error {
     #[error("Cannot resume: {path} holds {there} bytes, more than the {whole} of its source. It is another file")]
     ResumeMismatch { path: String, there: u64, whole: u64 },
 
+    /// A server that cannot replace a file in one step has lost its connection, or its temper, between two of them.
+    #[error(
+        "{path} could not be replaced and may be missing: what was there is at {old}, what should be there at {new}"
+    )]
+    Misplaced {
+        path: String,
+        old: String,
+        new: String,
+        #[source]
+        source: Arc<Error>,
+    },
+
     #[error("The server offers no SFTP: its sftp subsystem is missing, or not for this user")]
     NoSftp {
         #[source]
@@ -309,9 +321,10 @@ impl Error {
     /// The file it is about.
     pub fn path(&self) -> Option<&str> {
         match self {
-            Self::RemoteFile { path, .. } | Self::LocalFile { path, .. } | Self::ResumeMismatch { path, .. } => {
-                Some(path)
-            }
+            Self::RemoteFile { path, .. }
+            | Self::LocalFile { path, .. }
+            | Self::ResumeMismatch { path, .. }
+            | Self::Misplaced { path, .. } => Some(path),
             Self::Archive { entry, .. } => Some(entry),
             _ => None,
         }

@@ -1,4 +1,5 @@
 use super::Error;
+use crate::transport::ssh::forward::ForwardError;
 
 /// What the engine was doing when it failed, in the order a command passes through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,12 +55,14 @@ impl Error {
             | Self::Prompter { .. }
             | Self::Authentication { .. }
             | Self::NoCredentials { .. } => Phase::Authenticate,
+            Self::Forward(ForwardError::Stalled) => Phase::Transfer,
             Self::ChannelRefused { .. } | Self::NoSftp { .. } | Self::ShellUnsupported | Self::Forward(_) => {
                 Phase::OpenChannel
             }
             Self::RemoteFile { .. }
             | Self::LocalFile { .. }
             | Self::ResumeMismatch { .. }
+            | Self::Misplaced { .. }
             | Self::SftpProtocol { .. }
             | Self::Archive { .. }
             | Self::SftpClosed => Phase::Transfer,

@@ -1,4 +1,5 @@
 use super::{Error, Phase};
+use crate::transport::ssh::forward::ForwardError;
 
 /// Did the command reach the server? Only `No` makes running it again provably safe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,11 +24,13 @@ impl Error {
             | Self::ShellEnded
             | Self::MaxBuffer { .. }
             | Self::RemoteFile { .. } => Reached::Yes,
+            Self::Forward(ForwardError::Stalled) => Reached::Yes,
             Self::Docker(refusal) => refusal.reached(),
             // The command follows the terminal without waiting for it.
             Self::PtyRefused
             | Self::Internal { .. }
             | Self::LocalFile { .. }
+            | Self::Misplaced { .. }
             | Self::SftpProtocol { .. }
             | Self::Archive { .. } => Reached::Unknown,
             _ => Reached::No,

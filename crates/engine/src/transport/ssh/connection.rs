@@ -13,7 +13,7 @@ use super::algorithms::preferred;
 use super::attempts::{NO_MORE, NOTHING};
 use super::auth::Login;
 use super::channel::{SshChannel, SshWriter, WeakWriter};
-use super::forward::Routes;
+use super::forward::{Parking, Routes};
 use super::greeting::Greeting;
 use super::handler::{End, Handler};
 use super::host_key_judge::HostKeyJudge;
@@ -56,6 +56,8 @@ pub struct SshConnection {
     spare: Arc<Spare>,
     /// Who gets the connections that come in at the server's side.
     routes: Arc<Routes>,
+    /// What waits for the clients of its forwards.
+    parking: Arc<Parking>,
     most_channels: Option<usize>,
     end: watch::Receiver<End>,
     /// We said goodbye ourselves: its end is no error.
@@ -111,7 +113,7 @@ async fn establish(
     *phase.lock() = Phase::Handshake;
     let refusal = Arc::new(Mutex::new(None));
     let (end_sender, end) = watch::channel(End::NotYet);
-    let routes = Arc::<Routes>::default();
+    let (routes, parking) = (Arc::<Routes>::default(), Arc::<Parking>::default());
     let (announced_sender, announced) = oneshot::channel();
     let config = Arc::new(config(target, preferred(&judge.offer())));
     let handler = Handler {
@@ -121,6 +123,7 @@ async fn establish(
         trusted: None,
         end: end_sender,
         routes: Arc::clone(&routes),
+        parking: Arc::clone(&parking),
     };
     let (stream, server_id) = Greeting::new(stream);
     let read_buffer = if target.traffic.is_bulk() { BULK_READ_BUFFER } else { READ_BUFFER };
@@ -146,6 +149,7 @@ async fn establish(
     Ok(SshConnection {
         handle,
         routes,
+        parking,
         spare: Arc::new(Spare::new(most_channels.is_none())),
         most_channels,
         end,
@@ -257,6 +261,10 @@ fn last_words(end: &watch::Receiver<End>) -> Option<Cause> {
 impl SshConnection {
     pub(super) fn routes(&self) -> &Routes {
         &self.routes
+    }
+
+    pub(super) fn parking(&self) -> &Arc<Parking> {
+        &self.parking
     }
 
     pub(super) fn open_timeout(&self) -> Duration {

@@ -6,7 +6,7 @@ use russh::client::{self, ChannelOpenHandle, DisconnectReason, Msg, Session};
 use russh::keys::{PublicKey, PublicKeyOrCertificate};
 use tokio::sync::{oneshot, watch};
 
-use super::forward::{Address, Caller, Inbound, Routes};
+use super::forward::{Address, Caller, Inbound, Parking, Routes};
 use super::host_key_judge::HostKeyJudge;
 use super::host_key_rotation::Announcement;
 use crate::error::{Cause, Error};
@@ -32,6 +32,8 @@ pub struct Handler {
     pub end: watch::Sender<End>,
     /// Who gets the connections that come in at the server's side.
     pub routes: Arc<Routes>,
+    /// Where data waits for them.
+    pub parking: Arc<Parking>,
 }
 
 impl client::Handler for Handler {
@@ -63,7 +65,8 @@ impl client::Handler for Handler {
         let port = |number: u32| u16::try_from(number).unwrap_or(0);
         let from = Some((originator_address.to_owned(), port(originator_port)));
         let at = Address::tcp(connected_address, port(connected_port));
-        self.routes.offer(&at, Inbound { caller: Caller::Channel { channel, reply }, from });
+        let parking = Arc::clone(&self.parking);
+        self.routes.offer(&at, Inbound { caller: Caller::Channel { channel, reply }, from, parking });
         Ok(())
     }
 
@@ -74,10 +77,9 @@ impl client::Handler for Handler {
         reply: ChannelOpenHandle,
         _session: &mut Session,
     ) -> Result<(), Self::Error> {
-        self.routes.offer(
-            &Address::Unix(socket_path.to_owned()),
-            Inbound { caller: Caller::Channel { channel, reply }, from: None },
-        );
+        let inbound =
+            Inbound { caller: Caller::Channel { channel, reply }, from: None, parking: Arc::clone(&self.parking) };
+        self.routes.offer(&Address::Unix(socket_path.to_owned()), inbound);
         Ok(())
     }
 

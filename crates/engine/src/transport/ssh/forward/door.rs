@@ -2,6 +2,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::UnixListener;
@@ -59,7 +60,10 @@ async fn accept(listener: UnixListener, inbound: mpsc::Sender<Inbound>) {
     loop {
         match listener.accept().await {
             Ok((socket, _)) => {
-                if inbound.try_send(Inbound { caller: Caller::Socket(socket), from: None }).is_err() {
+                if inbound
+                    .try_send(Inbound { caller: Caller::Socket(socket), from: None, parking: Arc::default() })
+                    .is_err()
+                {
                     tracing::debug!("a forwarded connection was refused: too many at once, or its forward is closed");
                 }
             }

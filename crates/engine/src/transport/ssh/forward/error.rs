@@ -34,6 +34,11 @@ pub enum ForwardError {
         source: Cause,
     },
 
+    #[error(
+        "A client was cut off: it read nothing while too much waited for it, which held up others of its connection"
+    )]
+    Stalled,
+
     #[error("A client of a dynamic forward was refused: {problem}")]
     Socks { problem: String },
 }
@@ -53,6 +58,7 @@ impl ForwardError {
             },
             Self::Denied { .. } | Self::ListenDenied { .. } => "EFORWARDDENIED",
             Self::Target { .. } | Self::LocalTarget { .. } => "EFORWARDTARGET",
+            Self::Stalled => "EFORWARDSTALLED",
             Self::Socks { .. } => "ESOCKS",
         }
     }
@@ -65,6 +71,7 @@ impl ForwardError {
             Self::Listen { .. } | Self::Socks { .. } => Kind::InvalidUsage,
             Self::Denied { .. } | Self::ListenDenied { .. } => Kind::PermissionDenied,
             Self::Target { .. } | Self::LocalTarget { .. } => Kind::ConnectionRefused,
+            Self::Stalled => Kind::Unknown,
         }
     }
 }

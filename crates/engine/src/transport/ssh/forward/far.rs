@@ -1,11 +1,17 @@
+use std::time::Duration;
+
 use bytes::Bytes;
 use russh::client::Msg;
 use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
+use tokio::time::timeout;
 
 #[cfg(unix)]
 use super::pipes::{PassageReader, SocketReader, write_all};
 #[cfg(unix)]
 use crate::transport::ssh::mux::Passage;
+
+/// For the server to close a channel that both sides have finished.
+const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// The server's end of one client connection.
 pub enum Far {
@@ -25,6 +31,8 @@ pub enum Arrival {
     Eof,
     /// Nothing goes either way any more.
     End,
+    /// The same, with the connection.
+    Lost,
 }
 
 pub enum FarReader {
@@ -76,7 +84,8 @@ impl FarReader {
                 match reader.wait().await {
                     Some(ChannelMsg::Data { data }) => return Arrival::Data(data),
                     Some(ChannelMsg::Eof) => return Arrival::Eof,
-                    Some(ChannelMsg::Close) | None => return Arrival::End,
+                    Some(ChannelMsg::Close) => return Arrival::End,
+                    None => return Arrival::Lost,
                     Some(_) => {}
                 }
             },
@@ -89,23 +98,20 @@ impl FarReader {
 
     /// Reads and discards until the server's CLOSE, or the end of the connection.
     pub async fn until_closed(&mut self) {
-        while !matches!(self.next().await, Arrival::End) {}
+        while !matches!(self.next().await, Arrival::End | Arrival::Lost) {}
     }
 
-    /// Both directions have finished: waits until what we wrote is on its way whatever we do. A master does not read a pipe to
-    /// its end when we hang up; a channel and a socket deliver what was written before.
-    pub async fn until_delivered(&mut self) {
-        #[cfg(unix)]
-        if let Self::Passage(_) = self {
-            self.until_closed().await;
-        }
-    }
-
-    /// After our CLOSE: what still comes must be taken, or it would hold up the channel's siblings. Other ends are simply
-    /// dropped.
-    pub async fn farewell(mut self) {
-        if let Self::Channel(_) = &self {
-            self.until_closed().await;
+    /// Both directions have finished. A channel's place is the server's to clear; where it does not in time, we do. A master
+    /// does not read a pipe to its end when we hang up, so what we wrote must be on its way first; a socket delivers it by itself.
+    pub async fn until_cleared(&mut self) {
+        match self {
+            Self::Channel(_) => {
+                let _ = timeout(LAST_WORD, self.until_closed()).await;
+            }
+            #[cfg(unix)]
+            Self::Passage(_) => self.until_closed().await,
+            #[cfg(unix)]
+            Self::Socket(_) => {}
         }
     }
 }

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::address::{Address, ForwardSpec};
@@ -10,7 +11,9 @@ use super::error::ForwardError;
 use super::link::Link;
 use super::local::Clients;
 use super::news::{News, Outlet};
+use super::overflow::Overflow;
 use super::remote::ServerListener;
+use super::routes::Inbound;
 use super::socket::Listener;
 use super::stats::{Counters, ForwardStats};
 use crate::error::{Error, Phase, Reached};
@@ -61,7 +64,8 @@ impl Shared {
 }
 
 impl Forward {
-    /// Listens, and connects to the server. `cancel` gives up until this resolves; afterwards there is `close`.
+    /// Listens, and connects to the server. `cancel` gives up until this resolves, and with it the port and the place in the
+    /// pool's queue; afterwards there is `close`.
     pub async fn open(
         pool: Arc<Pool<SshTransport>>,
         request: Request<SshTransport>,
@@ -72,21 +76,9 @@ impl Forward {
             return Err(Error::Aborted { phase: Phase::Queue, reached: Reached::No });
         }
         let runtime = pool.runtime().clone();
-        let (key, phases) = (request.key.clone(), Arc::clone(&pool));
-        // In a task of its own: what opens although nobody waits any more must be closed.
-        let mut opening = runtime.spawn(open(pool, request, spec));
-        tokio::select! {
-            biased;
-            () = cancel.cancelled() => {
-                runtime.spawn(async move {
-                    if let Ok(Ok(unwanted)) = opening.await {
-                        unwanted.close();
-                    }
-                });
-                Err(Error::Aborted { phase: phases.waiting_phase(&key), reached: Reached::No })
-            }
-            opened = &mut opening => opened.unwrap_or(Err(Error::Internal { what: "opening a forward" })),
-        }
+        // In a task of its own: a server that has been asked to listen must be asked to stop.
+        let opening = runtime.spawn(open(pool, request, spec, cancel));
+        opening.await.unwrap_or(Err(Error::Internal { what: "opening a forward" }))
     }
 
     /// Where it listens: the port is the one that was chosen.
@@ -130,7 +122,10 @@ async fn open(
     pool: Arc<Pool<SshTransport>>,
     request: Request<SshTransport>,
     spec: ForwardSpec,
+    cancel: Cancel,
 ) -> Result<Forward, Error> {
+    let (key, phases) = (request.key.clone(), Arc::clone(&pool));
+    let aborted = || Error::Aborted { phase: phases.waiting_phase(&key), reached: Reached::No };
     let shared = Arc::new(Shared {
         counters: Counters::default(),
         outlet: Outlet::default(),
@@ -145,22 +140,34 @@ async fn open(
     let link;
     match spec {
         ForwardSpec::Remote { listen, to } => {
-            link = Link::make(pool, request).await?;
+            link = unless(&cancel, aborted, Link::make(pool, request)).await?;
             let connection = link.connection().ok_or(Error::Internal { what: "a forward's connection" })?;
-            let (listener, inbound) = ServerListener::open(listen, &connection).await?;
+            let to_listen = Arc::clone(&connection);
+            let mut opening = runtime.spawn(async move { ServerListener::open(listen, &to_listen).await });
+            let opened = tokio::select! {
+                biased;
+                () = cancel.cancelled() => {
+                    runtime.spawn(listen_no_more(opening, link));
+                    return Err(aborted());
+                }
+                opened = &mut opening => opened,
+            };
+            let (listener, inbound) = opened.unwrap_or(Err(Error::Internal { what: "a forward's listener" }))?;
             *shared.bound.lock() = listener.bound().clone();
             server = Some(listener);
             runtime.spawn(super::remote::serve(Arc::clone(&shared), inbound, to, alive));
         }
         ForwardSpec::Local { listen, to } => {
-            let listener = bind(&shared, &listen).await?;
-            link = Link::make(pool, request).await?;
-            runtime.spawn(Clients { shared: Arc::clone(&shared), to: Some(to), up, alive }.accept(listener));
+            let listener = unless(&cancel, aborted, bind(&shared, &listen)).await?;
+            let overflow = Overflow::new(&pool, &request);
+            link = unless(&cancel, aborted, Link::make(pool, request)).await?;
+            runtime.spawn(Clients { shared: Arc::clone(&shared), to: Some(to), up, alive, overflow }.accept(listener));
         }
         ForwardSpec::Dynamic { listen } => {
-            let listener = bind(&shared, &listen).await?;
-            link = Link::make(pool, request).await?;
-            runtime.spawn(Clients { shared: Arc::clone(&shared), to: None, up, alive }.accept(listener));
+            let listener = unless(&cancel, aborted, bind(&shared, &listen)).await?;
+            let overflow = Overflow::new(&pool, &request);
+            link = unless(&cancel, aborted, Link::make(pool, request)).await?;
+            runtime.spawn(Clients { shared: Arc::clone(&shared), to: None, up, alive, overflow }.accept(listener));
         }
     }
     connected.send_replace(link.connection());
@@ -169,10 +176,40 @@ async fn open(
     Ok(Forward { shared })
 }
 
+/// Drops `work` when the caller gives up, and with it what it held.
+async fn unless<T>(
+    cancel: &Cancel,
+    aborted: impl Fn() -> Error,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    tokio::pin!(work);
+    tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(aborted()),
+        outcome = &mut work => outcome,
+    }
+}
+
+/// For a listener that nobody waits for any more, once it is there; bounded, as both requests are.
+async fn listen_no_more(opening: JoinHandle<Result<(ServerListener, mpsc::Receiver<Inbound>), Error>>, link: Link) {
+    if let (Ok(Ok((listener, _))), Some(connection)) = (opening.await, link.connection()) {
+        listener.close(&connection).await;
+    }
+    link.release();
+}
+
 async fn bind(shared: &Shared, listen: &Address) -> Result<Listener, Error> {
     let listener = Listener::bind(listen).await.map_err(|error| ForwardError::listen(listen, error))?;
     *shared.bound.lock() = listen.with_port(listener.port());
     Ok(listener)
+}
+
+/// Resolves when much waits for clients of this connection that do not read. Cancel-safe.
+async fn crowded(connection: Option<Arc<SshLink>>) {
+    match connection {
+        Some(connection) => connection.parking().until_crowded().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Keeps a forward connected until it is closed.
@@ -205,10 +242,16 @@ impl Keeper {
     async fn keep(&mut self) -> Result<(), Error> {
         let shared = Arc::clone(&self.shared);
         loop {
+            let (connection, aside) = (self.link.connection(), self.link.is_aside());
             tokio::select! {
                 biased;
                 () = shared.closing() => return Ok(()),
                 ended = self.link.ended() => ended?,
+                () = crowded(connection), if !aside => {
+                    // New clients get another one.
+                    self.link.set_aside();
+                    continue;
+                }
             }
             self.connected.send_replace(None);
             shared.outlet.tell(News::Reconnecting);

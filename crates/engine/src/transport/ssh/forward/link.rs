@@ -18,6 +18,8 @@ pub struct Link {
     request: Request<SshTransport>,
     /// Absent while there is no connection.
     permit: Option<Permit<SshTransport>>,
+    /// Nothing new comes to its connection.
+    aside: bool,
     drains: watch::Receiver<u64>,
 }
 
@@ -29,11 +31,23 @@ impl Link {
         // The first wait has a limit. A forward that exists waits for as long as the pool tries.
         let config = HostConfig { acquire_timeout: None, ..(*request.config).clone() };
         let request = Request { config: Arc::new(config), ..request };
-        Ok(Self { pool, request, permit: Some(permit), drains })
+        Ok(Self { pool, request, permit: Some(permit), aside: false, drains })
     }
 
     pub fn connection(&self) -> Option<Arc<SshLink>> {
         self.permit.as_ref().map(Permit::connection_handle)
+    }
+
+    /// Its connection is held up by what runs there: nothing new is to come.
+    pub fn set_aside(&mut self) {
+        self.aside = true;
+        if let Some(permit) = &self.permit {
+            permit.set_aside();
+        }
+    }
+
+    pub fn is_aside(&self) -> bool {
+        self.aside
     }
 
     /// Resolves when the connection was lost, or with an error when the pool wants it back. Cancel-safe.
@@ -64,6 +78,7 @@ impl Link {
             _ = self.drains.changed() => Err(closed()),
             permit = self.pool.acquire(&self.request) => {
                 self.permit = Some(permit?);
+                self.aside = false;
                 Ok(())
             }
         }

@@ -8,7 +8,10 @@ use super::address::Address;
 use super::error::ForwardError;
 use super::far::Far;
 use super::forward::{Alive, Shared, Up};
+use super::link::Link;
 use super::news::News;
+use super::overflow::Overflow;
+use super::parking::Parking;
 use super::relay::relay;
 use super::socket::{Client, Listener};
 use super::socks;
@@ -21,6 +24,14 @@ const REQUEST: Duration = Duration::from_secs(10);
 /// After an `accept` that failed, for lack of descriptors mostly: trying at once would only burn time.
 const BREATH: Duration = Duration::from_millis(50);
 
+/// A client's way, and what waits on the connection it is on.
+struct Opened {
+    far: Far,
+    parking: Arc<Parking>,
+    /// Where that is not the forward's own connection.
+    link: Option<Link>,
+}
+
 /// Serves the clients of a local or dynamic forward.
 #[derive(Clone)]
 pub struct Clients {
@@ -29,6 +40,7 @@ pub struct Clients {
     pub to: Option<Address>,
     pub up: Up,
     pub alive: Alive,
+    pub overflow: Overflow,
 }
 
 impl Clients {
@@ -57,20 +69,27 @@ impl Clients {
         let _alive = &self.alive;
         let _active = self.shared.counters.begin();
         let opened = match &self.to {
-            Some(to) => self.open(to, client.from.clone()).await.map(|far| (far, to.clone())),
+            Some(to) => self.open(to, client.from.clone()).await.map(|opened| (opened, to.clone())),
             None => self.open_requested(&mut client).await,
         };
         match opened {
-            Ok((far, to)) => {
+            Ok((Opened { far, parking, link }, to)) => {
                 self.shared.outlet.tell(News::Connected { from: client.from, to });
-                relay(client.socket, far, &self.shared.counters, self.shared.closing()).await;
+                let _user = parking.enter();
+                let carried = relay(client.socket, far, &self.shared.counters, &parking, self.shared.closing()).await;
+                if let Some(link) = link {
+                    link.release();
+                }
+                if let Err(error) = carried {
+                    self.shared.failed(Error::Forward(error));
+                }
             }
             Err(_) if self.shared.is_closing() => {}
             Err(error) => self.shared.failed(error),
         }
     }
 
-    async fn open_requested(&self, client: &mut Client) -> Result<(Far, Address), Error> {
+    async fn open_requested(&self, client: &mut Client) -> Result<(Opened, Address), Error> {
         let asked = timeout(REQUEST, socks::request(&mut client.socket)).await;
         let asked = asked.unwrap_or_else(|_| Err(socks::Refused("it did not say what it wants in time".into())));
         let (version, to) = asked.map_err(|refused| Error::Forward(ForwardError::Socks { problem: refused.0 }))?;
@@ -79,11 +98,11 @@ impl Clients {
         if client.socket.write_all(&reply).await.is_err() {
             tracing::debug!(%to, "a SOCKS client left before its answer");
         }
-        opened.map(|far| (far, to))
+        opened.map(|opened| (opened, to))
     }
 
     /// By way of the connection of now, or on the next one if there is one in time.
-    async fn open(&self, to: &Address, from: Option<(String, u16)>) -> Result<Far, Error> {
+    async fn open(&self, to: &Address, from: Option<(String, u16)>) -> Result<Opened, Error> {
         let mut up = self.up.clone();
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -96,9 +115,14 @@ impl Clients {
             let Some(connection) = connection else {
                 return Err(Error::PoolClosed { phase: Phase::Dial, reached: Reached::No });
             };
+            let link = if connection.parking().is_crowded() { self.overflow.link().await } else { None };
+            let elsewhere = link.as_ref().and_then(Link::connection);
+            let connection = elsewhere.unwrap_or(connection);
             match connection.open_towards(to, from.clone()).await {
+                Ok(far) => return Ok(Opened { far, parking: connection.parking(), link }),
+                Err(Error::ConnectionLost { .. }) if link.is_some() && Instant::now() < deadline => {}
                 Err(Error::ConnectionLost { .. }) if timeout_at(deadline, up.changed()).await.is_ok() => {}
-                opened => return opened,
+                Err(error) => return Err(error),
             }
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! - [`forward`]: [`Forward`], what callers hold; [`link`]: its pooled connection, made again when lost
 //! - [`local`] (and dynamic, with [`socks`]), [`remote`] with [`routes`]: who listens and who connects
+//! - [`parking`]: what waits for clients that do not read; [`overflow`]: where others go meanwhile
 //! - [`relay`]: the bytes of one client connection; [`socket`]: the local ends; [`far`]: the server's ends
 //! - [`wire`]: what is asked of the server; `door`: where somebody else's master brings what it was asked to listen for
 //! - [`address`], [`error`], [`news`], [`stats`]: one noun each
@@ -16,6 +17,8 @@ mod forward;
 mod link;
 mod local;
 mod news;
+mod overflow;
+mod parking;
 #[cfg(unix)]
 mod pipes;
 mod relay;
@@ -32,4 +35,5 @@ pub use forward::Forward;
 pub use news::News;
 pub use stats::ForwardStats;
 
+pub(super) use parking::Parking;
 pub(super) use routes::{Caller, Inbound, Routes};

@@ -7,6 +7,7 @@ use super::address::Address;
 use super::error::ForwardError;
 use super::forward::{Alive, Shared};
 use super::news::News;
+use super::parking::User;
 use super::relay::relay;
 use super::routes::Inbound;
 use super::socket;
@@ -29,13 +30,15 @@ pub struct ServerListener {
     bound: Address,
     claim: Claim,
     inbound: mpsc::Sender<Inbound>,
+    /// Who is to come must not be kept waiting by who is there.
+    user: User,
 }
 
 impl ServerListener {
     pub async fn open(asked: Address, connection: &SshLink) -> Result<(Self, mpsc::Receiver<Inbound>), Error> {
         let (inbound, arriving) = mpsc::channel(WAITING);
         let (bound, claim) = connection.listen(&asked, inbound.clone()).await?;
-        Ok((Self { asked, bound, claim, inbound }, arriving))
+        Ok((Self { asked, bound, claim, inbound, user: connection.parking().enter() }, arriving))
     }
 
     pub fn bound(&self) -> &Address {
@@ -48,17 +51,18 @@ impl ServerListener {
         for _ in 0..ATTEMPTS {
             match connection.listen(&self.bound, self.inbound.clone()).await {
                 Err(Error::Forward(ForwardError::ListenDenied { .. })) => {}
-                answered => return answered.map(|claimed| self.moved(claimed)),
+                answered => return answered.map(|claimed| self.moved(claimed, connection)),
             }
             tokio::time::sleep(pause).await;
             pause *= 2;
         }
-        connection.listen(&self.asked, self.inbound.clone()).await.map(|claimed| self.moved(claimed))
+        connection.listen(&self.asked, self.inbound.clone()).await.map(|claimed| self.moved(claimed, connection))
     }
 
-    fn moved(&mut self, (bound, claim): (Address, Claim)) {
+    fn moved(&mut self, (bound, claim): (Address, Claim), connection: &SshLink) {
         self.bound = bound;
         self.claim = claim;
+        self.user = connection.parking().enter();
     }
 
     /// Would it go on when our connection is closed?
@@ -85,14 +89,17 @@ pub async fn serve(shared: Arc<Shared>, mut inbound: mpsc::Receiver<Inbound>, to
 }
 
 async fn serve_one(shared: Arc<Shared>, inbound: Inbound, to: Address, alive: Alive) {
-    let Inbound { caller, from } = inbound;
+    let Inbound { caller, from, parking } = inbound;
+    let _user = parking.enter();
     let _alive = alive;
     let _active = shared.counters.begin();
     match socket::connect(&to).await {
         Ok(socket) => {
             let far = caller.accept().await;
             shared.outlet.tell(News::Connected { from, to });
-            relay(socket, far, &shared.counters, shared.closing()).await;
+            if let Err(error) = relay(socket, far, &shared.counters, &parking, shared.closing()).await {
+                shared.failed(Error::Forward(error));
+            }
         }
         Err(error) => {
             caller.reject().await;

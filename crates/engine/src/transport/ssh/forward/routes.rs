@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use parking_lot::Mutex;
 use russh::client::{ChannelOpenHandle, Msg};
 use russh::{Channel, ChannelOpenFailure};
@@ -5,12 +7,15 @@ use tokio::sync::mpsc;
 
 use super::address::Address;
 use super::far::Far;
+use super::parking::Parking;
 
 /// A connection that came in at the server's side. Dropping it refuses it.
 pub struct Inbound {
     pub caller: Caller,
     /// Who connected, where that is known.
     pub from: Option<(String, u16)>,
+    /// Of the connection that its channel is on.
+    pub parking: Arc<Parking>,
 }
 
 /// Which way it came.

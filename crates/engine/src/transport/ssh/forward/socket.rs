@@ -62,7 +62,7 @@ impl Listener {
         match self {
             Self::Tcp(listener) => {
                 let (stream, from) = listener.accept().await?;
-                stream.set_nodelay(true)?;
+                undelayed(&stream);
                 Ok(Client { socket: Box::new(stream), from: Some(named(from)) })
             }
             #[cfg(unix)]
@@ -71,6 +71,14 @@ impl Listener {
                 Ok(Client { socket: Box::new(stream), from: None })
             }
         }
+    }
+}
+
+/// Small pieces go at once. Without it they are late, which is no reason to refuse anybody: a client that has left already is
+/// the usual one that it cannot be set for.
+fn undelayed(stream: &TcpStream) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY is not to be had");
     }
 }
 
@@ -96,7 +104,7 @@ pub async fn connect(to: &Address) -> io::Result<Socket> {
         match to {
             Address::Tcp { host, port } => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
-                stream.set_nodelay(true)?;
+                undelayed(&stream);
                 Ok(Box::new(stream) as Socket)
             }
             #[cfg(unix)]

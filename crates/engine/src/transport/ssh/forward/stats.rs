@@ -7,7 +7,7 @@ pub struct ForwardStats {
     pub connections: u64,
     /// Of those, the ones that are open now.
     pub active: u64,
-    /// Of those, the ones whose other end could not be reached.
+    /// Of those, the ones whose other end could not be reached, and those that were cut off because they did not read.
     pub failed: u64,
     /// Bytes that came from the server.
     pub bytes_in: u64,

@@ -12,6 +12,7 @@ use super::address::Address;
 use super::door::Door;
 use super::error::ForwardError;
 use super::far::Far;
+use super::parking::Parking;
 use super::routes::Inbound;
 use crate::error::{Error, Phase, Reached};
 #[cfg(unix)]
@@ -32,6 +33,11 @@ pub enum Claim {
 const NEITHER: Error = Error::Internal { what: "forwards over a connection that is shared with other processes" };
 
 impl SshLink {
+    /// What waits for the clients of this connection. Ways through somebody else's have a pipe each, and hold up nobody.
+    pub(super) fn parking(&self) -> Arc<Parking> {
+        self.direct().map_or_else(Arc::default, |connection| Arc::clone(connection.parking()))
+    }
+
     /// A connection to `to`, by way of the server. Whoever stops waiting leaves nothing open.
     pub(super) async fn open_towards(&self, to: &Address, from: Option<(String, u16)>) -> Result<Far, Error> {
         match self {
@@ -136,6 +142,7 @@ impl SshConnection {
             }
         });
         let limit = self.open_timeout();
+        let _user = self.parking().enter();
         match timeout(limit, opened).await {
             Ok(Ok(Ok(channel))) => Ok(channel),
             Ok(Ok(Err(error))) => Err(self.open_error(to, error)),
@@ -168,6 +175,7 @@ impl SshConnection {
     }
 
     async fn listen(&self, listen: &Address, inbound: mpsc::Sender<Inbound>) -> Result<Address, Error> {
+        let _user = self.parking().enter();
         let routes = self.routes();
         let _choosing = if listen.port() == 0 { Some(routes.choosing.lock().await) } else { None };
         routes.add(listen.clone(), inbound.clone());
@@ -204,6 +212,7 @@ impl SshConnection {
     }
 
     async fn unlisten(&self, listen: &Address, inbound: &mpsc::Sender<Inbound>) {
+        let _user = self.parking().enter();
         self.routes().remove(listen, inbound);
         let asked = async {
             match listen {

@@ -52,7 +52,8 @@ impl Sftp {
         watch.check()?;
         drop(watch.unless_cancelled(Listing::open(self, remote)).await?);
         let root = local.to_owned();
-        blocking(move || std::fs::create_dir_all(&root).map_err(failed("make the directory", &root))).await?;
+        let make = blocking(move || std::fs::create_dir_all(&root).map_err(failed("make the directory", &root)));
+        watch.unless_cancelled(make).await?;
         let first = Directory {
             remote: remote.to_vec(),
             local: local.to_owned(),
@@ -71,9 +72,12 @@ impl Sftp {
         let outcome = watch.unless_cancelled(walk.run()).await;
         walk.crew.finish().await;
         outcome?;
-        watch.check()?;
-        walk.make_links().await;
-        walk.preserve_directories().await;
+        let ending = async {
+            walk.make_links().await;
+            walk.preserve_directories().await;
+            Ok(())
+        };
+        watch.unless_cancelled(ending).await?;
         Ok(walk.crew.report)
     }
 }

@@ -79,10 +79,10 @@ impl ChannelWriter for Writer {
 
 /// What the server says to a request.
 #[derive(Clone)]
-struct Asked {
-    kind: u8,
+pub struct Asked {
+    pub kind: u8,
     id: u32,
-    body: Bytes,
+    pub body: Bytes,
 }
 
 impl Asked {
@@ -90,15 +90,15 @@ impl Asked {
         packet(kind, [&self.id.to_be_bytes()[..], rest.as_ref()].concat())
     }
 
-    fn status(&self, code: u32) -> Vec<u8> {
+    pub fn status(&self, code: u32) -> Vec<u8> {
         self.packet(answer::STATUS, code.to_be_bytes())
     }
 
-    fn handle(&self) -> Vec<u8> {
+    pub fn handle(&self) -> Vec<u8> {
         self.packet(answer::HANDLE, string(b"h"))
     }
 
-    fn attributes(&self, attributes: &Attributes) -> Vec<u8> {
+    pub fn attributes(&self, attributes: &Attributes) -> Vec<u8> {
         let mut body = BytesMut::new();
         attributes.encode(&mut body);
         self.packet(answer::ATTRS, body)
@@ -108,7 +108,7 @@ impl Asked {
         self.packet(answer::DATA, string(data))
     }
 
-    fn names(&self, names: &[(&[u8], u32)]) -> Vec<u8> {
+    pub fn names(&self, names: &[(&[u8], u32)]) -> Vec<u8> {
         let mut body = BytesMut::new();
         body.put_u32(u32::try_from(names.len()).unwrap());
         for (name, mode) in names {
@@ -126,7 +126,7 @@ impl Asked {
         (usize::try_from(offset).unwrap(), u32::from_be_bytes(tail[8..].try_into().unwrap()) as usize)
     }
 
-    fn path(&self) -> &[u8] {
+    pub fn path(&self) -> &[u8] {
         &self.body[4..]
     }
 }
@@ -184,25 +184,25 @@ async fn session_after(
     Ok(sftp)
 }
 
-async fn session(serve: impl FnMut(Asked) -> Vec<u8> + Send + 'static) -> Sftp {
+pub async fn session(serve: impl FnMut(Asked) -> Vec<u8> + Send + 'static) -> Sftp {
     session_after(packet(answer::VERSION, 3u32.to_be_bytes()), serve).await.unwrap()
 }
 
 /// Everything must end in bounded time.
-async fn soon<T>(work: impl Future<Output = T>) -> T {
+pub async fn soon<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(20), work).await.expect("it hangs")
 }
 
-struct Folder(PathBuf);
+pub struct Folder(PathBuf);
 
 impl Folder {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let path = std::env::temp_dir().join(format!("xec-sftp-{}", super::path::unique()));
         std::fs::create_dir(&path).unwrap();
         Self(path)
     }
 
-    fn file(&self, name: &str) -> PathBuf {
+    pub fn file(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 }

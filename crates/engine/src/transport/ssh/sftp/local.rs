@@ -36,17 +36,9 @@ pub struct Source {
 }
 
 impl Source {
-    /// Only regular files: opening a pipe would wait for whoever writes to it.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let found = std::fs::metadata(path).map_err(failed("read", path))?;
-        if found.is_dir() {
-            return Err(failed("read", path)(io::ErrorKind::IsADirectory.into()));
-        }
-        if !found.is_file() {
-            return Err(failed("read", path)(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")));
-        }
-        let file = File::open(path).map_err(failed("read", path))?;
-        let found = file.metadata().map_err(failed("read", path))?;
+        let open = || open_regular(OpenOptions::new().read(true), path);
+        let (file, found) = open().map_err(failed("read", path))?;
         Ok(Self { path: path.to_owned(), size: found.len(), attributes: attributes_of(&found), file })
     }
 
@@ -67,6 +59,42 @@ impl Source {
         Ok(chunks)
     }
 }
+
+/// Only regular files: a pipe would wait for whoever is at its other end, and a device may do anything.
+fn open_regular(options: &mut OpenOptions, path: &Path) -> io::Result<(File, Metadata)> {
+    // Looked at before it is opened, for opening a device may do something already; and once more when it is open.
+    match std::fs::metadata(path) {
+        Ok(found) => regular(&found)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    without_waiting(options);
+    let file = options.open(path)?;
+    let found = file.metadata()?;
+    regular(&found)?;
+    Ok((file, found))
+}
+
+fn regular(found: &Metadata) -> io::Result<()> {
+    if found.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if !found.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    Ok(())
+}
+
+/// For what has become a pipe since it was looked at. To regular files it makes no difference.
+#[cfg(unix)]
+fn without_waiting(options: &mut OpenOptions) {
+    use std::os::unix::fs::OpenOptionsExt;
+    // Its bits fit: they are those of a C `int`.
+    options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+}
+
+#[cfg(not(unix))]
+fn without_waiting(_options: &mut OpenOptions) {}
 
 fn read_full(file: &File, mut room: &mut [u8], mut offset: u64) -> io::Result<usize> {
     let wanted = room.len();
@@ -118,6 +146,10 @@ pub struct Sink {
 impl Sink {
     pub fn create(place: &Path, placing: Placing, mode: Option<u32>) -> Result<Self, Error> {
         let written_to = if placing.atomic { temporary(place) } else { place.to_owned() };
+        if placing.atomic {
+            // What is in its place is replaced without being opened.
+            replaceable(place).map_err(failed("replace", place))?;
+        }
         let mut options = OpenOptions::new();
         options.write(true);
         if placing.atomic || (placing.no_follow && drop_link(place)?) {
@@ -126,7 +158,7 @@ impl Sink {
             options.create(true).truncate(!placing.resume);
         }
         with_mode(&mut options, mode);
-        let mut file = options.open(&written_to).map_err(failed("write", &written_to))?;
+        let (mut file, _) = open_regular(&mut options, &written_to).map_err(failed("write", &written_to))?;
         let start = if placing.resume { file.seek(SeekFrom::End(0)) } else { Ok(0) };
         let start = start.map_err(failed("write", &written_to))?;
         Ok(Self { place: place.to_owned(), written_to, file, start, open: Mutex::new(true) })
@@ -177,6 +209,15 @@ impl Sink {
             // What cannot be removed is left with a name that says what it is.
             let _ = std::fs::remove_file(&self.written_to);
         }
+    }
+}
+
+/// A regular file, or nothing; what a link leads to does not count.
+fn replaceable(place: &Path) -> io::Result<()> {
+    match std::fs::symlink_metadata(place) {
+        Ok(found) if !found.is_symlink() => regular(&found),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -249,4 +290,43 @@ fn times_of(found: &Metadata) -> Option<(u32, u32)> {
 fn seconds(time: SystemTime) -> u32 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     u32::try_from(since).unwrap_or(u32::MAX)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::super::hostile_test::Folder;
+    use super::*;
+
+    fn make_pipe(path: &Path) -> rustix::io::Result<()> {
+        rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, 0o600.into(), 0)
+    }
+
+    #[test]
+    fn pipes_and_devices_are_refused_at_once_for_reading_and_for_writing() {
+        let folder = Folder::new();
+        make_pipe(&folder.file("pipe")).unwrap();
+        for path in [folder.file("pipe"), "/dev/null".into()] {
+            assert!(Source::open(&path).is_err_and(|error| error.to_string().contains("not a regular file")));
+            for atomic in [false, true] {
+                let placing = Placing { atomic, ..Placing::default() };
+                let error = Sink::create(&path, placing, None).err().unwrap();
+                assert!(error.to_string().contains("not a regular file"), "{error}");
+            }
+        }
+        let left: Vec<_> = std::fs::read_dir(folder.file("")).unwrap().collect();
+        assert_eq!(left.len(), 1, "the pipe, and nothing temporary");
+    }
+
+    #[test]
+    fn what_becomes_a_pipe_after_it_was_looked_at_is_refused_too() {
+        let folder = Folder::new();
+        let pipe = folder.file("pipe");
+        make_pipe(&pipe).unwrap();
+        let mut options = OpenOptions::new();
+        without_waiting(&mut options);
+        assert!(options.write(true).open(&pipe).is_err(), "nobody reads it");
+        let mut options = OpenOptions::new();
+        without_waiting(&mut options);
+        assert!(!options.read(true).open(&pipe).unwrap().metadata().unwrap().is_file());
+    }
 }

@@ -2,13 +2,15 @@
 //!
 //! - `wire`, `decode`, `packet`, `attributes`, `assembler`, `reply`, `status`, `features`, `path`: the protocol
 //! - `shared`, `driver`, `open`, `session`: a session, from its channel to its end
-//! - `operations`, `remote_file`: one question, one answer
+//! - `operations`, `replace`, `remote_file`: one question and one answer, or a few
 //! - `upload`, `writes`, `download`, `reads`, `local`, `progress`: whole files
 //! - `stream`: files at a caller's own pace
 //! - `upload_tree`, `download_tree`, `crew`, `local_tree`, `trail`: whole trees
 
 mod assembler;
 mod attributes;
+#[cfg(test)]
+mod cancel_test;
 mod crew;
 mod decode;
 mod download;
@@ -26,6 +28,9 @@ pub mod path;
 mod progress;
 mod reads;
 mod remote_file;
+mod replace;
+#[cfg(test)]
+mod replace_test;
 mod reply;
 mod session;
 mod shared;

@@ -96,22 +96,6 @@ impl Sftp {
         }
     }
 
-    /// As rename(2): what has the new name is replaced in one step. Without the server's help it is removed first.
-    pub async fn replace(&self, from: &[u8], to: &[u8]) -> Result<(), Error> {
-        if self.features().posix_rename {
-            let mut pending =
-                self.send(|id| Packet::extended("posix-rename@openssh.com", id).string(from).string(to).finish());
-            return pending.done(about("rename", from)).await;
-        }
-        match self.rename(from, to).await {
-            Err(error) if error.code() == "EEXIST" => {
-                self.remove(to).await?;
-                self.rename(from, to).await
-            }
-            outcome => outcome,
-        }
-    }
-
     pub async fn real_path(&self, path: &[u8]) -> Result<Vec<u8>, Error> {
         let about = about("resolve", path);
         one_name(self.ask(request::REALPATH, path), about).await

@@ -30,13 +30,22 @@ pub struct Progress {
     total: AtomicU64,
     files: AtomicU64,
     failed: AtomicU64,
-    told: Mutex<Option<Instant>>,
-    listener: Option<Listener>,
+    ear: Mutex<Option<Ear>>,
+}
+
+struct Ear {
+    listener: Listener,
+    told: Option<Instant>,
 }
 
 impl Progress {
     pub fn new(listener: Option<Listener>) -> Self {
-        Self { listener, ..Self::default() }
+        Self { ear: Mutex::new(listener.map(|listener| Ear { listener, told: None })), ..Self::default() }
+    }
+
+    /// Lets the listener go: nobody listens any more.
+    pub fn silence(&self) {
+        drop(self.ear.lock().take());
     }
 
     pub fn figures(&self) -> Figures {
@@ -71,15 +80,14 @@ impl Progress {
     }
 
     fn tell(&self) {
-        let Some(listener) = &self.listener else { return };
+        let mut ear = self.ear.lock();
+        let Some(Ear { listener, told }) = &mut *ear else { return };
         let now = Instant::now();
-        let mut told = self.told.lock();
-        if told.is_some_and(|told| now.duration_since(told) < PACE) {
-            return;
+        if told.is_none_or(|told| now.duration_since(told) >= PACE) {
+            *told = Some(now);
+            // It only wakes somebody.
+            listener();
         }
-        *told = Some(now);
-        drop(told);
-        listener();
     }
 }
 
@@ -129,5 +137,9 @@ mod tests {
         }
         assert_eq!(told.load(Ordering::SeqCst), 10);
         assert_eq!(progress.figures().transferred, 1000);
+        assert_eq!(Arc::strong_count(&told), 2);
+        progress.silence();
+        assert_eq!(Arc::strong_count(&told), 1, "the listener is gone");
+        progress.add(1);
     }
 }

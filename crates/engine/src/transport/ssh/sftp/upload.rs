@@ -74,8 +74,11 @@ impl Sftp {
             Ok(sent) if options.atomic => self.replace(&target, remote).await.map(|()| sent),
             outcome => outcome,
         };
-        if outcome.is_err() {
-            file.give_up(remains(options, certain.load(Ordering::Relaxed))).await;
+        match &outcome {
+            Ok(_) => {}
+            // Both files are all there is left of either.
+            Err(Error::Misplaced { .. }) => file.give_up(Remains::Untouched).await,
+            Err(_) => file.give_up(remains(options, certain.load(Ordering::Relaxed))).await,
         }
         outcome
     }

@@ -35,7 +35,7 @@ impl Sftp {
     ) -> Result<TreeReport, Error> {
         watch.check()?;
         let root = local.to_owned();
-        blocking(move || entries(&root).map(drop)).await?;
+        watch.unless_cancelled(blocking(move || entries(&root).map(drop))).await?;
         watch.unless_cancelled(self.make_directories(remote, None)).await?;
         let mut walk = Walk {
             sftp: self,
@@ -53,8 +53,11 @@ impl Sftp {
         let outcome = watch.unless_cancelled(walk.run()).await;
         walk.crew.finish().await;
         outcome?;
-        watch.check()?;
-        walk.preserve_directories().await;
+        let ending = async {
+            walk.preserve_directories().await;
+            Ok(())
+        };
+        watch.unless_cancelled(ending).await?;
         Ok(walk.crew.report)
     }
 }
