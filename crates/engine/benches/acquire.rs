@@ -39,7 +39,7 @@ impl Connection for Idle {
         pending().await
     }
 
-    async fn check(&self, _: Option<&str>) -> Result<(), Error> {
+    async fn ping(&self) -> Result<(), Error> {
         Ok(())
     }
 
