@@ -301,8 +301,11 @@ describe('events', () => {
     await run('true')
     const lost = failure(AdapterError, run('sleep 300'))
     await server.runs('sleep')
+    const gone = new Promise((resolve) => adapter.once('ssh:disconnect', resolve))
     server.killConnections()
     expect(await lost).toMatchObject({ kind: 'connection-lost', reached: true })
+    // Before that, the pool only suspects it, and a new connection is one more.
+    await gone
     await run('true')
     expect(seen).toEqual(['reconnect 127.0.0.1'])
   })
