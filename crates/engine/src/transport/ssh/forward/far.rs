@@ -95,17 +95,22 @@ impl FarReader {
     /// Both directions have finished: waits until what we wrote is on its way whatever we do. A master does not read a pipe to
     /// its end when we hang up; a channel and a socket deliver what was written before.
     pub async fn until_delivered(&mut self) {
-        #[cfg(unix)]
-        if let Self::Passage(_) = self {
-            self.until_closed().await;
+        match self {
+            Self::Channel(_) => {}
+            #[cfg(unix)]
+            Self::Socket(_) => {}
+            #[cfg(unix)]
+            Self::Passage(_) => self.until_closed().await,
         }
     }
 
     /// After our CLOSE: what still comes must be taken, or it would hold up the channel's siblings. Other ends are simply
     /// dropped.
     pub async fn farewell(mut self) {
-        if let Self::Channel(_) = &self {
-            self.until_closed().await;
+        match &self {
+            Self::Channel(_) => self.until_closed().await,
+            #[cfg(unix)]
+            Self::Passage(_) | Self::Socket(_) => {}
         }
     }
 }
@@ -139,11 +144,14 @@ impl FarWriter {
     }
 
     /// Nothing more either way. A failing write means that the connection is gone, and its other end knows.
-    pub async fn close(mut self) {
-        if let Self::Channel(writer) = &self {
-            let _ = writer.close().await;
-        } else {
-            let _ = self.eof().await;
+    pub async fn close(self) {
+        match self {
+            Self::Channel(writer) => {
+                let _ = writer.close().await;
+            }
+            // That they are dropped says it.
+            #[cfg(unix)]
+            Self::Passage(_) | Self::Socket(_) => {}
         }
     }
 }

@@ -47,7 +47,8 @@ async fn both_ways(socket: Socket, reader: &mut FarReader, writer: &mut FarWrite
     match finished_first {
         None => {}
         Some(true) => {
-            if back.await == Ended::Finished {
+            let ended = back.await;
+            if ended == Ended::Finished {
                 reader.until_delivered().await;
             }
         }
