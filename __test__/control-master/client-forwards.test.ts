@@ -103,6 +103,13 @@ describe('local forwards through ssh -M', () => {
     expect(forward.stats()).toMatchObject({ bytesIn: sent, bytesOut: sent, failed: 0 })
   }, 60_000)
 
+  it('more forwards than one connection has places for', async () => {
+    const forwards = await Promise.all(Array.from({ length: 12 }, () => pool.forwardLocal(shared(), { remotePort: echoPort })))
+    expect(await Promise.all(forwards.map(({ localPort }, i) => exchange(localPort, `${i}`)))).toEqual(forwards.map((_, i) => `${i}`))
+    await Promise.all(forwards.map((forward) => forward.close()))
+    await unharmed()
+  })
+
   it('a refused target closes its client and counts, nothing else', async () => {
     await using forward = await pool.forwardLocal(shared(), { remotePort: await freePort() })
     const failed = once(forward, 'error')

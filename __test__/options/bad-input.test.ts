@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { failureOf, visible } from '../support/failure'
-import { InvalidOptionError, SSHAdapter, SSHConnectionPool, UnsupportedOptionError } from '../support/native'
+import { InvalidOptionError, SSHAdapter, SSHConnectionPool } from '../support/native'
 import { DoorKeeper } from '../support/ports'
 
 /** Values a JavaScript caller can pass in spite of the types. */
@@ -173,10 +173,6 @@ const commands: [option: string, command: unknown, options: Loose | undefined, s
   ['zzz', 'ls', { zzz: 5 }, /known options are cwd, env/],
 ]
 
-const unsupported: [option: string, target: Loose, options: Loose][] = [
-  ['pty', { sudo: { enabled: true } }, { pty: true }],
-]
-
 const constructors: [option: string, options: unknown, says: RegExp][] = [
   ['options', 5, /object/],
   ['maxTotalConnections', { maxTotalConnections: 0 }, /1 to/],
@@ -217,13 +213,6 @@ describe('a bad option is refused by name before anything is dialed', () => {
     const error = await failureOf(execLoose(goodTarget(), command, options))
     expect(error).toMatchObject({ code: 'EINVAL_OPTION', option })
     expect(error.message).toMatch(says)
-    expectNothingDialed()
-  })
-
-  it.each(unsupported)('%s is refused rather than ignored: %o %o', async (option, target, options) => {
-    const error = await failureOf(execLoose({ ...goodTarget(), ...target }, 'true', options))
-    expect(error).toBeInstanceOf(UnsupportedOptionError)
-    expect(error).toMatchObject({ code: 'ENOTSUP', kind: 'invalid-usage', option })
     expectNothingDialed()
   })
 })

@@ -30,6 +30,7 @@ pub enum Claim {
     Master(ForwardRequest, Door),
 }
 
+#[cfg(unix)]
 const NEITHER: Error = Error::Internal { what: "forwards over a connection that is shared with other processes" };
 
 impl SshLink {

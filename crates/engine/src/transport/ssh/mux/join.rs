@@ -42,9 +42,9 @@ pub async fn join(target: &SshTarget) -> Result<Option<Link>, Error> {
     Ok(match find(&path, commands).await {
         Found::Ours(stream) => Some(Link::Shared(SharedConnection::new(path, stream, target.connect_timeout))),
         Found::Theirs(stream) => {
-            // Streams and files have one channel on each connection, and so as many of these as they need.
-            let single = target.traffic != Traffic::Bulk;
-            Some(Link::Passenger(PassengerConnection::new(path, stream, target.connect_timeout, single)))
+            // Commands share one, and the server's own limit on sessions. Streams, files and forwards have places of their own
+            // on each, and so take as many as they need.
+            Some(Link::Passenger(PassengerConnection::new(path, stream, target.connect_timeout, commands)))
         }
         Found::Nothing => None,
         Found::Stale => {
