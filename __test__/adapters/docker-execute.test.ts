@@ -87,7 +87,7 @@ describe.each([{ Engine: Dockerd }, { Engine: Podman }])('$Engine.name', ({ Engi
       const error = await failureOf(TimeoutError, exec('echo begun; exec sleep 4321', { timeout: 1_000 }))
       expect(error).toMatchObject({ kind: 'timeout', timeout: 1_000 })
       await noneRuns('sleep 4321')
-      expect(await exec('echo begun; exec sleep 4321', { timeout: 1_000, nothrow: true })).toMatchObject({ exitCode: 124, signal: 'SIGTERM', stdout: 'begun\n' })
+      expect(await exec('echo begun; exec sleep 4321', { timeout: 2_500, nothrow: true })).toMatchObject({ exitCode: 124, signal: 'SIGTERM', stdout: 'begun\n' })
       await noneRuns('sleep 4321')
     })
 
