@@ -19,7 +19,7 @@ export declare class CancelToken {
 export declare class NativeDockerPool {
   constructor(settings: PoolSettings)
   /** Runs a command in a container. The promise resolves whatever happens; a failure is in the record. */
-  exec(target: NativeDockerTarget, place: PlaceSpec, command: CommandSpec, cancel?: CancelToken | undefined | null): Promise<ExecOutcome>
+  exec(target: NativeDockerTarget, place: PlaceSpec, command: CommandSpec, cancel?: CancelToken | undefined | null, input?: NativeInput | undefined | null): Promise<ExecOutcome>
   /** Starts a command whose output is read as it comes. */
   spawn(target: NativeDockerTarget, place: PlaceSpec, command: CommandSpec, cancel?: CancelToken | undefined | null): NativeProcess
   /** Opens a shell in `first`'s directory and with its variables. The promise resolves whatever happens. */

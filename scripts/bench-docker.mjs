@@ -40,7 +40,10 @@ await main(async () => {
   }
 })
 
-/** Each round gives every client its turn, each round starting with another one. The first round only warms up. */
+/**
+ * The clients take turns with every single operation, each turn beginning with another one: what else the machine does hits all
+ * alike. The first round only warms up.
+ */
 async function race(what, names, { daemon, container, rounds, seconds }) {
   const contenders = []
   for (const name of names) {
@@ -48,24 +51,27 @@ async function race(what, names, { daemon, container, rounds, seconds }) {
     if (client !== undefined) contenders.push({ name, client, rates: [] })
   }
   for (let round = 0; round <= rounds; round += 1) {
-    const first = round % contenders.length
-    for (const { client, rates } of [...contenders.slice(first), ...contenders.slice(0, first)]) {
-      const rate = await ratePerSecond(() => client[what](container), seconds)
-      if (round > 0) rates.push(rate)
-    }
+    const spent = await turns(contenders.map(({ client }) => () => client[what](container)), seconds)
+    contenders.forEach(({ rates }, index) => { if (round > 0) rates.push(1000 / spent[index]) })
   }
   for (const { client } of contenders) await client.close()
   return Object.fromEntries(contenders.map(({ name, rates }) => [name, rates]))
 }
 
-async function ratePerSecond(work, seconds) {
-  const begun = performance.now()
-  let count = 0
+/** Mean milliseconds of each kind of work, all of them together for `seconds` each. */
+async function turns(works, seconds) {
+  const spent = works.map(() => 0)
+  let turn = 0
   do {
-    await work()
-    count += 1
-  } while (performance.now() - begun < seconds * 1000)
-  return count / ((performance.now() - begun) / 1000)
+    for (let index = 0; index < works.length; index += 1) {
+      const at = (index + turn) % works.length
+      const begun = performance.now()
+      await works[at]()
+      spent[at] += performance.now() - begun
+    }
+    turn += 1
+  } while (spent.reduce((sum, one) => sum + one, 0) < seconds * 1000 * works.length)
+  return spent.map((total) => total / turn)
 }
 
 /** Microseconds of one exec in which the daemon does nothing. */
@@ -100,9 +106,13 @@ function print(what, results) {
 }
 
 /** How much faster, round by round and then the median. */
-const faster = (one, other) => median(one.map((rate, round) => rate / other[round]))
+function faster(one, other) {
+  return median(one.map((rate, round) => rate / other[round]))
+}
 
-const ratio = (what, least, value) => ({ what, target: `at least ${least}×`, value: `${value.toFixed(2)}×`, met: value >= least })
+function ratio(what, least, value) {
+  return { what, target: `at least ${least}×`, value: `${value.toFixed(2)}×`, met: value >= least }
+}
 
 function judge({ exec, inspect, list }) {
   return [

@@ -16,6 +16,7 @@ use crate::docker_exchange::NativeExchange;
 use crate::docker_options::{ApiOutcome, ApiSpec, NativeDockerTarget, PlaceSpec};
 use crate::events::EventRecord;
 use crate::failure::FailureRecord;
+use crate::input::NativeInput;
 use crate::options::{CommandSpec, PoolSettings, duration};
 use crate::output::{WarmUpRecord, outcome_record};
 use crate::process::NativeProcess;
@@ -49,11 +50,12 @@ impl NativeDockerPool {
         place: PlaceSpec,
         command: CommandSpec,
         cancel: Option<&CancelToken>,
+        input: Option<&NativeInput>,
     ) -> Result<Object<'env>> {
         let request = target.request(command.priority.unwrap_or(0));
         let (host, port) = (request.key.host().to_owned(), request.key.port());
         let (pool, cancel, persistent) = (Arc::clone(&self.pool), token(cancel), command.persistent.unwrap_or(false));
-        let command = in_place(place, command)?;
+        let command = in_place(place, command, input)?;
         if persistent {
             let running = self.shells.exec(pool, request, command, cancel);
             return runtime::promise(env, async move { outcome_record(running.await, &host, port) });
@@ -73,7 +75,7 @@ impl NativeDockerPool {
         cancel: Option<&CancelToken>,
     ) -> Result<NativeProcess> {
         let request = target.request(command.priority.unwrap_or(0));
-        NativeProcess::start(Arc::clone(&self.pool), request, in_place(place, command)?, token(cancel))
+        NativeProcess::start(Arc::clone(&self.pool), request, in_place(place, command, None)?, token(cancel))
     }
 
     /// Opens a shell in `first`'s directory and with its variables. The promise resolves whatever happens.
@@ -88,7 +90,7 @@ impl NativeDockerPool {
     ) -> Result<Object<'env>> {
         let request = target.request(first.priority.unwrap_or(0));
         let (host, port) = (request.key.host().to_owned(), request.key.port());
-        let opening = Session::open(Arc::clone(&self.pool), request, in_place(place, first)?, token(cancel));
+        let opening = Session::open(Arc::clone(&self.pool), request, in_place(place, first, None)?, token(cancel));
         runtime::promise(env, async move {
             match opening.await {
                 Ok(session) => SessionOutcome { session: Some(NativeSession::new(session, host, port)), failure: None },
@@ -229,6 +231,6 @@ impl NativeDockerPool {
     }
 }
 
-fn in_place(place: PlaceSpec, command: CommandSpec) -> Result<Command> {
-    Ok(Command { place: Some(place.into_place()), ..command.into_command(None)? })
+fn in_place(place: PlaceSpec, command: CommandSpec, input: Option<&NativeInput>) -> Result<Command> {
+    Ok(Command { place: Some(place.into_place()), ..command.into_command(input)? })
 }

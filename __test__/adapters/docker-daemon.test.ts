@@ -7,6 +7,8 @@ import { DockerAdapter, DockerError } from '../support/native'
 import { Dockerd } from '../support/dockerd'
 import { causeOf, failureOf } from '../support/failure-of'
 import { LOGIN, Registry } from '../support/registry'
+import { until } from '../support/wait'
+import { openSockets } from '../docker/engines'
 
 let engine: Dockerd
 let adapter: DockerAdapter
@@ -94,6 +96,25 @@ describe('a daemon that is killed', () => {
     const waiting = adapter.waitForHealthy('starting', 60_000)
     waiting.catch(() => undefined)
     await killedDuring(waiting)
+  })
+})
+
+describe('what is cut short', () => {
+  it('leaves no line open and no container behind', async () => {
+    const before = openSockets()
+    await using cut = new DockerAdapter({ socketPath: engine.socketPath })
+    await engine.container({ name: 'chatter', cmd: ['sh', '-c', 'while true; do echo tick; sleep 0.05; done'], Healthcheck: { Test: ['CMD', 'true'], Interval: 3600e9 } })
+    const abort = new AbortController()
+    const { signal } = abort
+    await failureOf(DockerError, cut.streamLogs('chatter', () => { throw new Error('enough') }, { follow: true }))
+    await failureOf(DockerError, cut.waitForHealthy('chatter', 100))
+    await failureOf(DockerError, cut.copyFromContainer('chatter', '/bin', join(folder, 'bin'), { onProgress: () => { throw new Error('enough') } }))
+    const running = cut.execute({ command: 'echo up; sleep 1000', signal, adapterOptions: Object.assign({ type: 'docker' }, { image: engine.image, network: 'none' }), onSpawn: ({ stdout }) => { stdout.once('data', () => { abort.abort() }) } })
+    await failureOf(DockerError, running)
+    expect(await cut.listContainers(true)).toEqual(['chatter'])
+    await cut.removeContainer('chatter', true)
+    await cut.dispose()
+    await until('no line is open', () => openSockets() <= before)
   })
 })
 

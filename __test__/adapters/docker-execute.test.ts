@@ -6,7 +6,7 @@ import {
 import { Dockerd, type PrivateEngine } from '../support/dockerd'
 import { causeOf, failureOf } from '../support/failure-of'
 import { Podman } from '../support/podman'
-import { until } from '../support/wait'
+import { gone, there } from '../docker/engines'
 
 describe.each([{ Engine: Dockerd }, { Engine: Podman }])('$Engine.name', ({ Engine }) => {
   let engine: PrivateEngine
@@ -29,8 +29,6 @@ describe.each([{ Engine: Dockerd }, { Engine: Podman }])('$Engine.name', ({ Engi
     adapter.execute({ command: line, adapterOptions: docker({ image: engine.image, network: 'none', ...options }), ...extra })
 
   const docker = (options: Options): { type: string } => ({ type: 'docker', ...options })
-
-  const programs = async (): Promise<string[]> => (await engine.processes('box')).map(({ command }) => command.join(' '))
 
   const containers = (): Promise<string[]> => adapter.listContainers(true)
 
@@ -86,25 +84,25 @@ describe.each([{ Engine: Dockerd }, { Engine: Podman }])('$Engine.name', ({ Engi
     it('a timeout ends the process in the container', async () => {
       const error = await failureOf(TimeoutError, exec('echo begun; exec sleep 4321', { timeout: 1_000 }))
       expect(error).toMatchObject({ kind: 'timeout', timeout: 1_000 })
-      await noneRuns('sleep 4321')
-      expect(await exec('echo begun; exec sleep 4321', { timeout: 1_000, nothrow: true })).toMatchObject({ exitCode: 124, signal: 'SIGTERM', stdout: 'begun\n' })
-      await noneRuns('sleep 4321')
+      await gone(engine, 'box', '4321')
+      expect(await exec('echo begun; exec sleep 4321', { timeout: 2_500, nothrow: true })).toMatchObject({ exitCode: 124, signal: 'SIGTERM', stdout: 'begun\n' })
+      await gone(engine, 'box', '4321')
     })
 
     it('an abort ends the process in the container', async () => {
       const abort = new AbortController()
       const running = exec('exec sleep 4322', { signal: abort.signal })
-      await someRuns('sleep 4322')
+      await there(engine, 'box', '4322')
       abort.abort(new Error('enough'))
       const error = await failureOf(DockerError, running)
       expect(causeOf(error)).toBe('ABORT_ERR')
-      await noneRuns('sleep 4322')
+      await gone(engine, 'box', '4322')
     })
 
     it('more than maxBuffer is an error with what fitted', async () => {
       const error = await failureOf(DockerError, exec('yes', { maxBuffer: 1000 }))
       expect(causeOf(error)).toBe('EMAXBUFFER')
-      await noneRuns('yes')
+      await gone(engine, 'box', 'yes')
     })
 
     it('onSpawn gives live streams and kill', async () => {
@@ -120,7 +118,7 @@ describe.each([{ Engine: Dockerd }, { Engine: Podman }])('$Engine.name', ({ Engi
       })
       expect(lines).toEqual(['ready\n'])
       expect(result).toMatchObject({ stdout: 'ready\n', exitCode: 143, signal: 'SIGTERM' })
-      await noneRuns('sleep 4323')
+      await gone(engine, 'box', '4323')
     })
 
     it('a terminal when asked for', async () => {
@@ -275,22 +273,6 @@ describe.each([{ Engine: Dockerd }, { Engine: Podman }])('$Engine.name', ({ Engi
     await adapter.dispose()
     expect((await exec('echo again')).stdout).toBe('again\n')
   })
-
-  const someRuns = async (program: string): Promise<void> => {
-    let seen: string[] = []
-    await until(`${program} runs`, () => {
-      void programs().then((found) => { seen = found })
-      return seen.some((line) => line.includes(program))
-    })
-  }
-
-  const noneRuns = async (program: string): Promise<void> => {
-    let seen: string[] | undefined
-    await until(`no ${program} runs`, () => {
-      void programs().then((found) => { seen = found })
-      return seen?.every((line) => !line.includes(program)) === true
-    })
-  }
 })
 
 describe('configuration', () => {

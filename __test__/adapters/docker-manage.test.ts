@@ -169,8 +169,8 @@ describe.each([{ Engine: Dockerd }, { Engine: Podman }])('$Engine.name', ({ Engi
     })
 
     it('a container that says nothing is followed all the same', async () => {
-      await using hasty = new DockerAdapter({ socketPath: engine.socketPath, managementTimeout: 500 })
-      await box('silent', ['sh', '-c', 'sleep 1.5; echo at last'])
+      await using hasty = new DockerAdapter({ socketPath: engine.socketPath, managementTimeout: 1_000 })
+      await box('silent', ['sh', '-c', 'sleep 2; echo at last'])
       expect(await hasty.getLogs('silent', { follow: true })).toBe('at last\n')
     })
 

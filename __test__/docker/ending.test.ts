@@ -14,8 +14,9 @@ describe.each(ENGINES)('commands that are ended early on %s', (_, start) => {
   beforeAll(async () => {
     engine = await start()
     container = await engine.container()
-    sockets = openSockets()
     pool = new DockerConnectionPool({ socketPath: engine.socketPath })
+    // The engine's threads, which come with the first pool, have some of their own.
+    sockets = openSockets()
   })
 
   afterAll(async () => {

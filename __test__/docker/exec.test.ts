@@ -167,6 +167,9 @@ describe.each(ENGINES)('exec on %s', (name, start) => {
     // The first size may arrive after the trap was set.
     if (line === '24 80') line = (await sizes.next()).value
     expect(line).toBe('33 77')
+    for (const columns of [50, 60, 70]) terminal.resize(columns, 20)
+    do line = (await sizes.next()).value
+    while (line !== '20 70')
     await terminal[Symbol.asyncDispose]()
   })
 

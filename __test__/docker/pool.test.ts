@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { PrivateEngine } from '../support/dockerd'
 import { failureOf } from '../support/failure'
@@ -118,6 +119,23 @@ describe.each(ENGINES)('the pool on %s', (_, start) => {
     await pool.exec('web', 'true')
     expect(await healthy).toBe(engine.socketPath)
     expect(pool.getStats().healthChecksPassed).toBeGreaterThan(0)
+  })
+
+  it('tells diagnostics channels of its own', async () => {
+    const heard: unknown[] = []
+    const listen = (message: unknown): void => { heard.push(message) }
+    subscribe('xec.docker.connection', listen)
+    subscribe('xec.ssh.connection', listen)
+    try {
+      await using pool = made()
+      await pool.exec('web', 'true')
+      expect(heard).toHaveLength(1)
+      expect(heard[0]).toMatchObject({ event: 'connection:created', args: [engine.socketPath, expect.any(Number), { port: 0 }] })
+      expect(heard[0]).toHaveProperty('pool', pool)
+    } finally {
+      unsubscribe('xec.docker.connection', listen)
+      unsubscribe('xec.ssh.connection', listen)
+    }
   })
 
   it('asks the API for anything', async () => {

@@ -1,12 +1,12 @@
-import type { CancelToken, ExecOutcome, NativeDockerPool, NativeDockerTarget, PlaceSpec } from '../binding'
+import type { ExecOutcome, NativeDockerPool, NativeDockerTarget, PlaceSpec } from '../binding'
 import { errorFromFailure } from '../errors'
 import {
   checkContainer, checkDockerCommand, checkDockerExec, checkDockerRequest, checkDockerSession, checkDockerSpawn, checkExecSession,
 } from '../options'
 import { linkAbort } from '../pool/abort'
 import { commandSpec } from '../pool/command-spec'
+import { type Given, feeding } from '../pool/fed'
 import { settle } from '../pool/settle'
-import { readStdin } from '../pool/stdin'
 import { type RemoteProcess, spawnProcess } from '../process'
 import { ShellSession } from '../session'
 import type {
@@ -70,8 +70,9 @@ export class DockerClient {
     const place = placeOf(name, words, checked)
     const line = lineOf(words)
     const spec = { ...checked, ...(place.argv === undefined ? {} : { cwd: undefined }) }
-    const outcome = await this.#execute(checked.signal, checked.stdin, (stdin, token) => this.#with((target) =>
-      this.#host.native.exec(target, place, commandSpec(line, spec as typeof checked, stdin, this.#host.shell), token)))
+    const { shell } = this.#host
+    const outcome = await this.#execute(checked, ({ stdin, token, input }) => this.#with((target) =>
+      this.#host.native.exec(target, place, commandSpec(line, spec as typeof checked, stdin, { shell }), token, input)))
     return { ...settle(this, line, checked, outcome), container: name }
   }
 
@@ -154,19 +155,14 @@ export class DockerClient {
     return this.#target instanceof Promise ? this.#target.then((target) => work(target)) as Promise<Awaited<R>> : work(this.#target)
   }
 
-  async #execute(
-    signal: AbortSignal | undefined, input: Parameters<typeof readStdin>[0],
-    start: (stdin: string | Buffer | undefined, token: CancelToken | undefined) => Promise<ExecOutcome>,
-  ): Promise<ExecOutcome> {
+  async #execute({ signal, stdin }: Pick<DockerExecOptions, 'signal' | 'stdin'>, start: (given: Given) => Promise<ExecOutcome>): Promise<ExecOutcome> {
     const link = linkAbort(signal)
     try {
-      const read = readStdin(input, signal)
-      const stdin = read instanceof Promise ? await read : read
-      return await this.#host.perform(async () => {
-        const outcome = await start(stdin, link.token)
+      return await feeding(stdin, link.token, (given) => this.#host.perform(async () => {
+        const outcome = await start(given)
         this.#host.settled(outcome.output !== undefined)
         return outcome
-      })
+      }))
     } finally {
       link.unlink()
     }

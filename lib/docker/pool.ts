@@ -39,7 +39,7 @@ export class DockerConnectionPool extends PoolEventHub implements AsyncDisposabl
   }
 
   constructor(options?: DockerPoolOptions) {
-    super()
+    super('docker')
     const { socketPath, host, port, tls, context, ssh, timeout, shell = 'login', ...limits } = checkDockerPool(options)
     this.#options = given({ socketPath, host, port, tls, context, ssh, timeout })
     const settings = poolSettings({ channelsPerConnection: 100, idleTimeout: 60_000, maxLifetime: 0, ...limits })

@@ -10,24 +10,40 @@ export interface PoolDiagnostic<K extends PoolEventName = PoolEventName> {
   pool: EventEmitter
 }
 
-const connection = channel('xec.ssh.connection')
-const queue = channel('xec.ssh.queue')
-const pool = channel('xec.ssh.pool')
+/** Whose connections a pool keeps. */
+export type PoolTransport = 'ssh' | 'docker'
 
-function channelOf(event: PoolEventName): typeof connection {
-  if (event.startsWith('connection:') || event === 'retire') return connection
-  return event === 'cleanup' || event === 'drain' ? pool : queue
+type DiagnosticsChannel = ReturnType<typeof channel>
+
+/** The channels of all pools of one transport: `xec.ssh.connection` and so on. */
+class Diagnostics {
+  readonly #connection: DiagnosticsChannel
+  readonly #queue: DiagnosticsChannel
+  readonly #pool: DiagnosticsChannel
+
+  constructor(transport: PoolTransport) {
+    this.#connection = channel(`xec.${transport}.connection`)
+    this.#queue = channel(`xec.${transport}.queue`)
+    this.#pool = channel(`xec.${transport}.pool`)
+  }
+
+  /** The mask of the events whose channel has a subscriber. Nearly always nobody: three looks, then. */
+  subscribedEvents(): number {
+    if (!this.#connection.hasSubscribers && !this.#queue.hasSubscribers && !this.#pool.hasSubscribers) return 0
+    return EVENT_NAMES.reduce((bits, name, bit) => (this.#channelOf(name).hasSubscribers ? bits | (1 << bit) : bits), 0)
+  }
+
+  publish(message: PoolDiagnostic): void {
+    const target = this.#channelOf(message.event)
+    if (target.hasSubscribers) target.publish(message)
+  }
+
+  #channelOf(event: PoolEventName): DiagnosticsChannel {
+    if (event.startsWith('connection:') || event === 'retire') return this.#connection
+    return event === 'cleanup' || event === 'drain' ? this.#pool : this.#queue
+  }
 }
 
-const CHANNELS = EVENT_NAMES.map(channelOf)
-
-/** The mask of the events whose channel has a subscriber. Nearly always nobody: three looks, then. */
-export function subscribedEvents(): number {
-  if (!connection.hasSubscribers && !queue.hasSubscribers && !pool.hasSubscribers) return 0
-  return CHANNELS.reduce((bits, { hasSubscribers }, bit) => (hasSubscribers ? bits | (1 << bit) : bits), 0)
-}
-
-export function publish(message: PoolDiagnostic): void {
-  const target = channelOf(message.event)
-  if (target.hasSubscribers) target.publish(message)
+export const DIAGNOSTICS: Readonly<Record<PoolTransport, Diagnostics>> = {
+  ssh: new Diagnostics('ssh'), docker: new Diagnostics('docker'),
 }

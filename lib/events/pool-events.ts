@@ -1,5 +1,5 @@
 import type { EventRecord } from '../binding'
-import { publish, subscribedEvents } from './diagnostics'
+import { DIAGNOSTICS, type PoolTransport } from './diagnostics'
 import { EventHub } from './hub'
 import { EVENT_NAMES, type PoolEventName, type PoolEvents } from './names'
 import { emitRecord } from './translate'
@@ -16,9 +16,15 @@ export interface EventSource {
  * to, and fetches them when the engine calls, or earlier, when a command ends.
  */
 export abstract class PoolEventHub extends EventHub<PoolEvents> {
+  readonly #diagnostics: (typeof DIAGNOSTICS)[PoolTransport]
   #mask = 0
   #listened = 0
   #watching = false
+
+  constructor(transport: PoolTransport) {
+    super()
+    this.#diagnostics = DIAGNOSTICS[transport]
+  }
 
   protected abstract get eventSource(): EventSource
 
@@ -29,7 +35,7 @@ export abstract class PoolEventHub extends EventHub<PoolEvents> {
 
   /** Called before anything is done: a diagnostics channel does not tell when somebody subscribes to it. */
   protected noticeSubscribers(): void {
-    const mask = this.#listened | subscribedEvents()
+    const mask = this.#listened | this.#diagnostics.subscribedEvents()
     if (mask === this.#mask) return
     this.#mask = mask
     if (!this.#watching) this.#watch()
@@ -48,7 +54,7 @@ export abstract class PoolEventHub extends EventHub<PoolEvents> {
 
   /** An event of our own, which the engine knows nothing of. */
   protected announce<K extends PoolEventName>(event: K, ...args: PoolEvents[K]): void {
-    publish({ event, args, pool: this })
+    this.#diagnostics.publish({ event, args, pool: this })
     this.emitSafely(event, ...args)
   }
 

@@ -54,7 +54,7 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
   }
 
   constructor(options: PoolOptions = {}) {
-    super()
+    super('ssh')
     const { hosts = {}, ...checked } = poolOptions(options, '')
     this.#rules = new HostRules(checked)
     for (const [pattern, config] of Object.entries(hosts)) this.#rules.add(pattern, config)

@@ -1,5 +1,5 @@
 // Podman's service, which speaks Docker's API: a second implementation of it.
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, statfsSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { PrivateEngine } from './private-engine.mjs'
 
@@ -36,10 +36,18 @@ export class Podman extends PrivateEngine {
       program: 'podman',
       args: [
         '--root', inside('root'), '--runroot', inside('run'), '--tmpdir', inside('tmp'), '--cgroup-manager=cgroupfs', '--events-backend=file',
-        '--storage-driver', 'overlay',
+        '--storage-driver', storageDriver(this.folder),
         'system', 'service', '-t', '0', this.url,
       ],
       env: { CONTAINERS_CONF: inside('containers.conf') },
     }
   }
+}
+
+const OVERLAY_MAGIC = 0x794c7630
+
+/** Layers need a kernel that has overlayfs, and a folder that is none itself. dockerd finds that out alone. */
+function storageDriver(folder) {
+  const isKnown = /\toverlay$/m.test(readFileSync('/proc/filesystems', 'utf8'))
+  return isKnown && statfsSync(folder).type !== OVERLAY_MAGIC ? 'overlay' : 'vfs'
 }

@@ -18,7 +18,7 @@ pub struct Command {
     /// Directory to change to first; a failing `cd` fails the command. `~` and `~/x` mean the remote home.
     pub cwd: Option<String>,
     /// Variables to export first, in this order.
-    pub env: Vec<(String, String)>,
+    pub env: Variables,
     /// Bytes for stdin, followed by EOF. Without any, stdin is EOF at once.
     pub stdin: Option<Bytes>,
     /// More bytes for stdin, after `stdin`, as they come. They can be read once only, so such a command never runs again
@@ -51,6 +51,9 @@ impl Command {
         now.checked_sub(self.spent).unwrap_or(now)
     }
 }
+
+/// Variables for a command, in order.
+pub type Variables = Vec<(String, String)>;
 
 /// What a command runs in: a container, and how it is entered. Equal places are one to idle shells.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]

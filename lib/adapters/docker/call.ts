@@ -12,7 +12,7 @@ export interface DockerCall extends Outcome {
   argv: string[]
   line: string
   maxBuffer: number
-  failed: FailedCommand
+  failed: FailedCommand & { command: string; timeout: number }
 }
 
 export function newDockerCall(command: AdapterCommand, config: ResolvedDockerConfig, mask: Mask, host: string): DockerCall {

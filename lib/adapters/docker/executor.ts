@@ -11,16 +11,13 @@ export function execInContainer(client: DockerClient, call: DockerCall): Promise
   const { place, argv, command, failed, maxBuffer } = call
   const { container, user, workdir, env, privileged, tty } = place
   const entering = { workdir, user, privileged, env, pty: tty }
-  const { stdin } = command
-  // A terminal whose input is closed hangs up before the command has said anything: nobody types, but the line stays open.
-  const quiet = tty && stdin === undefined
-  if (!isLive(call) && !quiet) {
+  if (!isLive(call)) {
     return client.exec(container, argv, {
-      ...entering, encoding: 'buffer', collectAll: true, stdin, timeout: failed.timeout, signal: command.signal, maxBuffer,
+      ...entering, encoding: 'buffer', collectAll: true, stdin: command.stdin, timeout: failed.timeout, signal: command.signal, maxBuffer,
     })
   }
   const start = (cut: AbortSignal): LiveProcess =>
-    client.spawn(container, argv, { ...entering, ...(quiet ? {} : { stdin: stdin ?? '' }), timeout: failed.timeout, signal: cut })
+    client.spawn(container, argv, { ...entering, stdin: command.stdin ?? '', timeout: failed.timeout, signal: cut })
   return watchLive(start, { timeout: failed.timeout, signal: command.signal, maxBuffer }, call)
 }
 

@@ -3,12 +3,12 @@ import { type FailedCommand, detailed, isCommandTimeout } from '../ssh/failures'
 import type { DockerShapes } from './shapes'
 
 /** The error of a command or an operation in the classes of @xec-sh/core's contract. The engine's own is its cause. */
-export function dockerFailure(error: unknown, { operation = 'execute', ...failed }: FailedCommand, container: string, shapes: DockerShapes): Error {
+export function dockerFailure(error: unknown, { operation = 'execute', command = operation, timeout = 0 }: FailedCommand, container: string, shapes: DockerShapes): Error {
   if (!(error instanceof XecNativeError)) {
     return shapes.dockerError(container, operation, error instanceof Error ? error : new Error(String(error)), 'unknown')
   }
-  if (operation === 'execute' && isCommandTimeout(error, failed.timeout)) {
-    return detailed(shapes.timeoutError(failed.command, 'limit' in error && typeof error.limit === 'number' ? error.limit : failed.timeout, error), error)
+  if (operation === 'execute' && isCommandTimeout(error, timeout)) {
+    return detailed(shapes.timeoutError(command, 'limit' in error && typeof error.limit === 'number' ? error.limit : timeout, error), error)
   }
   const said = inCoresWords(error, container)
   return detailed(shapes.dockerError(container, operation, said, said.kind), said)

@@ -12,7 +12,7 @@ export interface Outcome {
   command: AdapterCommand
   mask: Mask
   config: { encoding: BufferEncoding, sensitiveDataMasking: MaskingConfig }
-  failed: FailedCommand
+  failed: FailedCommand & { command: string; timeout: number }
   startedAt: Date
   where: Pick<ResultFields, 'adapter' | 'host' | 'container'>
 }

@@ -207,3 +207,46 @@ async fn what_follows_the_end_is_read_and_forgotten() {
     let folder = Folder::new();
     assert_eq!(unpack_bytes(bytes, &folder.path().join("t"), false).await.unwrap().files, 1);
 }
+
+/// What a hostile tar would say, made of the parts that have a meaning.
+fn parts() -> impl proptest::strategy::Strategy<Value = String> {
+    use proptest::prelude::*;
+    let part =
+        prop_oneof!["[ab]", Just("..".to_owned()), Just(".".to_owned()), Just("t".to_owned()), Just(String::new())];
+    (any::<bool>(), proptest::collection::vec(part, 1..5))
+        .prop_map(|(absolute, parts)| format!("{}{}", if absolute { "/" } else { "" }, parts.join("/")))
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(500))]
+
+    /// Whatever an archive holds, everything beside the base stays as it was.
+    #[test]
+    fn no_archive_reaches_beyond_its_base(
+        entries in proptest::collection::vec((parts(), 0_u8..5, parts()), 1..8), keep in proptest::bool::ANY,
+    ) {
+        let entries: Vec<Entry> = entries.into_iter().map(|(name, kind, target)| {
+            let kind = [EntryType::Regular, EntryType::Symlink, EntryType::Link, EntryType::Directory, EntryType::Regular][usize::from(kind)];
+            // Leaked: the test is short, and the other tests' names are literals.
+            Entry { name: name.leak(), kind, target: target.leak(), content: if kind == EntryType::Regular { b"theirs" } else { b"" } }
+        }).collect();
+        let folder = Folder::new();
+        let outside = folder.path().join("outside");
+        let base = outside.join("in/tree");
+        fs::create_dir_all(outside.join("in")).unwrap();
+        for name in ["a", "b", "in/a", "in/b"] {
+            fs::write(outside.join(name), "ours").unwrap();
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        // Whether it is refused is told by other tests.
+        let _ = runtime.block_on(unpack_bytes(archive(&entries), &base, keep));
+        for name in ["a", "b", "in/a", "in/b"] {
+            proptest::prop_assert_eq!(fs::read_to_string(outside.join(name)).unwrap(), "ours");
+            proptest::prop_assert!(!fs::symlink_metadata(outside.join(name)).unwrap().is_symlink());
+        }
+        let mut left: Vec<String> = fs::read_dir(&outside).unwrap().chain(fs::read_dir(outside.join("in")).unwrap())
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap()).filter(|name| name != "tree").collect();
+        left.sort();
+        proptest::prop_assert_eq!(left, ["a", "a", "b", "b", "in"]);
+    }
+}

@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 
 use super::line::{compose, compose_without_env};
 use super::sudo::Elevated;
-use crate::command::{Command, Place, Pty};
+use crate::command::{Command, Place, Pty, Variables};
 use crate::error::Error;
 use crate::input::InputStream;
 use crate::transport::ChannelWriter;
@@ -13,7 +13,7 @@ use crate::transport::ChannelWriter;
 /// Everything the server gets for one command: terminal, request, stdin, EOF, without waiting for answers in between.
 pub(super) struct Feed {
     pty: Option<Pty>,
-    place: Option<(Arc<Place>, Vec<(String, String)>)>,
+    place: Option<(Arc<Place>, Variables)>,
     line: Vec<u8>,
     before: Option<Bytes>,
     /// Resolves when the rest may follow.

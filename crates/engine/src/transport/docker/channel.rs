@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::client::DockerClient;
 use super::connection::End;
 use super::exec::{Exec, What};
-use crate::command::{Place, Pty};
+use crate::command::{Place, Pty, Variables};
 use crate::error::{Error, Phase, Reached};
 use crate::transport::{Channel, ChannelEvent, ChannelWriter, Signal};
 
@@ -46,7 +46,7 @@ pub struct DockerWriter {
 /// What is known before the command itself.
 #[derive(Default)]
 struct Prepared {
-    place: Option<(Arc<Place>, Vec<(String, String)>)>,
+    place: Option<(Arc<Place>, Variables)>,
     pty: Option<Pty>,
 }
 

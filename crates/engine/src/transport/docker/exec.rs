@@ -16,7 +16,7 @@ use super::preamble::Preamble;
 use super::refusal::{Refusal, RefusalKind};
 use super::request::ApiRequest;
 use super::wire::BoxedIo;
-use crate::command::{ExitStatus, Place, Pty};
+use crate::command::{ExitStatus, Place, Pty, Variables};
 use crate::error::{Cause, Error, Phase, Reached, Stream};
 use crate::transport::ChannelEvent;
 
@@ -34,7 +34,7 @@ const SIZE_PAUSE: Duration = Duration::from_millis(20);
 /// What is to run.
 pub struct What {
     pub place: Arc<Place>,
-    pub env: Vec<(String, String)>,
+    pub env: Variables,
     pub pty: Option<Pty>,
     pub line: Vec<u8>,
 }
@@ -45,6 +45,8 @@ pub struct Exec {
     events: mpsc::Sender<ChannelEvent>,
     daemon: watch::Receiver<Option<End>>,
     preamble: Arc<Mutex<Preamble>>,
+    /// Of its terminal, once one was asked for.
+    sizes: Mutex<Option<watch::Sender<(u32, u32)>>>,
 }
 
 /// How an exec's line ended.
@@ -65,7 +67,7 @@ impl Exec {
         events: mpsc::Sender<ChannelEvent>,
         daemon: watch::Receiver<Option<End>>,
     ) -> Self {
-        Self { client, events, daemon, preamble: Arc::new(Mutex::new(Preamble::none())) }
+        Self { client, events, daemon, preamble: Arc::new(Mutex::new(Preamble::none())), sizes: Mutex::default() }
     }
 
     /// The exec's life. Ends without a word, as a lost connection does, when the connection is cut.
@@ -276,20 +278,16 @@ impl Exec {
     }
 
     fn resize(&self, id: &str, columns: u32, rows: u32) {
-        let (client, id) = (Arc::clone(&self.client), id.to_owned());
-        let size = bollard::query_parameters::ResizeExecOptionsBuilder::default()
-            .w(i32::try_from(columns).unwrap_or(i32::MAX))
-            .h(i32::try_from(rows).unwrap_or(i32::MAX))
-            .build();
-        tokio::spawn(async move {
-            for _ in 0..SIZE_ATTEMPTS {
-                match client.api().resize_exec(&id, size.clone()).await {
-                    Ok(()) => return,
-                    Err(error) => tracing::debug!(%error, "a terminal could not be given its size"),
-                }
-                sleep(SIZE_PAUSE).await;
+        let mut sizes = self.sizes.lock();
+        match &*sizes {
+            // Nobody listens once it could not be set: the exec has ended.
+            Some(known) => drop(known.send((columns, rows))),
+            None => {
+                let (sender, wanted) = watch::channel((columns, rows));
+                *sizes = Some(sender);
+                tokio::spawn(keep_size(Arc::clone(&self.client), id.to_owned(), wanted));
             }
-        });
+        }
     }
 
     /// A lost daemon ends the channel without a word, so that the pool's connection is blamed; other failures are this exec's.
@@ -321,6 +319,32 @@ impl What {
         let line = String::from_utf8_lossy(&self.line);
         let (text, preamble) = Preamble::before(&line, self.pty.is_some());
         (vec!["sh".to_owned(), "-c".to_owned(), text], preamble)
+    }
+}
+
+/// Gives a terminal its sizes one after the other, so that the last one wins.
+async fn keep_size(client: Arc<DockerClient>, id: String, mut wanted: watch::Receiver<(u32, u32)>) {
+    loop {
+        let (columns, rows) = *wanted.borrow_and_update();
+        set_size(&client, &id, columns, rows).await;
+        if wanted.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The process may not be there yet, or not any more.
+async fn set_size(client: &DockerClient, id: &str, columns: u32, rows: u32) {
+    let size = bollard::query_parameters::ResizeExecOptionsBuilder::default()
+        .w(i32::try_from(columns).unwrap_or(i32::MAX))
+        .h(i32::try_from(rows).unwrap_or(i32::MAX))
+        .build();
+    for _ in 0..SIZE_ATTEMPTS {
+        match client.api().resize_exec(id, size.clone()).await {
+            Ok(()) => return,
+            Err(error) => tracing::debug!(%error, "a terminal could not be given its size"),
+        }
+        sleep(SIZE_PAUSE).await;
     }
 }
 
