@@ -4,6 +4,7 @@ import type { DockerExchange } from '../../docker'
 import { XecNativeError } from '../../errors'
 import { checkSignal } from '../../options'
 import type { SpawnResult } from '../../types'
+import { given } from '../ssh/given'
 import { inPath, json } from './api'
 import type { Place } from './command'
 import { envList } from './container-spec'
@@ -163,13 +164,8 @@ function bodyOf({ place, argv, hasInput, waitsAhead }: RunRequest): object {
   return {
     Image: image, Entrypoint: [program], Cmd: args, Env: envList(env), Tty: tty,
     AttachStdin: hasInput, AttachStdout: true, AttachStderr: true, OpenStdin: hasInput, StdinOnce: hasInput,
-    ...(user === undefined ? {} : { User: user }),
-    ...(workdir === undefined ? {} : { WorkingDir: workdir }),
-    HostConfig: {
-      AutoRemove: autoRemove && waitsAhead, Privileged: privileged,
-      ...(volumes === undefined ? {} : { Binds: volumes }),
-      ...(network === undefined ? {} : { NetworkMode: network }),
-    },
+    ...given({ User: user, WorkingDir: workdir }),
+    HostConfig: { AutoRemove: autoRemove && waitsAhead, Privileged: privileged, ...given({ Binds: volumes, NetworkMode: network }) },
   }
 }
 
