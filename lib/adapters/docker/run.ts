@@ -5,7 +5,7 @@ import { XecNativeError } from '../../errors'
 import { checkSignal } from '../../options'
 import type { SpawnResult } from '../../types'
 import { given } from '../ssh/given'
-import { inPath, json } from './api'
+import { inPath, json, parsed } from './api'
 import type { Place } from './command'
 import { envList } from './container-spec'
 import { createFrom, killContainer, removeContainer, startContainer } from './containers'
@@ -172,7 +172,7 @@ function bodyOf({ place, argv, hasInput, waitsAhead }: RunRequest): object {
 async function collected(exchange: DockerExchange): Promise<unknown> {
   const parts: Buffer[] = []
   for await (const piece of exchange.stdout as AsyncIterable<Buffer>) parts.push(piece)
-  return JSON.parse(Buffer.concat(parts).toString('utf8'))
+  return parsed(Buffer.concat(parts).toString('utf8'))
 }
 
 function statusOf(answer: unknown): number {
