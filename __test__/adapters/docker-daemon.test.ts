@@ -7,6 +7,7 @@ import { DockerAdapter, DockerError } from '../support/native'
 import { Dockerd } from '../support/dockerd'
 import { causeOf, failureOf } from '../support/failure-of'
 import { LOGIN, Registry } from '../support/registry'
+import { runNode } from '../support/run-script'
 import { until } from '../support/wait'
 import { openSockets } from '../docker/engines'
 
@@ -115,6 +116,14 @@ describe('what is cut short', () => {
     await cut.removeContainer('chatter', true)
     await cut.dispose()
     await until('no line is open', () => openSockets() <= before)
+  })
+
+  it('a program that closed nothing ends by itself', async () => {
+    await box('box', 'sleep', '1000')
+    const { code, stdout, stderr, lingered } = await runNode([join(__dirname, '../fixtures/exit/docker-adapter.mjs')], { DOCKER_HOST: engine.url })
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: 'ran\n', stderr: '' })
+    expect(lingered).toBeLessThan(1_000)
+    await adapter.removeContainer('box', true)
   })
 })
 

@@ -59,7 +59,9 @@ export class DockerAdapter extends DockerOperations implements AsyncDisposable {
   /** Runs a program in a container and parses what it prints. */
   async execJson<T = unknown>(container: string, command: string[]): Promise<T> {
     const [program, ...args] = Array.isArray(command) ? command : []
-    if (program === undefined || program === '') throw this.#refused('exec', container, new InvalidOptionError('command', 'expected a program and its arguments'))
+    if (program === undefined || program === '') {
+      throw this.#refused('exec', container, new InvalidOptionError('command', 'expected a program and its arguments'))
+    }
     const result = await this.execute({ command: program, args, shell: false, throwOnNonZeroExit: true, adapterOptions: asDocker({ container }) })
     try {
       // What the program prints is for its caller to know.

@@ -67,7 +67,10 @@ async function idOf(exchange: Parameters<typeof follow>[0], { onOutput: print, o
 
 function queryOf({ buildArgs, target, noCache, pull, platform, labels }: Checked, { dockerfile }: Context): Record<string, string | boolean | undefined> {
   const asJson = (values: Record<string, string> | undefined): string | undefined => (values === undefined ? undefined : JSON.stringify(values))
-  return { dockerfile, buildargs: asJson(buildArgs), target, nocache: noCache, pull: pull === true ? '1' : undefined, platform, labels: asJson(labels), rm: true, forcerm: true }
+  return {
+    dockerfile, buildargs: asJson(buildArgs), target, nocache: noCache, pull: pull === true ? '1' : undefined, platform,
+    labels: asJson(labels), rm: true, forcerm: true,
+  }
 }
 
 interface Context {

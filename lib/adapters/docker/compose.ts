@@ -34,14 +34,22 @@ export async function compose(room: Room, args: readonly string[], options: unkn
   })
 }
 
+/** By PATH: asking takes a second where it is a Python program. */
+const found = new Map<string, readonly string[]>()
+
 async function installed(env: NodeJS.ProcessEnv): Promise<readonly string[]> {
+  const path = env['PATH'] ?? ''
+  const known = found.get(path)
+  if (known !== undefined) return known
   for (const command of PROGRAMS) {
     const [program, ...args] = command
     const { code } = await run(program, [...args, 'version'], { env, timeout: 30_000 }).catch((error: unknown) => {
       if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return { code: 1 }
       throw error
     })
-    if (code === 0) return command
+    if (code !== 0) continue
+    found.set(path, command)
+    return command
   }
   throw new NotFoundError({
     code: 'ENOCOMPOSE', kind: 'not-found', phase: 'run', reached: false, message: 'Neither `docker compose` nor `docker-compose` is installed',

@@ -61,7 +61,8 @@ export interface DockerAdapterConfig {
   transferTimeout?: number
 }
 
-export const textOr = <T>(check: Check<T>): Check<string | T> => (value, option) => (typeof value === 'string' ? nonEmptyText(value, option) : check(value, option))
+const shellOr = (check: Check<boolean>): Check<string | boolean> => (value, option) =>
+  (typeof value === 'string' ? nonEmptyText(value, option) : check(value, option))
 
 const encoding: Check<BufferEncoding> = (value, option) => {
   if (typeof value === 'string' && Buffer.isEncoding(value)) return value
@@ -85,7 +86,7 @@ const checkConfig = shape({
   defaultTimeout: duration,
   defaultCwd: nonEmptyText,
   defaultEnv: environment,
-  defaultShell: textOr(boolean),
+  defaultShell: shellOr(boolean),
   encoding,
   maxBuffer: integer(0, Number.MAX_SAFE_INTEGER),
   throwOnNonZeroExit: boolean,

@@ -1,6 +1,7 @@
 import { boolean, environment, integer, nonEmptyText, text } from '../../options/checks'
 import { type Check, describe, shape } from '../../options/schema'
 import { InvalidOptionError } from '../../errors'
+import { given } from '../ssh/given'
 import { checkDuration } from './duration'
 import { checkContainerName, parseReference } from './reference'
 import type { DockerHealthCheckOptions } from './types'
@@ -66,25 +67,19 @@ export function checkContainer(value: unknown): CheckedContainer {
 /** The options as the API's body for creating a container. */
 export function containerBody(options: Omit<CheckedContainer, 'name' | 'pull'>): Record<string, unknown> {
   const { volumes, env, ports, network, restart: policy, workdir, user, labels, privileged, healthcheck: health, command } = options
-  const host: Record<string, unknown> = {
-    ...(volumes === undefined ? {} : { Binds: volumes }),
-    ...(network === undefined ? {} : { NetworkMode: network }),
-    ...(policy === undefined ? {} : { RestartPolicy: restartPolicy(policy) }),
-    ...(privileged === undefined ? {} : { Privileged: privileged }),
-  }
   const published = ports === undefined ? undefined : portFields(ports, 'ports')
-  if (published !== undefined) host['PortBindings'] = published.PortBindings
-  return {
+  return given({
     Image: options.image,
-    HostConfig: host,
-    ...(published === undefined ? {} : { ExposedPorts: published.ExposedPorts }),
-    ...(env === undefined ? {} : { Env: envList(env) }),
-    ...(workdir === undefined ? {} : { WorkingDir: workdir }),
-    ...(user === undefined ? {} : { User: user }),
-    ...(labels === undefined ? {} : { Labels: labels }),
-    ...(health === undefined ? {} : { Healthcheck: healthFields(health) }),
-    ...(command === undefined ? {} : { Cmd: command }),
-  }
+    HostConfig: given({
+      Binds: volumes, NetworkMode: network, Privileged: privileged, PortBindings: published?.PortBindings,
+      RestartPolicy: policy === undefined ? undefined : restartPolicy(policy),
+    }),
+    ExposedPorts: published?.ExposedPorts,
+    Env: env === undefined ? undefined : envList(env),
+    WorkingDir: workdir, User: user, Labels: labels,
+    Healthcheck: health === undefined ? undefined : healthFields(health),
+    Cmd: command,
+  })
 }
 
 export const envList = (env: Readonly<Record<string, string>>): string[] => Object.entries(env).map(([name, value]) => `${name}=${value}`)
@@ -95,11 +90,11 @@ function restartPolicy(policy: string): object {
 }
 
 function healthFields({ test, interval, timeout, retries, startPeriod }: DockerHealthCheckOptions): object {
-  const time = (name: string, value: string | undefined): object => (value === undefined ? {} : { [name]: checkDuration(value, name) })
-  return {
-    Test: healthCommand(test), ...(retries === undefined ? {} : { Retries: retries }),
-    ...time('Interval', interval), ...time('Timeout', timeout), ...time('StartPeriod', startPeriod),
-  }
+  const time = (name: string, value: string | undefined): number | undefined => (value === undefined ? undefined : checkDuration(value, name))
+  return given({
+    Test: healthCommand(test), Retries: retries, Interval: time('interval', interval), Timeout: time('timeout', timeout),
+    StartPeriod: time('startPeriod', startPeriod),
+  })
 }
 
 const FORMS: ReadonlySet<string | undefined> = new Set(['NONE', 'CMD', 'CMD-SHELL'])

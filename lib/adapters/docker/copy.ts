@@ -6,7 +6,7 @@ import { duration, nonEmptyText, oneOf } from '../../options/checks'
 import { signal } from '../../options/exec'
 import { type Check, shape } from '../../options/schema'
 import type { DockerExchange } from '../../docker'
-import { inPath } from './api'
+import { inPath, parsed } from './api'
 import { hasCode } from './daemon-error'
 import { type Cut, withDeadline } from './deadline'
 import type { Room } from './room'
@@ -172,7 +172,7 @@ const LINK = 2 ** 27
 const has = (mode: number, bit: number): boolean => Math.floor(mode / bit) % 2 === 1
 
 function statOf(headers: Readonly<Record<string, string>>): { isFolder: boolean; link: string } {
-  const stated: Fields = fields(JSON.parse(Buffer.from(headers['x-docker-container-path-stat'] ?? 'e30=', 'base64').toString('utf8')))
+  const stated: Fields = fields(parsed(Buffer.from(headers['x-docker-container-path-stat'] ?? 'e30=', 'base64').toString('utf8')))
   const mode = stated.number('mode') ?? 0
   // Podman names a target for what is no link, too.
   return { isFolder: has(mode, FOLDER), link: has(mode, LINK) ? stated.text('linkTarget') ?? '' : '' }

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { InvalidOptionError, XecNativeError } from '../../errors'
+import { type FailureKind, InvalidOptionError, XecNativeError } from '../../errors'
 import { DOCKER_HUB } from './reference'
 import { type Fields, fields } from './shape-of'
 import type { RegistryAuth } from './types'
@@ -49,7 +49,7 @@ async function config(): Promise<Fields> {
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return fields({})
     // The text may hold secrets, and a parser's error quotes it.
-    throw new XecNativeError({ code: 'EDOCKERCONFIG', kind: 'invalid-usage', phase: 'authenticate', reached: false, path: file, message: `Cannot read ${file}` })
+    throw unusable('invalid-usage', `Cannot read ${file}`, { path: file })
   }
 }
 
@@ -77,11 +77,11 @@ async function askHelper(helper: string, registry: string): Promise<RegistryAuth
   // One that does not read is judged by how it ends.
   child.stdin.on('error', () => undefined).end(registry)
   const [code] = await once(child, 'close').catch((cause: unknown) => {
-    throw new XecNativeError({ code: 'EDOCKERCONFIG', kind: 'authentication', phase: 'authenticate', reached: false, cause, message: `Cannot run ${program}, which Docker's config.json names` })
+    throw unusable('authentication', `Cannot run ${program}, which Docker's config.json names`, { cause })
   }) as [number | null]
   if (code !== 0) {
     if (answer.includes('credentials not found')) return undefined
-    throw new XecNativeError({ code: 'EDOCKERCONFIG', kind: 'authentication', phase: 'authenticate', reached: false, message: `${program} ended with ${code ?? 'a signal'}` })
+    throw unusable('authentication', `${program} ended with ${code ?? 'a signal'}`)
   }
   const found = parsedAnswer(answer, program)
   const [username, secret] = [found.text('Username') ?? '', found.text('Secret') ?? '']
@@ -93,6 +93,10 @@ function parsedAnswer(answer: string, program: string): Fields {
   try {
     return fields(JSON.parse(answer))
   } catch {
-    throw new XecNativeError({ code: 'EDOCKERCONFIG', kind: 'authentication', phase: 'authenticate', reached: false, message: `${program} answered with something else than JSON` })
+    throw unusable('authentication', `${program} answered with something else than JSON`)
   }
+}
+
+function unusable(kind: FailureKind, message: string, more: { path?: string; cause?: unknown } = {}): XecNativeError {
+  return new XecNativeError({ code: 'EDOCKERCONFIG', kind, phase: 'authenticate', reached: false, message, ...more })
 }

@@ -1,4 +1,5 @@
 import { StringDecoder } from 'node:string_decoder'
+import { parsed } from './api'
 
 /** The JSON documents of a stream, one on each line. */
 export async function* jsonLines(source: AsyncIterable<Buffer>): AsyncGenerator<unknown, void, undefined> {
@@ -7,8 +8,8 @@ export async function* jsonLines(source: AsyncIterable<Buffer>): AsyncGenerator<
   for await (const piece of source) {
     const lines = (rest + decoder.write(piece)).split('\n')
     rest = lines.pop() ?? ''
-    for (const line of lines) if (line.trim() !== '') yield JSON.parse(line)
+    for (const line of lines) if (line.trim() !== '') yield parsed(line)
   }
   rest += decoder.end()
-  if (rest.trim() !== '') yield JSON.parse(rest)
+  if (rest.trim() !== '') yield parsed(rest)
 }

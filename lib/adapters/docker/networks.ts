@@ -1,5 +1,6 @@
 import { boolean, nonEmptyText } from '../../options/checks'
 import { shape } from '../../options/schema'
+import { given } from '../ssh/given'
 import { hasCode } from './daemon-error'
 import { inPath, json } from './api'
 import { checkContainerName } from './reference'
@@ -13,14 +14,12 @@ const checkNetwork = shape({
 /** Does nothing where there is one of that name already. */
 export async function createNetwork({ client, managementTimeout: timeout }: Room, name: string, options: unknown): Promise<void> {
   const { driver, subnet, gateway, ipRange, attachable, internal } = options === undefined ? {} : checkNetwork(options, '')
-  const addresses = { ...(subnet === undefined ? {} : { Subnet: subnet }), ...(gateway === undefined ? {} : { Gateway: gateway }), ...(ipRange === undefined ? {} : { IPRange: ipRange }) }
+  const addresses = given({ Subnet: subnet, Gateway: gateway, IPRange: ipRange })
   const body = {
     Name: checkContainerName(name, 'name'),
     // Without it old daemons make a second network of the same name.
     CheckDuplicate: true,
-    ...(driver === undefined ? {} : { Driver: driver }),
-    ...(attachable === undefined ? {} : { Attachable: attachable }),
-    ...(internal === undefined ? {} : { Internal: internal }),
+    ...given({ Driver: driver, Attachable: attachable, Internal: internal }),
     ...(Object.keys(addresses).length === 0 ? {} : { IPAM: { Config: [addresses] } }),
   }
   try {

@@ -4,7 +4,8 @@ import type { DockerExchange } from '../../docker'
 import { XecNativeError } from '../../errors'
 import { checkSignal } from '../../options'
 import type { SpawnResult } from '../../types'
-import { inPath, json } from './api'
+import { given } from '../ssh/given'
+import { inPath, json, parsed } from './api'
 import type { Place } from './command'
 import { envList } from './container-spec'
 import { createFrom, killContainer, removeContainer, startContainer } from './containers'
@@ -163,20 +164,15 @@ function bodyOf({ place, argv, hasInput, waitsAhead }: RunRequest): object {
   return {
     Image: image, Entrypoint: [program], Cmd: args, Env: envList(env), Tty: tty,
     AttachStdin: hasInput, AttachStdout: true, AttachStderr: true, OpenStdin: hasInput, StdinOnce: hasInput,
-    ...(user === undefined ? {} : { User: user }),
-    ...(workdir === undefined ? {} : { WorkingDir: workdir }),
-    HostConfig: {
-      AutoRemove: autoRemove && waitsAhead, Privileged: privileged,
-      ...(volumes === undefined ? {} : { Binds: volumes }),
-      ...(network === undefined ? {} : { NetworkMode: network }),
-    },
+    ...given({ User: user, WorkingDir: workdir }),
+    HostConfig: { AutoRemove: autoRemove && waitsAhead, Privileged: privileged, ...given({ Binds: volumes, NetworkMode: network }) },
   }
 }
 
 async function collected(exchange: DockerExchange): Promise<unknown> {
   const parts: Buffer[] = []
   for await (const piece of exchange.stdout as AsyncIterable<Buffer>) parts.push(piece)
-  return JSON.parse(Buffer.concat(parts).toString('utf8'))
+  return parsed(Buffer.concat(parts).toString('utf8'))
 }
 
 function statusOf(answer: unknown): number {

@@ -3,6 +3,8 @@ import { createFrom, removeContainer, startContainer } from './containers'
 import { newName } from './command'
 import type { Room } from './room'
 
+type Wanted = Required<Pick<DockerAutoCreateOptions, 'image' | 'autoRemove'>> & Pick<DockerAutoCreateOptions, 'volumes'>
+
 /** Containers that stand for missing ones, one for each name, until the adapter is disposed of. */
 export class TemporaryContainers {
   readonly #byName = new Map<string, { container: Promise<string>; autoRemove: boolean }>()
@@ -12,7 +14,7 @@ export class TemporaryContainers {
   }
 
   /** Two commands at once get the same one. */
-  for(name: string, room: Room, { image, volumes, autoRemove }: Required<Omit<DockerAutoCreateOptions, 'enabled' | 'volumes'>> & Pick<DockerAutoCreateOptions, 'volumes'>): Promise<string> {
+  for(name: string, room: Room, { image, volumes, autoRemove }: Wanted): Promise<string> {
     const known = this.#byName.get(name)
     if (known !== undefined) return known.container
     const container = makeTemporary(room, image, volumes)

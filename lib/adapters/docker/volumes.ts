@@ -1,5 +1,6 @@
 import { nonEmptyText } from '../../options/checks'
 import { shape } from '../../options/schema'
+import { given } from '../ssh/given'
 import { texts } from './container-spec'
 import { inPath, json } from './api'
 import { checkContainerName } from './reference'
@@ -12,9 +13,7 @@ export async function createVolume({ client, managementTimeout: timeout }: Room,
   const { driver, driverOpts, labels } = options === undefined ? {} : checkVolume(options, '')
   const body = {
     Name: checkContainerName(name, 'name'),
-    ...(driver === undefined ? {} : { Driver: driver }),
-    ...(driverOpts === undefined ? {} : { DriverOpts: driverOpts }),
-    ...(labels === undefined ? {} : { Labels: labels }),
+    ...given({ Driver: driver, DriverOpts: driverOpts, Labels: labels }),
   }
   await client.request('POST', '/volumes/create', { body, timeout })
 }
