@@ -228,6 +228,6 @@ fn changed(path: &Path) -> Error {
     Error::Archive { operation: "pack", entry: path.display().to_string(), problem: "it changed while it was read" }
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 #[path = "pack_test.rs"]
 mod tests;

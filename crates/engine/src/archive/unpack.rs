@@ -201,7 +201,7 @@ impl Unpack {
     /// Innermost first: a folder that may not be entered any more is done with.
     fn finish(mut self) -> Result<TreeReport, Error> {
         for Folder { path, mode, modified } in self.folders.drain(..).rev() {
-            File::open(&path).and_then(|folder| settle(&folder, mode, modified)).map_err(failed(&path))?;
+            settle_folder(&path, mode, modified).map_err(failed(&path))?;
         }
         Ok(self.report)
     }
@@ -256,6 +256,17 @@ fn settle(file: &File, mode: u32, modified: SystemTime) -> io::Result<()> {
     Ok(())
 }
 
+#[cfg(unix)]
+fn settle_folder(path: &Path, mode: u32, modified: SystemTime) -> io::Result<()> {
+    settle(&File::open(path)?, mode, modified)
+}
+
+/// A folder cannot be opened like a file there, and has no such mode.
+#[cfg(not(unix))]
+fn settle_folder(_path: &Path, _mode: u32, _modified: SystemTime) -> io::Result<()> {
+    Ok(())
+}
+
 /// `false` where there are no such links.
 #[cfg(unix)]
 fn link(target: &Path, path: &Path) -> io::Result<bool> {
@@ -267,6 +278,6 @@ fn link(_target: &Path, _path: &Path) -> io::Result<bool> {
     Ok(false)
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 #[path = "unpack_test.rs"]
 mod tests;

@@ -210,6 +210,8 @@ pub fn typed_error(error: bollard::errors::Error) -> Error {
         Typed::JsonDataError { .. } | Typed::JsonSerdeError { .. } => {
             Refusal::protocol("its answer is not what the API says").error()
         }
+        // Where our transport has put what is ours; from outside, the wrapper shows only what is behind it.
+        Typed::IOError { err } => find(err).unwrap_or_else(|| lost(Reached::Unknown, Arc::new(error))),
         _ => find(&error).unwrap_or_else(|| lost(Reached::Unknown, Arc::new(error))),
     }
 }
