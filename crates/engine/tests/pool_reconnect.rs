@@ -42,6 +42,18 @@ async fn the_first_connection_is_tried_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_loss_that_a_command_finds_first_is_followed_by_a_reconnect_too() {
+    let world = answering();
+    world.run("x").await.unwrap();
+    world.events();
+    world.permit(&world.request()).await.suspect();
+    world.run("y").await.unwrap();
+    assert_eq!(reconnects(&world), [(EventKind::Reconnecting, Some(1)), (EventKind::Reconnected, None)]);
+    assert_eq!(world.stats().reconnected, 1);
+    world.quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_server_that_restarts_is_waited_for() {
     let world = answering();
     world.run("x").await.unwrap();

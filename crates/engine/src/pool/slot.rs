@@ -91,6 +91,11 @@ impl<C> Slot<C> {
         self.state == SlotState::Ready
     }
 
+    /// It goes because its connection ended by itself.
+    pub fn is_dead(&self) -> bool {
+        matches!(self.state, SlotState::Retiring(CloseReason::Dead) | SlotState::Closing(CloseReason::Dead))
+    }
+
     pub fn is_idle(&self) -> bool {
         self.is_ready() && self.active == 0
     }

@@ -136,6 +136,13 @@ impl<C: Clone, T: Clone> Core<C, T> {
     /// A command found the connection dead, perhaps before the connection's own end was noticed.
     pub fn suspect(&mut self, key: &Key, id: ConnectionId, now: Instant) {
         self.retire(key, id, CloseReason::Dead, now);
+        // What is opened next is a reconnect, though the connection's own end may be told after that.
+        if let Some(entry) = self.entries.get_mut(key)
+            && !entry.is_served()
+            && entry.slots.iter().any(|slot| slot.id == id && slot.is_dead())
+        {
+            entry.lost.get_or_insert(now);
+        }
         self.return_permit(key, id, now);
     }
 

@@ -3,6 +3,14 @@
 //! The lock is never held across an await or while calling out. Dials, closings, connection watchers and the sweeper are
 //! tasks on the pool's runtime. Watchers hold no strong reference to the pool, the others end in bounded time, so a
 //! dropped pool is freed.
+//!
+//! - [`request`]: what is asked for; [`waiting`]: a caller in the queue; [`warming`]: a warm-up under way
+//! - [`tasks`]: what runs beside the callers
+
+mod request;
+mod tasks;
+mod waiting;
+mod warming;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -15,54 +23,27 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::config::{HealthConfig, HostConfig, PoolConfig};
-use super::core::{
-    Acquired, Action, ConnectionId, ConnectionInfo, Core, DialId, Grant, PoolStats, Refusal, Ticket, WarmUp,
-};
-use super::hold::Hops;
-use super::key::Key;
-use super::lease::Home;
-use super::lender::Lender;
-use super::permit::Permit;
-use super::queue::Place;
-use crate::error::{Cause, Error, Phase, Reached};
+use crate::error::{Error, Phase};
 use crate::events::EventBuffer;
 use crate::metrics::Metrics;
-use crate::run::{Left, probe};
-use crate::transport::{Connection, Transport};
+use crate::pool::config::PoolConfig;
+use crate::pool::core::{
+    Acquired, Action, ConnectionId, ConnectionInfo, Core, DialId, Grant, PoolStats, Refusal, Ticket, WarmUp,
+};
+use crate::pool::key::Key;
+use crate::pool::lease::Home;
+use crate::pool::lender::Lender;
+use crate::pool::permit::Permit;
+use crate::transport::Transport;
 
-pub(super) type ConnectionOf<T> = Arc<<T as Transport>::Connection>;
+pub use self::request::Request;
+use self::tasks::{check_task, close_task, dial_task, sweep_task};
+use self::waiting::{Asked, Waiting, grant_to_waiter};
+use self::warming::WarmingUp;
+
+pub(in crate::pool) type ConnectionOf<T> = Arc<<T as Transport>::Connection>;
 type CoreOf<T> = Core<ConnectionOf<T>, Arc<<T as Transport>::Target>>;
 type Answer<T> = Result<Grant<ConnectionOf<T>>, Error>;
-
-/// Where to, and under which limits.
-pub struct Request<T: Transport> {
-    pub key: Key,
-    pub target: Arc<T::Target>,
-    pub config: Arc<HostConfig>,
-    pub priority: i32,
-    /// The lease on whose behalf: its permit is used first, and what is acquired goes back to it.
-    pub lease: Option<Weak<Home<T>>>,
-}
-
-impl<T: Transport> Clone for Request<T> {
-    fn clone(&self) -> Self {
-        Self {
-            key: self.key.clone(),
-            target: Arc::clone(&self.target),
-            config: Arc::clone(&self.config),
-            priority: self.priority,
-            lease: self.lease.clone(),
-        }
-    }
-}
-
-impl<T: Transport> Request<T> {
-    /// With the usual priority, for nobody in particular.
-    pub fn new(key: Key, target: Arc<T::Target>, config: Arc<HostConfig>) -> Self {
-        Self { key, target, config, priority: 0, lease: None }
-    }
-}
 
 /// A pool of connections. Dropping it refuses new callers, closes idle connections at once and busy ones when they are
 /// done.
@@ -70,7 +51,7 @@ pub struct Pool<T: Transport> {
     inner: Arc<Inner<T>>,
 }
 
-pub(super) struct Inner<T: Transport> {
+pub(in crate::pool) struct Inner<T: Transport> {
     transport: T,
     runtime: Handle,
     state: Mutex<State<T>>,
@@ -120,7 +101,7 @@ impl<T: Transport> Pool<T> {
         self.inner.acquire(request)
     }
 
-    pub(super) fn inner_handle(&self) -> Arc<Inner<T>> {
+    pub(in crate::pool) fn inner_handle(&self) -> Arc<Inner<T>> {
         Arc::clone(&self.inner)
     }
 
@@ -253,7 +234,7 @@ impl<T: Transport> Drop for Pool<T> {
 
 impl<T: Transport> Inner<T> {
     /// See [`Pool::acquire`].
-    pub(super) fn acquire(
+    pub(in crate::pool) fn acquire(
         self: &Arc<Self>,
         request: &Request<T>,
     ) -> impl Future<Output = Result<Permit<T>, Error>> + Send + use<T> {
@@ -272,7 +253,7 @@ impl<T: Transport> Inner<T> {
     }
 
     /// See [`Pool::acquire_again`].
-    pub(super) async fn acquire_again(
+    pub(in crate::pool) async fn acquire_again(
         self: &Arc<Self>,
         permit: Permit<T>,
         request: &Request<T>,
@@ -286,7 +267,7 @@ impl<T: Transport> Inner<T> {
     }
 
     /// See [`Pool::acquire_instead`].
-    pub(super) async fn acquire_instead(
+    pub(in crate::pool) async fn acquire_instead(
         self: &Arc<Self>,
         permit: Permit<T>,
         request: &Request<T>,
@@ -296,7 +277,7 @@ impl<T: Transport> Inner<T> {
         waiting.outcome(request.config.acquire_timeout).await
     }
 
-    pub(super) fn runtime(&self) -> &Handle {
+    pub(in crate::pool) fn runtime(&self) -> &Handle {
         &self.runtime
     }
 
@@ -310,15 +291,15 @@ impl<T: Transport> Inner<T> {
     }
 
     /// See [`Core::keeps`].
-    pub(super) fn keeps(&self, key: &Key, id: ConnectionId) -> bool {
+    pub(in crate::pool) fn keeps(&self, key: &Key, id: ConnectionId) -> bool {
         self.state.lock().core.keeps(key, id)
     }
 
-    pub(super) fn is_alone(&self, key: &Key, id: ConnectionId) -> bool {
+    pub(in crate::pool) fn is_alone(&self, key: &Key, id: ConnectionId) -> bool {
         self.state.lock().core.is_alone(key, id)
     }
 
-    pub(super) fn remember_lease(&self, home: Weak<Home<T>>) {
+    pub(in crate::pool) fn remember_lease(&self, home: Weak<Home<T>>) {
         let mut leases = self.leases.lock();
         leases.retain(|lease| lease.strong_count() > 0);
         leases.push(home);
@@ -331,7 +312,7 @@ impl<T: Transport> Inner<T> {
     }
 
     /// Changes the core under the lock, then performs what it asks for.
-    pub(super) fn update<R>(self: &Arc<Self>, change: impl FnOnce(&mut CoreOf<T>, Instant) -> R) -> R {
+    pub(in crate::pool) fn update<R>(self: &Arc<Self>, change: impl FnOnce(&mut CoreOf<T>, Instant) -> R) -> R {
         let mut state = self.state.lock();
         let result = change(&mut state.core, Instant::now());
         self.perform(&mut state);
@@ -418,218 +399,6 @@ impl<T: Transport> Inner<T> {
                 return;
             }
             changed.await;
-        }
-    }
-}
-
-/// A warm-up that is given up when dropped.
-struct WarmingUp<'a, T: Transport> {
-    inner: &'a Arc<Inner<T>>,
-    key: Option<&'a Key>,
-}
-
-impl<T: Transport> WarmingUp<'_, T> {
-    fn end(mut self) {
-        if let Some(key) = self.key.take() {
-            self.inner.update(|core, now| core.end_warm_up(key, now));
-        }
-    }
-}
-
-impl<T: Transport> Drop for WarmingUp<'_, T> {
-    fn drop(&mut self) {
-        if let Some(key) = self.key.take() {
-            self.inner.update(|core, now| core.cancel_warm_up(key, now));
-        }
-    }
-}
-
-fn grant_to_waiter<T: Transport>(state: &mut State<T>, key: &Key, grant: Grant<ConnectionOf<T>>) {
-    let id = grant.id;
-    let undelivered = match state.waiters.remove(&grant.place.ticket()) {
-        Some(waiter) => waiter.send(Ok(grant)).is_err(),
-        None => true,
-    };
-    if undelivered {
-        // The caller left between its grant and now; the next one in line gets it.
-        state.core.release_unused(key, id, Instant::now());
-    }
-}
-
-enum Asked<T: Transport> {
-    Granted(Permit<T>),
-    Waiting(Waiting<T>),
-}
-
-/// A caller in the queue. Leaves it when dropped.
-struct Waiting<T: Transport> {
-    inner: Arc<Inner<T>>,
-    key: Key,
-    place: Place,
-    lease: Option<Weak<Home<T>>>,
-    answer: oneshot::Receiver<Answer<T>>,
-}
-
-impl<T: Transport> Waiting<T> {
-    fn new(inner: &Arc<Inner<T>>, request: &Request<T>, place: Place) -> Self {
-        Self::registered(inner, request, place, &mut inner.state.lock())
-    }
-
-    fn registered(inner: &Arc<Inner<T>>, request: &Request<T>, place: Place, state: &mut State<T>) -> Self {
-        let (sender, answer) = oneshot::channel();
-        state.waiters.insert(place.ticket(), sender);
-        let (key, lease) = (request.key.clone(), request.lease.clone());
-        Self { inner: Arc::clone(inner), key, place, lease, answer }
-    }
-
-    async fn outcome(mut self, limit: Option<Duration>) -> Result<Permit<T>, Error> {
-        let answered = match limit {
-            None => Some((&mut self.answer).await),
-            Some(limit) => tokio::time::timeout(limit, &mut self.answer).await.ok(),
-        };
-        match answered {
-            Some(Ok(Ok(grant))) => {
-                let permit = Permit::new(Arc::clone(&self.inner), self.key.clone(), grant);
-                Ok(permit.lent_by(self.lease.as_ref()))
-            }
-            Some(Ok(Err(error))) => Err(error),
-            // The sender lives in the pool's state, which outlives every waiter.
-            Some(Err(_)) => Err(Error::Internal { what: "the pool's queue" }),
-            None => Err(self.timed_out(limit.unwrap_or_default())),
-        }
-    }
-
-    /// The error of a caller whose wait ran out; it carries what the last failed dial said, if there was one.
-    fn timed_out(&self, limit: Duration) -> Error {
-        let (phase, source) = self.inner.update(|core, _| {
-            core.count_acquire_timeout();
-            let source = core.last_dial_error(&self.key).map(|error| Arc::new(error) as Cause);
-            (core.waiting_phase(&self.key), source)
-        });
-        Error::Timeout { phase, limit, reached: Reached::No, source }
-    }
-}
-
-impl<T: Transport> Drop for Waiting<T> {
-    fn drop(&mut self) {
-        self.answer.close();
-        // A grant that was sent and not picked up goes to the next in line.
-        let undelivered = self.answer.try_recv();
-        let (inner, key, place) = (Arc::clone(&self.inner), &self.key, self.place);
-        let mut state = inner.state.lock();
-        if state.waiters.remove(&place.ticket()).is_some() {
-            state.core.cancel(key, place, Instant::now());
-        }
-        if let Ok(Ok(grant)) = undelivered {
-            state.core.release_unused(key, grant.id, Instant::now());
-        }
-        inner.perform(&mut state);
-        drop(state);
-        inner.events.wake();
-    }
-}
-
-async fn dial_task<T: Transport>(inner: Arc<Inner<T>>, dial: DialId, key: Key, target: Arc<T::Target>) {
-    let unfinished = UnfinishedDial { inner: Arc::clone(&inner), dial };
-    match inner.transport.connect(&target, &Hops::new(&inner)).await {
-        Err(error) => inner.update(|core, now| core.dial_failed(dial, error, now)),
-        Ok(connection) => {
-            let connection = Arc::new(connection);
-            let (single, most) = (connection.is_single(), connection.most_channels());
-            let id = inner.update(|core, now| match core.note_single(dial, single, now) {
-                true => None,
-                false => core.dial_succeeded(dial, Arc::clone(&connection), most, now),
-            });
-            drop(unfinished);
-            match id {
-                Some(id) => {
-                    inner.offer(&key, &target, &connection);
-                    watch(&inner, key, id, connection);
-                }
-                // Needless, or abandoned in the very moment it succeeded.
-                None => connection.close().await,
-            }
-        }
-    }
-}
-
-/// Ends the pool's account of a dial whatever becomes of its task: a panic must not leave callers waiting.
-struct UnfinishedDial<T: Transport> {
-    inner: Arc<Inner<T>>,
-    dial: DialId,
-}
-
-impl<T: Transport> Drop for UnfinishedDial<T> {
-    fn drop(&mut self) {
-        self.inner.state.lock().dials.remove(&self.dial);
-        // A dial that has been answered or abandoned is no longer known to the core, and this changes nothing.
-        self.inner.update(|core, now| core.dial_failed(self.dial, Error::Internal { what: "a dial" }, now));
-        self.inner.changed.notify_waiters();
-    }
-}
-
-/// Tells the pool when the connection ends by itself.
-fn watch<T: Transport>(inner: &Arc<Inner<T>>, key: Key, id: ConnectionId, connection: ConnectionOf<T>) {
-    let pool: Weak<Inner<T>> = Arc::downgrade(inner);
-    inner.runtime.spawn(async move {
-        let error = connection.closed().await;
-        drop(connection);
-        if let Some(inner) = pool.upgrade() {
-            inner.update(|core, now| core.lost(&key, id, error, now));
-            inner.changed.notify_waiters();
-        }
-    });
-}
-
-async fn close_task<T: Transport>(inner: Arc<Inner<T>>, key: Key, id: ConnectionId, connection: ConnectionOf<T>) {
-    connection.close().await;
-    drop(connection);
-    inner.update(|core, now| core.closed(&key, id, now));
-    inner.changed.notify_waiters();
-}
-
-async fn check_task<T: Transport>(
-    inner: Arc<Inner<T>>,
-    key: Key,
-    id: ConnectionId,
-    connection: ConnectionOf<T>,
-    health: HealthConfig,
-) {
-    let limit = health.timeout;
-    let judge = |outcome| inner.update(|core, now| core.checked(&key, id, outcome, now));
-    let left = match &health.command {
-        Some(command) => probe(&*connection, command, limit, judge).await,
-        None => {
-            judge(match tokio::time::timeout(limit, connection.ping()).await {
-                Ok(outcome) => outcome,
-                Err(_) => Err(Error::Timeout { phase: Phase::Run, limit, reached: Reached::Unknown, source: None }),
-            });
-            Left::Free
-        }
-    };
-    drop(connection);
-    inner.update(|core, now| core.check_over(&key, id, left, now));
-}
-
-/// Looks after idle and old connections; ends when there is nothing to look after.
-async fn sweep_task<T: Transport>(inner: Arc<Inner<T>>) {
-    let pool = Arc::downgrade(&inner);
-    drop(inner);
-    while let Some(inner) = pool.upgrade() {
-        let next = {
-            let mut state = inner.state.lock();
-            let next = state.core.sweep(Instant::now());
-            inner.perform(&mut state);
-            state.sweeping = next.is_some();
-            next
-        };
-        inner.events.wake();
-        inner.recall_leases();
-        let Some(next) = next else { return };
-        // Holding the pool here keeps it alive no longer than its own connections do.
-        tokio::select! {
-            () = tokio::time::sleep_until(next) => {}
-            () = inner.deadline.notified() => {}
         }
     }
 }
