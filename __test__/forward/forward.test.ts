@@ -122,7 +122,9 @@ describe('local forwards', () => {
     expect(await exchange(localPort, 'before')).toBe('before')
     const held = connect({ port: localPort, host: '127.0.0.1' })
     held.on('error', () => undefined)
-    await until('it is connected', () => forward.stats().active === 1)
+    // Its echo says that it has got through; that it is counted says only that it has come.
+    held.write('held')
+    await once(held, 'data')
     const [reconnecting, reconnected] = [once(forward, 'reconnecting'), once(forward, 'reconnected')]
     server.killConnections()
     await Promise.all([once(held, 'close'), reconnecting])
