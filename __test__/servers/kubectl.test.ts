@@ -50,7 +50,7 @@ describe.each(['v5', 'v4'] as const)('kubectl on a private cluster in %s mode', 
 
   it('gives a terminal', async () => {
     const line = `kubectl ${exec('tty; exit 3', '-it').map((word) => `'${word}'`).join(' ')}`
-    const outcome = await kubectl.run(['-qec', line, '/dev/null'], { program: 'script' })
+    const outcome = await kubectl.run(['-qec', line, '/dev/null'], { program: 'script', openInput: true })
     expect(outcome).toMatchObject({ code: 3, stdout: expect.stringContaining('/dev/pts/') as unknown })
   })
 

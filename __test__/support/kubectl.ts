@@ -11,15 +11,16 @@ export class Kubectl {
     this.#kubeconfig = kubeconfig
   }
 
-  /** Resolves whatever its exit code. */
-  run(args: string[], options: { input?: string, program?: string } = {}): Promise<KubectlOutcome> {
+  /** Resolves whatever its exit code. `openInput`: its input does not end before it does. */
+  run(args: string[], options: { input?: string, program?: string, openInput?: boolean } = {}): Promise<KubectlOutcome> {
     return new Promise((resolve, reject) => {
       const child = execFile(options.program ?? 'kubectl', args, { env: this.env, timeout: 30_000, maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
         const code = error === null ? 0 : error.code
         if (typeof code === 'number') resolve({ code, stdout, stderr })
         else reject(error ?? new Error('it ended without an exit code'))
       })
-      child.stdin?.on('error', () => undefined).end(options.input)
+      child.stdin?.on('error', () => undefined)
+      if (options.openInput !== true) child.stdin?.end(options.input)
     })
   }
 

@@ -2,6 +2,9 @@
 import { chmodSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 
+/** What kubectl 1.20 and today's both know. */
+const EXEC_API = 'client.authentication.k8s.io/v1beta1'
+
 const base64 = (bytes) => Buffer.from(bytes).toString('base64')
 
 /**
@@ -25,7 +28,7 @@ function credentials({ certificate, certificateFiles, token, tokenFile, exec }) 
   if (certificateFiles !== undefined) return { 'client-certificate': certificateFiles.certFile, 'client-key': certificateFiles.keyFile }
   if (token !== undefined) return { token }
   if (tokenFile !== undefined) return { tokenFile }
-  return { exec: { apiVersion: 'client.authentication.k8s.io/v1', command: exec, interactiveMode: 'Never' } }
+  return { exec: { apiVersion: EXEC_API, command: exec, interactiveMode: 'Never' } }
 }
 
 /** A credential plugin: prints the token that `tokenFile` holds at that time, and adds a line to `<file>.calls`. */
@@ -33,7 +36,7 @@ export function writePlugin(folder, tokenFile) {
   const file = path.join(folder, 'credential-plugin')
   writeFileSync(file, `#!/bin/sh
 echo called >> '${file}.calls'
-printf '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"%s"}}' "$(cat '${tokenFile}')"
+printf '{"apiVersion":"${EXEC_API}","kind":"ExecCredential","status":{"token":"%s"}}' "$(cat '${tokenFile}')"
 `)
   chmodSync(file, 0o755)
   return file
