@@ -13,6 +13,7 @@ export interface Call {
   target: SSHTarget
   failed: FailedCommand
   startedAt: Date
+  where: { adapter: 'ssh'; host: string }
 }
 
 export function newCall(command: AdapterCommand, options: SSHAdapterOptions, config: ResolvedAdapterConfig, mask: Mask): Call {
@@ -25,6 +26,7 @@ export function newCall(command: AdapterCommand, options: SSHAdapterOptions, con
     target: withDefaults(options, config),
     failed: { command: mask(line), host: options.host, timeout: command.timeout ?? config.defaultTimeout },
     startedAt: new Date(),
+    where: { adapter: 'ssh', host: `${options.host}:${options.port ?? config.defaultConnectOptions?.port ?? 22}` },
   }
 }
 

@@ -42,7 +42,8 @@ export interface ResultFields {
   startedAt: Date
   finishedAt: Date
   adapter: string
-  host: string
+  host?: string
+  container?: string
 }
 
 /** An own, enumerable property, so that `{ ...result }` has it, worked out when it is read. */
@@ -64,7 +65,8 @@ export class NativeExecutionResult implements ExecutionResult {
   readonly startedAt: Date
   readonly finishedAt: Date
   readonly adapter: string
-  readonly host: string
+  declare readonly host?: string
+  declare readonly container?: string
   readonly #bytes: () => Buffer
 
   constructor(fields: ResultFields) {
@@ -80,14 +82,15 @@ export class NativeExecutionResult implements ExecutionResult {
     this.finishedAt = fields.finishedAt
     this.duration = fields.finishedAt.getTime() - fields.startedAt.getTime()
     this.adapter = fields.adapter
-    this.host = fields.host
+    if (fields.host !== undefined) this.host = fields.host
+    if (fields.container !== undefined) this.container = fields.container
     this.#bytes = fields.bytes
   }
 
   toMetadata(): object {
-    const { stdout, stderr, exitCode, signal, command, duration, adapter, host } = this
+    const { stdout, stderr, exitCode, signal, command, duration, adapter, host, container } = this
     const [startedAt, finishedAt] = [this.startedAt.toISOString(), this.finishedAt.toISOString()]
-    return { stdout, stderr, exitCode, signal, command, duration, startedAt, finishedAt, adapter, host }
+    return { stdout, stderr, exitCode, signal, command, duration, startedAt, finishedAt, adapter, host, ...(container === undefined ? {} : { container }) }
   }
 
   throwIfFailed(): void {

@@ -49,7 +49,7 @@ function isAboutTarget(error: XecNativeError): boolean {
 }
 
 /** What core's classes have no field for, but its `classifyFailure` and people look for. */
-function detailed(error: Error, native: XecNativeError): Error {
+export function detailed(error: Error, native: XecNativeError): Error {
   const { kind, phase, reached } = native
   for (const [name, value] of Object.entries({ kind, phase, reached })) {
     if (value === undefined) continue

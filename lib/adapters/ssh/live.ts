@@ -14,20 +14,34 @@ export interface SpawnHandle {
   kill: (signal?: NodeJS.Signals | number) => boolean
 }
 
+/** What is needed of a running command. */
+export type LiveProcess = Pick<RemoteProcess, 'stdout' | 'stderr' | 'done' | 'kill'>
+
+export interface LiveLimits {
+  signal: AbortSignal | undefined
+  maxBuffer: number
+}
+
+/** As `watchLive`, for a command of the pool. */
+export function runLive(pool: SSHConnectionPool, call: Call, onSpawn: (handle: SpawnHandle) => void): Promise<CommandResult<Buffer>> {
+  const { cwd, env, stdin, timeout, signal, maxBuffer = Number.POSITIVE_INFINITY } = execOptions(call)
+  const start = (cut: AbortSignal): LiveProcess => pool.spawn(call.target, call.line, { cwd, env, timeout, stdin: stdin ?? '', signal: cut })
+  return watchLive(start, { signal, maxBuffer }, onSpawn)
+}
+
 /**
  * Runs a command whose caller wants its streams while it runs, and collects its output all the same. The handle's streams
- * hold no more than `maxBuffer`, so a caller that does not read them holds up nothing.
+ * hold no more than `maxBuffer`, so a caller that does not read them holds up nothing. `start` gets what ends the command.
  */
-export async function runLive(pool: SSHConnectionPool, call: Call, onSpawn: (handle: SpawnHandle) => void): Promise<CommandResult<Buffer>> {
-  const { cwd, env, stdin, timeout, signal, maxBuffer = Number.POSITIVE_INFINITY } = execOptions(call)
+export async function watchLive(
+  start: (cut: AbortSignal) => LiveProcess | Promise<LiveProcess>, { signal, maxBuffer }: LiveLimits,
+  onSpawn: ((handle: SpawnHandle) => void) | undefined,
+): Promise<CommandResult<Buffer>> {
   const overflow = new AbortController()
-  const process = pool.spawn(call.target, call.line, {
-    cwd, env, timeout, stdin: stdin ?? '',
-    signal: signal === undefined ? overflow.signal : AbortSignal.any([signal, overflow.signal]),
-  })
+  const process = await start(signal === undefined ? overflow.signal : AbortSignal.any([signal, overflow.signal]))
   const { collected, output } = collect(process, maxBuffer, overflow)
   try {
-    onSpawn({ stdin: null, ...collected, kill: (name) => process.kill(name) })
+    onSpawn?.({ stdin: null, ...collected, kill: (name) => process.kill(name) })
   } catch (error) {
     // Nobody else could end it.
     overflow.abort(error)
@@ -52,7 +66,7 @@ interface Collecting {
   output: () => Promise<Pick<CommandResult<Buffer>, 'stdout' | 'stderr' | 'stdall'>>
 }
 
-function collect(process: RemoteProcess, maxBuffer: number, overflow: AbortController): Collecting {
+function collect(process: LiveProcess, maxBuffer: number, overflow: AbortController): Collecting {
   const all: Buffer[] = []
   const collected = { stdout: new PassThrough(), stderr: new PassThrough() }
   const parts = { stdout: [] as Buffer[], stderr: [] as Buffer[] }

@@ -1,13 +1,23 @@
 import { XecNativeError } from '../../errors'
 import { type Mask, maskBytes } from '../../masking'
 import type { CommandResult } from '../../types'
-import type { Call } from './call'
+import type { AdapterCommand } from './command'
 import type { ResultFields } from './execution-result'
-import { isCommandTimeout } from './failures'
+import { type FailedCommand, isCommandTimeout } from './failures'
 import { deliver } from './output'
 
+/** A call of any adapter, as far as its result is concerned. */
+export interface Outcome {
+  command: AdapterCommand
+  mask: Mask
+  config: { encoding: BufferEncoding }
+  failed: FailedCommand
+  startedAt: Date
+  where: Pick<ResultFields, 'adapter' | 'host' | 'container'>
+}
+
 /** The fields of the result for a command that ran to its end. */
-export async function endedFields(call: Call, ended: CommandResult<Buffer>): Promise<ResultFields> {
+export async function endedFields(call: Outcome, ended: CommandResult<Buffer>): Promise<ResultFields> {
   const { mask, command, config: { encoding } } = call
   const stdout = await deliver(ended.stdout, command.stdout, process.stdout, mask, encoding)
   const stderr = await deliver(ended.stderr, command.stderr, process.stderr, mask, encoding)
@@ -24,7 +34,7 @@ export async function endedFields(call: Call, ended: CommandResult<Buffer>): Pro
 }
 
 /** With `nothrow`, a command that ran out of time or was aborted is a result. Other failures stay errors. */
-export function cutShortFields(call: Call, error: unknown): ResultFields | undefined {
+export function cutShortFields(call: Outcome, error: unknown): ResultFields | undefined {
   if (call.command.nothrow !== true || !(error instanceof XecNativeError)) return undefined
   // 124 is what timeout(1) says, 143 is 128 + SIGTERM.
   if (isCommandTimeout(error, call.failed.timeout)) return partialFields(call, error, 124)
@@ -32,7 +42,7 @@ export function cutShortFields(call: Call, error: unknown): ResultFields | undef
   return undefined
 }
 
-function partialFields(call: Call, error: XecNativeError, exitCode: number): ResultFields {
+export function partialFields(call: Outcome, error: XecNativeError, exitCode: number): ResultFields {
   const stdout = toBytes(error.stdout)
   const text = call.mask(stdout.toString(call.config.encoding))
   const message = call.mask(error.message)
@@ -43,13 +53,12 @@ function partialFields(call: Call, error: XecNativeError, exitCode: number): Res
     stdall: () => text + message,
     bytes: () => maskBytes(stdout, call.mask),
     exitCode,
-    signal: 'SIGTERM',
+    signal: exitCode === 124 || exitCode === 143 ? 'SIGTERM' : undefined,
   }
 }
 
-function commonFields(call: Call): Pick<ResultFields, 'command' | 'startedAt' | 'finishedAt' | 'adapter' | 'host'> {
-  const { host, port = 22 } = call.target
-  return { command: call.failed.command, startedAt: call.startedAt, finishedAt: new Date(), adapter: 'ssh', host: `${host}:${port}` }
+function commonFields(call: Outcome): Pick<ResultFields, 'command' | 'startedAt' | 'finishedAt' | 'adapter' | 'host' | 'container'> {
+  return { command: call.failed.command, startedAt: call.startedAt, finishedAt: new Date(), ...call.where }
 }
 
 /** The output an error carries is masked like the output of a result. */
