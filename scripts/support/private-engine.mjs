@@ -1,10 +1,13 @@
 // A container engine of our own behind a UNIX socket. What Docker and Podman have in common; `dockerd.mjs` and `podman.mjs` say how
 // each is started.
+import { setTimeout as delay } from 'node:timers/promises'
 import { IMAGE, busyboxTar } from './busybox-image.mjs'
 import { call } from './engine-api.mjs'
 import { PrivateDaemon, processesBeside } from './private-daemon.mjs'
 
 export { isAlive } from './private-daemon.mjs'
+
+const CLEAR_LIMIT = 30_000
 
 export class PrivateEngine extends PrivateDaemon {
   image = IMAGE
@@ -33,7 +36,7 @@ export class PrivateEngine extends PrivateDaemon {
 
   async importImage(tag = IMAGE) {
     const [repo, version = 'latest'] = tag.split(':')
-    await this.call('POST', `/images/create?fromSrc=-&repo=${repo}&tag=${version}`, busyboxTar())
+    await this.call('POST', `/images/create?fromSrc=-&repo=${repo}&tag=${version}&changes=${encodeURIComponent('CMD ["sh"]')}`, busyboxTar())
   }
 
   /** What runs in a container, by the kernel's account, not the engine's. */
@@ -43,7 +46,14 @@ export class PrivateEngine extends PrivateDaemon {
   }
 
   async clear() {
-    const { body } = await this.call('GET', '/containers/json?all=1')
-    await Promise.all(body.map(({ Id }) => this.call('DELETE', `/containers/${Id}?force=1&v=1`)))
+    const deadline = performance.now() + CLEAR_LIMIT
+    for (;;) {
+      const { body } = await this.call('GET', '/containers/json?all=1')
+      if (body.length === 0) return
+      const failures = await Promise.all(body.map(({ Id }) => this.call('DELETE', `/containers/${Id}?force=1&v=1`).then(() => undefined, (error) => error)))
+      // One that is being removed already answers so until it is gone.
+      if (performance.now() > deadline) throw failures.find((error) => error !== undefined)
+      if (failures.some((error) => error !== undefined)) await delay(100)
+    }
   }
 }
