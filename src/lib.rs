@@ -2,6 +2,7 @@
 //!
 //! - `ssh_pool`: `NativePool`, one delegating method per call
 //! - `docker`: `NativeDockerPool`, the same for containers; `docker_options`: its records; `docker_exchange`: a call in pieces
+//! - `kube`: `NativeKubePool`, the same for pods; `kube_options`: its records
 //! - `lease`, `process`, `forward`: what it hands out, a borrowed connection, a command under way, an open forward
 //! - `session`: a shell that keeps what its commands do to it
 //! - `cancel`: `CancelToken`; `control`: control sockets at the process's end
@@ -25,6 +26,8 @@ mod events;
 mod failure;
 mod forward;
 mod host_key;
+mod kube;
+mod kube_options;
 mod lease;
 mod options;
 mod output;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::host_key::HostKeyRefusal;
 use crate::transport::docker::Refusal;
+use crate::transport::kube::KubeRefusal;
 use crate::transport::ssh::forward::ForwardError;
 
 /// A shared underlying error.
@@ -324,8 +325,27 @@ pub enum Error {
     #[error(transparent)]
     Docker(Refusal),
 
+    /// An API server, or what is behind it, said no.
+    #[error(transparent)]
+    Kube(KubeRefusal),
+
+    #[error("Cannot use the kubeconfig: {problem}")]
+    Kubeconfig {
+        problem: String,
+        #[source]
+        source: Option<Cause>,
+    },
+
+    /// `problem` repeats nothing of what a credential plugin said: it may be a secret.
+    #[error("No credentials for the cluster: {problem}")]
+    Credentials {
+        problem: String,
+        #[source]
+        source: Option<Cause>,
+    },
+
     /// Either side did not trust the other's certificate, or one of them speaks no TLS.
-    #[error("TLS with {address} failed: check the certificates, and that the daemon expects TLS there")]
+    #[error("TLS with {address} failed: check the certificates, and that TLS is expected there")]
     Tls {
         address: String,
         #[source]
@@ -407,6 +427,9 @@ impl Error {
             Self::HealthCheckFailed => "EUNHEALTHY",
             Self::Forward(error) => error.code(),
             Self::Docker(refusal) => refusal.why.code(),
+            Self::Kube(refusal) => refusal.why.code(),
+            Self::Kubeconfig { .. } => "EKUBECONFIG",
+            Self::Credentials { .. } => "ECREDENTIALS",
             Self::Tls { .. } => "ETLS",
             Self::RemoteFile { code, .. } => code,
             Self::LocalFile { source, .. } => local_code(source),
@@ -465,6 +488,9 @@ impl Error {
             Self::Timeout { .. } => Kind::Timeout,
             Self::Forward(error) => error.kind(),
             Self::Docker(refusal) => refusal.why.kind(),
+            Self::Kube(refusal) => refusal.why.kind(),
+            Self::Kubeconfig { source, .. } => source.as_ref().map_or(Kind::InvalidUsage, io_kind),
+            Self::Credentials { .. } => Kind::Authentication,
             Self::Tls { .. } => Kind::Authentication,
             Self::ExecRefused | Self::PtyRefused => Kind::PermissionDenied,
             Self::NoCommonAlgorithm { .. }
@@ -484,6 +510,9 @@ impl Error {
     pub fn phase(&self) -> Phase {
         match self {
             Self::Docker(refusal) => refusal.phase(),
+            Self::Kube(refusal) => refusal.phase(),
+            Self::Kubeconfig { .. } => Phase::Queue,
+            Self::Credentials { .. } => Phase::Authenticate,
             Self::Tls { .. } => Phase::Handshake,
             Self::InvalidOption { .. }
             | Self::SshConfig { .. }
@@ -544,6 +573,7 @@ impl Error {
             | Self::MaxBuffer { .. }
             | Self::RemoteFile { .. } => Reached::Yes,
             Self::Docker(refusal) => refusal.reached(),
+            Self::Kube(refusal) => refusal.reached(),
             // The command follows the terminal without waiting for it.
             Self::PtyRefused
             | Self::Internal { .. }
@@ -578,6 +608,7 @@ impl Error {
             | Self::NoCommonAlgorithm { .. }
             | Self::Tls { .. }
             | Self::Docker(_)
+            | Self::Kube(_)
             | Self::JumpRefused { prohibited: true, .. }
             | Self::Proxy { kind: Kind::Authentication | Kind::PermissionDenied, .. } => DialFailure::Refused,
             Self::Proxy { .. } | Self::JumpRefused { .. } => DialFailure::Unreachable,
