@@ -8,6 +8,7 @@ export {
 export type { PoolDiagnostic, PoolEventInfo, PoolEventName, PoolEvents } from './events'
 export { SSHConnectionPool } from './pool'
 export { DockerClient, DockerConnectionPool, DockerExchange, ExecSession, type ExchangeOptions } from './docker'
+export { KubernetesConnectionPool, KubernetesContext, KubernetesForward, type KubernetesForwardEvents, PodLogs } from './kube'
 export { ShellSession } from './session'
 export { SFTP } from './sftp'
 export { SSHConnection } from './lease'
@@ -18,6 +19,18 @@ export {
   AdapterError, CommandError, ConnectionError, ExecutionError, SSHAdapter, TimeoutError, type AdapterCommand,
   type ConnectionPoolMetrics, type DefaultConnectOptions, type ExecutionResult, type OutputTarget, type SSHAdapterConfig,
   type SSHAdapterEvents, type SSHAdapterOptions,
+} from './adapters'
+export {
+  DockerAdapter, DockerError, type CreateContainerOptions, type DockerAdapterConfig, type DockerAdapterEvents, type DockerAdapterOptions,
+  type DockerAutoCreateOptions, type DockerComposeOptions, type DockerCopyOptions, type DockerCopyReport, type DockerDefaultExecOptions,
+  type DockerHealthCheckOptions, type DockerImageBuildOptions, type DockerLogsOptions, type DockerNetworkOptions, type DockerProgress,
+  type DockerRegistryOptions, type DockerStats, type DockerTransferOptions, type DockerVolumeOptions, type RegistryAuth,
+  type RunContainerOptions, type StopContainerOptions,
+} from './adapters'
+export {
+  KubernetesAdapter, KubernetesError, type ClusterOptions, type CopyFilesOptions, type ExecuteKubectlOptions, type KubectlResult,
+  type KubernetesAdapterConfig, type KubernetesAdapterEvents, type KubernetesAdapterOptions, type KubernetesLogOptions, type KubernetesPortForward,
+  type ListPodsOptions, type LogStream, type PortForwardOptions, type Where,
 } from './adapters'
 export type { MaskingConfig } from './masking'
 export { executeSSHCommand, getGlobalPool, type HostLike, type NamedHost } from './environment'
