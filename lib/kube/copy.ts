@@ -79,9 +79,7 @@ async function isFolder(context: KubernetesContext, pod: PodRef, path: string, w
 
 /** Rejects when it did not end with 0, with what it said. */
 async function ended(process: RemoteProcess, path: string): Promise<void> {
-  let said = ''
-  process.stderr.on('data', (chunk: Buffer) => { if (said.length < WORDS) said += chunk.toString() })
-  const { exitCode } = await process.done
+  const [{ exitCode }, said] = await Promise.all([process.done, beginning(process.stderr)])
   if (exitCode === 0) return
   const words = said.trim().slice(0, WORDS)
   if (exitCode === 127) {
@@ -93,6 +91,15 @@ async function ended(process: RemoteProcess, path: string): Promise<void> {
   const fields = { phase: 'transfer', host: process.host, reached: true, path, message: `Cannot copy ${path}: tar ended with ${exitCode}: ${words}` } as const
   if (/no such file|not found/i.test(words)) throw new NotFoundError({ code: 'ENOENT', kind: 'not-found', ...fields })
   throw new XecNativeError({ code: 'ECOPY', kind: /permission denied/i.test(words) ? 'permission-denied' : 'unknown', ...fields })
+}
+
+/** What comes after it is read all the same, so that its writer does not wait. */
+async function beginning(stream: Readable): Promise<string> {
+  let said = ''
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    if (said.length < WORDS) said += chunk.toString()
+  }
+  return said
 }
 
 /** The path that what comes gets here. */

@@ -177,6 +177,6 @@ export class KubernetesConnectionPool extends PoolEventHub implements AsyncDispo
 }
 
 /** Without what is undefined, so that one object can be laid over another. */
-function given(options: { [K in keyof CheckedKubernetesContext]: CheckedKubernetesContext[K] | undefined }): CheckedKubernetesContext {
+function given(options: Record<string, unknown>): CheckedKubernetesContext {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
 }
