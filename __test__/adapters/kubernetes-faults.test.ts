@@ -1,6 +1,6 @@
 /** API server and runtime are killed and come back: honest errors, no hang, and the next call works. */
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, type Server, type Socket, connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -35,16 +35,31 @@ describe.each([
     rmSync(folder, { recursive: true, force: true })
   })
   beforeEach(() => { adapter = new KubernetesAdapter({ kubeconfig: cluster.kubeconfig() }) })
-  afterEach(async () => { await adapter.dispose() })
+  afterEach(async () => {
+    await comeBack()
+    await adapter.dispose()
+  })
 
   const broken = (): { kill(): Promise<void>, resume(): Promise<void> } => (fault === 'the runtime' ? cluster.runtime : cluster.api)
+
+  let isDown = false
+
+  async function kill(): Promise<void> {
+    isDown = true
+    await broken().kill()
+  }
+
+  async function comeBack(): Promise<void> {
+    if (isDown) await broken().resume()
+    isDown = false
+  }
 
   const exec = (command: string, extra: object = {}): ReturnType<KubernetesAdapter['execute']> =>
     adapter.execute({ command, adapterOptions: { type: 'kubernetes', ...{ pod: 'web' } }, ...extra })
 
   /** The next call works. */
   async function worksAgain(): Promise<void> {
-    await broken().resume()
+    await comeBack()
     expect((await exec('echo back')).stdout).toBe('back\n')
   }
 
@@ -54,7 +69,7 @@ describe.each([
       onSpawn: ({ stdout }: { stdout: NodeJS.ReadableStream }) => { stdout.once('data', () => { seen.started = true }) },
     }))
     await until('the command runs', () => seen.started)
-    await broken().kill()
+    await kill()
     expect(await running).toMatchObject({ kind: 'connection-lost', reached: true })
     const refused = await failureOf(KubernetesError, exec('true', { timeout: 20_000 }))
     expect(refused.kind).not.toBe('command-failed')
@@ -67,7 +82,7 @@ describe.each([
       nothrow: true, onSpawn: ({ stdout }: { stdout: NodeJS.ReadableStream }) => { stdout.once('data', () => { seen.started = true }) },
     }))
     await until('the command runs', () => seen.started)
-    await broken().kill()
+    await kill()
     expect(await running).toMatchObject({ kind: 'connection-lost' })
     await worksAgain()
   })
@@ -77,7 +92,7 @@ describe.each([
     const errors: Error[] = []
     const stream = await adapter.streamLogs('web', (line) => { lines.push(line) }, { follow: true, onError: (error) => { errors.push(error) } })
     await until('lines', () => lines.length > 2)
-    await broken().kill()
+    await kill()
     if (fault === 'the API server') {
       expect(await failureOf(KubernetesError, stream.done)).toMatchObject({ kind: 'connection-lost', details: { operation: 'streamLogs' } })
       expect(errors).toHaveLength(1)
@@ -90,7 +105,7 @@ describe.each([
     const forward = await adapter.portForward('web', 0, port)
     await forward.open()
     const before = await talking(forward.localPort)
-    await broken().kill()
+    await kill()
     await before.ended
     await worksAgain()
     const after = await talking(forward.localPort)
@@ -99,13 +114,31 @@ describe.each([
     await forward.close()
   })
 
+  /** Resolves when tar runs in the pod. */
+  async function unpacking(): Promise<void> {
+    const seen = { tar: false }
+    const look = setInterval(() => {
+      cluster.pods.processes('default', 'web', 'main').then(
+        (all) => { seen.tar ||= all.some(({ command }) => command.includes('tar')) },
+        // Asked once more when the runtime is gone already.
+        () => undefined,
+      )
+    }, 20)
+    try {
+      await until('tar runs', () => seen.tar)
+    } finally {
+      clearInterval(look)
+    }
+  }
+
   it('during a copy: it fails, and the next one is whole', async () => {
-    writeFileSync(join(folder, 'big'), Buffer.alloc(64 * 1024 * 1024))
-    const asked = cluster.api.requests.length
+    // Long enough to be met under way.
+    writeFileSync(join(folder, 'big'), '')
+    truncateSync(join(folder, 'big'), 1024 ** 3)
     const copying = failureOf(KubernetesError, adapter.copyFiles(join(folder, 'big'), 'web:/tmp/copied', { direction: 'to' }))
-    await until('the copy has begun', () => cluster.api.requests.slice(asked).some(({ url }) => url.includes('/exec')))
-    await broken().kill()
-    expect((await copying).kind).not.toBe('unknown')
+    await unpacking()
+    await kill()
+    expect(await copying).toMatchObject({ kind: 'connection-lost', details: { operation: 'copyFiles' } })
     await worksAgain()
     writeFileSync(join(folder, 'small'), 'whole')
     await adapter.copyFiles(join(folder, 'small'), 'web:/tmp/copied', { direction: 'to' })

@@ -5,7 +5,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { SshAgent } from '../support/agent'
 import { Authority } from '../support/authority'
 import { generateKey } from '../support/keys'
+import { Cluster } from '../support/kube'
 import { OpenSSHServer, TEST_PASSWORD, TEST_USER } from '../support/openssh'
+import { freePort } from '../support/ports'
 import { runNode } from '../support/run-script'
 
 const root = join(__dirname, '../..')
@@ -74,12 +76,21 @@ const OUTPUT: Record<string, string[]> = {
     'in with a key', 'in with the agent', 'in with a certificate', 'in with answers', 'in with what the server wanted',
     'EPROMPT cancelled by the user', 'EAUTH tried password; the server accepts publickey,password,keyboard-interactive'.replaceAll(',', ', '),
   ],
+  'kubernetes.mjs': [
+    'hello from /tmp 3', 'web 12', 'step 1', 'step 2', 'still in www', 'begun', 'ready', 'ready', '200 page', '1 copied', 'web Running true', 'ENOPOD not-found false',
+  ],
+  'kubernetes-adapter.mjs': [
+    'one argument; not two', '3', 'ready', 'root', 'selected', `[ 'a', 'b' ]`, 'log: begun', 'log: ready', '200', '<p>hello</p>', 'pod/web 0', 'web true',
+    'KubernetesError no-such-pod not-found ENOPOD',
+  ],
   'engine.mjs': ['over the shared pool', 'over a pool of its own', '1'],
 }
 
 let directory: string
 let server: OpenSSHServer
 let agent: SshAgent
+let cluster: Cluster
+let webPort: number
 let certified: { SSH_CERTIFIED_KEY: string, SSH_CERTIFICATE: string }
 
 beforeAll(async () => {
@@ -89,11 +100,15 @@ beforeAll(async () => {
   certified = { SSH_CERTIFIED_KEY: key.path, SSH_CERTIFICATE: authority.certify(key, undefined, 'certificate.pub') }
   server = await OpenSSHServer.start({ config: [authority.trusted, 'KbdInteractiveAuthentication yes'] })
   agent = await SshAgent.start(server.userKey.path)
+  cluster = await Cluster.start()
+  webPort = await freePort()
+  await cluster.pod({ name: 'web', labels: { app: 'web' }, command: ['sh', '-c', `echo begun; echo ready; mkdir /www; echo page > /www/index.html; exec httpd -f -p 127.0.0.1:${webPort} -h /www`] })
 })
 
 afterAll(async () => {
   await server.stop()
   await agent.stop()
+  await cluster.stop()
   rmSync(directory, { recursive: true, force: true })
 })
 
@@ -107,7 +122,7 @@ describe('examples', () => {
     const user = name === 'sudo.mjs' ? 'xecsudo' : TEST_USER
     const { code, stdout, stderr } = await runNode([join(root, 'examples', name)], {
       SSH_TARGET: `${user}@127.0.0.1:${server.port}`, SSH_KEY: server.userKey.path, SSH_KNOWN_HOSTS: server.knownHosts,
-      SSH_AUTH_SOCK: agent.socket, SSH_CODE: TEST_PASSWORD, SUDO_PASSWORD: TEST_PASSWORD, ...certified,
+      SSH_AUTH_SOCK: agent.socket, KUBECONFIG: cluster.kubeconfig(), WEB_PORT: String(webPort), SSH_CODE: TEST_PASSWORD, SUDO_PASSWORD: TEST_PASSWORD, ...certified,
     })
     expect({ code, lines: stdout.trimEnd().split('\n'), stderr }).toEqual({ code: 0, lines: OUTPUT[name], stderr: '' })
   })
