@@ -8,6 +8,7 @@ export {
 export type { PoolDiagnostic, PoolEventInfo, PoolEventName, PoolEvents } from './events'
 export { SSHConnectionPool } from './pool'
 export { DockerClient, DockerConnectionPool, DockerExchange, ExecSession, type ExchangeOptions } from './docker'
+export { KubernetesConnectionPool, KubernetesContext, KubernetesForward, type KubernetesForwardEvents, PodLogs } from './kube'
 export { ShellSession } from './session'
 export { SFTP } from './sftp'
 export { SSHConnection } from './lease'
@@ -25,6 +26,11 @@ export {
   type DockerHealthCheckOptions, type DockerImageBuildOptions, type DockerLogsOptions, type DockerNetworkOptions, type DockerProgress,
   type DockerRegistryOptions, type DockerStats, type DockerTransferOptions, type DockerVolumeOptions, type RegistryAuth,
   type RunContainerOptions, type StopContainerOptions,
+} from './adapters'
+export {
+  KubernetesAdapter, KubernetesError, type ClusterOptions, type CopyFilesOptions, type ExecuteKubectlOptions, type KubectlResult,
+  type KubernetesAdapterConfig, type KubernetesAdapterEvents, type KubernetesAdapterOptions, type KubernetesLogOptions, type KubernetesPortForward,
+  type ListPodsOptions, type LogStream, type PortForwardOptions, type Where,
 } from './adapters'
 export type { MaskingConfig } from './masking'
 export { executeSSHCommand, getGlobalPool, type HostLike, type NamedHost } from './environment'

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use napi::bindgen_prelude::{Buffer, Object};
-use napi::{Env, Error as NapiError, Result};
+use napi::{Env, Error as NapiError, Result as NapiResult};
 use napi_derive::napi;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -10,7 +10,7 @@ use xec_engine::error::Error;
 use xec_engine::input::InputSender;
 use xec_engine::pool::{Pool, Request};
 use xec_engine::run::{Cancel, Pipes};
-use xec_engine::transport::docker::{DockerTransport, Head, exchange};
+use xec_engine::transport::docker::{DockerTransport, Exchange, Head, exchange};
 
 use crate::docker_options::{Call, HeadRecord};
 use crate::failure::FailureRecord;
@@ -33,7 +33,22 @@ impl NativeExchange {
         let (host, port) = (request.key.host().to_owned(), request.key.port());
         let cancel = Cancel::default();
         let runtime = pool.runtime().clone();
-        let (exchange, head, running) = exchange(Arc::clone(pool), request, call.request, call.options, cancel.clone());
+        let started = exchange(Arc::clone(pool), request, call.request, call.options, cancel.clone());
+        Self::around(&runtime, started, cancel, host, port)
+    }
+
+    /// A call that is under way, whatever API it is of.
+    pub fn around(
+        runtime: &tokio::runtime::Handle,
+        (exchange, head, running): (
+            Exchange,
+            oneshot::Receiver<Head>,
+            impl Future<Output = Result<(), Error>> + Send + 'static,
+        ),
+        cancel: Cancel,
+        host: String,
+        port: u16,
+    ) -> Self {
         let (ended, end) = oneshot::channel();
         runtime.spawn(async move {
             // Nobody may want to know.
@@ -61,7 +76,7 @@ impl Drop for NativeExchange {
 impl NativeExchange {
     /// The head of the answer; null when there is none: `finished` says why. To be called once.
     #[napi(ts_return_type = "Promise<HeadRecord | null>")]
-    pub fn head<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+    pub fn head<'env>(&self, env: &'env Env) -> NapiResult<Object<'env>> {
         let head = self.head.lock().take().ok_or_else(|| NapiError::from_reason("head() was called before"))?;
         runtime::promise(env, async move {
             head.await
@@ -72,7 +87,7 @@ impl NativeExchange {
 
     /// What has arrived; null at the end. `stderr` only where the answer has frames. One call at a time for each.
     #[napi(ts_return_type = "Promise<Buffer | null>")]
-    pub fn read<'env>(&self, env: &'env Env, stderr: bool) -> Result<Object<'env>> {
+    pub fn read<'env>(&self, env: &'env Env, stderr: bool) -> NapiResult<Object<'env>> {
         let pipes = Arc::clone(&self.pipes);
         runtime::promise(env, async move {
             let pipe = if stderr { &pipes.stderr } else { &pipes.stdout };
@@ -89,7 +104,7 @@ impl NativeExchange {
     /// A piece of the request's body, or of what goes over a line that was taken over; resolves when there is room for the
     /// next one, to false when nobody takes it.
     #[napi(ts_return_type = "Promise<boolean>")]
-    pub fn write<'env>(&self, env: &'env Env, data: Buffer) -> Result<Object<'env>> {
+    pub fn write<'env>(&self, env: &'env Env, data: Buffer) -> NapiResult<Object<'env>> {
         runtime::promise(env, self.input.send(Bytes::from(Vec::from(data))))
     }
 
@@ -101,7 +116,7 @@ impl NativeExchange {
 
     /// Resolves when it is over, to why it failed, if it did. To be called once.
     #[napi(ts_return_type = "Promise<FailureRecord | null>")]
-    pub fn finished<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+    pub fn finished<'env>(&self, env: &'env Env) -> NapiResult<Object<'env>> {
         let end = self.end.lock().take().ok_or_else(|| NapiError::from_reason("finished() was called before"))?;
         let (host, port) = (self.host.clone(), self.port);
         runtime::promise(env, async move {

@@ -143,6 +143,7 @@ impl PlaceSpec {
             workdir: self.workdir,
             privileged: self.privileged.unwrap_or(false),
             argv: self.argv,
+            pod: None,
         })
     }
 }

@@ -30,7 +30,7 @@ pub struct FailureRecord {
     pub stream: Option<String>,
     /// EMAXBUFFER: bytes; ETIMEDOUT: milliseconds.
     pub limit: Option<f64>,
-    /// The HTTP status that a Docker daemon refused with.
+    /// The HTTP status that a Docker daemon or an API server refused with.
     pub status: Option<u32>,
     /// The file it is about.
     pub path: Option<String>,
@@ -63,6 +63,7 @@ impl FailureRecord {
             limit,
             status: match error {
                 Error::Docker(refusal) if refusal.status != 0 => Some(u32::from(refusal.status)),
+                Error::Kube(refusal) if refusal.status != 0 => Some(u32::from(refusal.status)),
                 _ => None,
             },
             path: error.path().map(str::to_owned),

@@ -2,6 +2,7 @@
 //!
 //! - `ssh_pool`: `NativePool`, one delegating method per call
 //! - `docker`: `NativeDockerPool`, the same for containers; `docker_options`: its records; `docker_exchange`: a call in pieces
+//! - `kube`: `NativeKubePool`, the same for pods; `kube_options`: its records
 //! - `lease`, `process`, `forward`: what it hands out, a borrowed connection, a command under way, an open forward
 //! - `input`: stdin that comes piece by piece; `callback`: what a function of the caller's threw
 //! - `session`: a shell that keeps what its commands do to it
@@ -28,6 +29,8 @@ mod failure;
 mod forward;
 mod host_key;
 mod input;
+mod kube;
+mod kube_options;
 mod lease;
 mod options;
 mod output;

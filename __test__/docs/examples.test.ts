@@ -6,7 +6,9 @@ import { SshAgent } from '../support/agent'
 import { Authority } from '../support/authority'
 import { Dockerd } from '../support/dockerd'
 import { generateKey } from '../support/keys'
+import { Cluster } from '../support/kube'
 import { OpenSSHServer, TEST_PASSWORD, TEST_USER } from '../support/openssh'
+import { freePort } from '../support/ports'
 import { runNode } from '../support/run-script'
 
 const root = join(__dirname, '../..')
@@ -83,6 +85,13 @@ const OUTPUT: Record<string, string[]> = {
     `[ '/etc', 'one argument; not two' ]`, '3 true', 'tester', '2 true', `[ 'worker', 'web' ]`, 'log: step 2', 'log: step 3', '1 1 12', '<p>hello</p>',
     `[ 'example:1' ]`, `[ 'for you', 'index.html' ]`, 'DockerError cp not-found ENOENT', '125',
   ],
+  'kubernetes.mjs': [
+    'hello from /tmp 3', 'web 12', 'step 1', 'step 2', 'still in www', 'begun', 'ready', 'ready', '200 page', '1 copied', 'web Running true', 'ENOPOD not-found false',
+  ],
+  'kubernetes-adapter.mjs': [
+    'one argument; not two', '3', 'ready', 'root', 'selected', `[ 'a', 'b' ]`, 'log: begun', 'log: ready', '200', '<p>hello</p>', 'pod/web 0', 'web true',
+    'KubernetesError no-such-pod not-found ENOPOD',
+  ],
   'engine.mjs': ['over the shared pool', 'over a pool of its own', '1'],
 }
 
@@ -90,6 +99,8 @@ let directory: string
 let server: OpenSSHServer
 let agent: SshAgent
 let docker: Dockerd
+let cluster: Cluster
+let webPort: number
 let certified: { SSH_CERTIFIED_KEY: string, SSH_CERTIFICATE: string }
 
 beforeAll(async () => {
@@ -101,12 +112,16 @@ beforeAll(async () => {
   agent = await SshAgent.start(server.userKey.path)
   docker = await Dockerd.start()
   await docker.container({ name: 'web' })
+  cluster = await Cluster.start()
+  webPort = await freePort()
+  await cluster.pod({ name: 'web', labels: { app: 'web' }, command: ['sh', '-c', `echo begun; echo ready; mkdir /www; echo page > /www/index.html; exec httpd -f -p 127.0.0.1:${webPort} -h /www`] })
 })
 
 afterAll(async () => {
   await server.stop()
   await agent.stop()
   await docker.stop()
+  await cluster.stop()
   rmSync(directory, { recursive: true, force: true })
 })
 
@@ -120,7 +135,7 @@ describe('examples', () => {
     const user = name === 'sudo.mjs' ? 'xecsudo' : TEST_USER
     const { code, stdout, stderr } = await runNode([join(root, 'examples', name)], {
       SSH_TARGET: `${user}@127.0.0.1:${server.port}`, SSH_KEY: server.userKey.path, SSH_KNOWN_HOSTS: server.knownHosts,
-      SSH_AUTH_SOCK: agent.socket, DOCKER_HOST: docker.url, SSH_CODE: TEST_PASSWORD, SUDO_PASSWORD: TEST_PASSWORD, ...certified,
+      SSH_AUTH_SOCK: agent.socket, DOCKER_HOST: docker.url, KUBECONFIG: cluster.kubeconfig(), WEB_PORT: String(webPort), SSH_CODE: TEST_PASSWORD, SUDO_PASSWORD: TEST_PASSWORD, ...certified,
     })
     expect({ code, lines: stdout.trimEnd().split('\n'), stderr }).toEqual({ code: 0, lines: OUTPUT[name], stderr: '' })
   })

@@ -15,3 +15,14 @@ export type {
   DockerLogsOptions, DockerNetworkOptions, DockerProgress, DockerRegistryOptions, DockerStats, DockerTransferOptions, DockerVolumeOptions,
   RegistryAuth, RunContainerOptions, StopContainerOptions,
 } from './docker/types'
+export { KubernetesAdapter, type ExecuteKubectlOptions } from './kubernetes/adapter'
+export { KubernetesError } from './kubernetes/shapes'
+export type { KubernetesAdapterConfig } from './kubernetes/config'
+export type { KubernetesAdapterOptions } from './kubernetes/command'
+export type { KubernetesAdapterEvents } from './kubernetes/events'
+export type { KubectlResult } from './kubernetes/kubectl/perform'
+export type { CopyFilesOptions } from './kubernetes/copy'
+export type { KubernetesLogOptions, LogStream } from './kubernetes/logs'
+export type { ListPodsOptions } from './kubernetes/operations'
+export type { KubernetesPortForward, PortForwardOptions } from './kubernetes/port-forward'
+export type { ClusterOptions, Where } from './kubernetes/where'

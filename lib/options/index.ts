@@ -18,3 +18,8 @@ export {
   checkDockerSpawn, checkExecSession,
 } from './docker'
 export { checkExecuteOptions, checkSessionOptions } from './session'
+export {
+  type CheckedKubernetesContext, type CheckedKubernetesPool, type CheckedLogs, type CheckedPodExec, type ForwardTarget, checkFollowLogs, checkForwardTarget,
+  checkKubernetesContext, checkKubernetesPool, checkKubernetesRequest, checkListPods, checkCopyPath, checkPod, checkPodCommand, checkPodCopy,
+  checkPodExec, checkPodLogs, checkPodName, checkPodSession, checkPodSpawn, checkPortForward, checkWaitForPod,
+} from './kube'

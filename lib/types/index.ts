@@ -23,3 +23,8 @@ export type {
   ContainerOptions, DockerConnectOptions, DockerExecOptions, DockerPoolOptions, DockerRequestOptions, DockerResponse, DockerResult,
   DockerSessionOptions, DockerSpawnOptions, DockerTlsOptions, ExecSessionOptions, ExecSessionResult,
 } from './docker'
+export type {
+  FollowLogOptions, KubernetesContextOptions, KubernetesForwardOptions, KubernetesPoolOptions, KubernetesRequestOptions, KubernetesResponse,
+  PodListOptions, LogOptions, PodCopyOptions, PodCopyReport, PodExecOptions, PodInfo, PodOptions, PodRef, PodResult, PodSessionOptions,
+  PodSpawnOptions, WaitForPodOptions,
+} from './kube'

@@ -1,8 +1,9 @@
 import type { SSHTarget } from '../types'
 import { type DockerDoor, dockerDoor } from './docker'
+import { type K8sDoor, k8sDoor } from './kubernetes'
 import type { CallableExecutionEngine, Command, Core, EngineLike, ProcessPromise, SSHExecutionContext } from './core'
 
-type Rewrapped = 'with' | 'local' | 'cd' | 'env' | 'timeout' | 'shell' | 'retry' | 'defaults' | 'ssh' | 'docker'
+type Rewrapped = 'with' | 'local' | 'cd' | 'env' | 'timeout' | 'shell' | 'retry' | 'defaults' | 'ssh' | 'docker' | 'k8s'
 
 /** Core's `$`, on which `with` takes an adapter itself as well as its name, and `ssh` takes our options. */
 export interface XecEngine extends Omit<CallableExecutionEngine, Rewrapped> {
@@ -10,6 +11,7 @@ export interface XecEngine extends Omit<CallableExecutionEngine, Rewrapped> {
   with(config: Omit<Partial<Command>, 'adapter'> & { adapter?: Command['adapter'] | NamedAdapter }): XecEngine
   ssh(options: SSHTarget): SSHExecutionContext
   readonly docker: DockerDoor
+  readonly k8s: K8sDoor
   local(): XecEngine
   cd(directory: string): XecEngine
   env(variables: Record<string, string>): XecEngine
@@ -41,6 +43,7 @@ export function wrapEngine(core: Core, engine: CallableExecutionEngine, carryOve
       const value: unknown = Reflect.get(target, name)
       if (name === 'with') return (config: WithConfig) => wrap(withAdapter(core, target, config))
       if (name === 'docker' && typeof value === 'function') return dockerDoor(target, value as AnyFunction)
+      if (name === 'k8s' && typeof value === 'function') return k8sDoor(target, value as AnyFunction)
       if (!DERIVING.has(name) || typeof value !== 'function') return value
       return (...values: unknown[]) => {
         const derived = (value as AnyFunction)(...values) as CallableExecutionEngine

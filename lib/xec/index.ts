@@ -1,9 +1,9 @@
 import type { SSHTarget } from '../types'
-
 import type { Core, EngineLike, ExecutionEngineConfig } from './core'
 import { type CarryOver, type XecEngine, wrapEngine } from './engine'
 import { type InstallConfig, type Installation, Installer } from './install'
-import { coreDockerShapes, coreShapes } from './shapes'
+import { keepClusters } from './kubernetes'
+import { coreDockerShapes, coreKubernetesShapes, coreShapes } from './shapes'
 
 export type { EngineLike, ExecutionEngineConfig, InstallConfig, Installation, XecEngine }
 export type { NamedAdapter } from './engine'
@@ -18,12 +18,19 @@ declare module '@xec-sh/core' {
     controlPath?: SSHTarget['controlPath']
     controlPersist?: SSHTarget['controlPersist']
   }
+  /** What `$.k8s({...})` takes besides core's own options once `install` was called. */
+  interface KubernetesAdapterOptions {
+    kubeconfig?: string
+    context?: string
+    cluster?: string
+    user?: string
+  }
 }
 
 /** The drop-in for one @xec-sh/core. */
 export interface Xec {
   /**
-   * Makes an engine's SSH commands and those in containers run through Rust. Calling it again changes nothing but the given options.
+   * Makes an engine's SSH commands and those in containers and pods run through Rust. Calling it again changes nothing but the given options.
    * Needed again after core's `configure()` or `dispose()`, which throw every registered adapter away.
    */
   readonly install: (engine: EngineLike, config?: InstallConfig) => Installation
@@ -47,7 +54,8 @@ export function forCore(core: Core): Xec {
 }
 
 function makeXec(core: Core): Xec {
-  const installer = new Installer({ ssh: coreShapes(core), docker: coreDockerShapes(core) })
+  const installer = new Installer({ ssh: coreShapes(core), docker: coreDockerShapes(core), kubernetes: coreKubernetesShapes(core) })
+  keepClusters(core)
   const carryOver: CarryOver = (from, to) => { installer.carryOver(from, to) }
   const createEngine = (config?: ExecutionEngineConfig): XecEngine => {
     const engine = core.createCallableEngine(new core.ExecutionEngine(config))

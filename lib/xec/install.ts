@@ -1,16 +1,21 @@
 import { DockerAdapter } from '../adapters/docker/adapter'
 import { type DockerAdapterConfig, daemonHost } from '../adapters/docker/config'
 import type { DockerShapes } from '../adapters/docker/shapes'
+import { KubernetesAdapter } from '../adapters/kubernetes/adapter'
+import type { KubernetesAdapterConfig } from '../adapters/kubernetes/config'
+import type { KubernetesShapes } from '../adapters/kubernetes/shapes'
 import { SSHAdapter } from '../adapters/ssh/adapter'
 import type { SSHAdapterConfig } from '../adapters/ssh/config'
 import type { Shapes } from '../adapters/ssh/shapes'
 import { DockerConnectionPool } from '../docker'
+import { KubernetesConnectionPool } from '../kube'
 import { SSHConnectionPool } from '../pool'
 import type { EngineLike } from './core'
 
 /** What `install` takes: the SSH adapter's configuration, and the others' under their names. */
 export interface InstallConfig extends SSHAdapterConfig {
   docker?: DockerAdapterConfig
+  kubernetes?: KubernetesAdapterConfig
 }
 
 /** What `install` returns. */
@@ -19,6 +24,8 @@ export interface Installation {
   readonly adapter: SSHAdapter
   /** The adapter that now runs commands in containers; its events are `docker:exec` and the like. */
   readonly docker: DockerAdapter
+  /** The adapter that now runs commands in pods; its events are `k8s:exec` and the like. */
+  readonly kubernetes: KubernetesAdapter
   /** Brings back the adapters that were there before. */
   readonly uninstall: () => Promise<void>
 }
@@ -27,9 +34,10 @@ export interface Installation {
 export interface AllShapes {
   ssh: Shapes
   docker: DockerShapes
+  kubernetes: KubernetesShapes
 }
 
-const INSTALLED = ['ssh', 'docker'] as const
+const INSTALLED = ['ssh', 'docker', 'kubernetes'] as const
 
 export class Installer {
   readonly #shapes: AllShapes
@@ -44,9 +52,10 @@ export class Installer {
   install(engine: EngineLike, config: InstallConfig = {}): Installation {
     const present = this.#find(engine)
     if (present === undefined) return this.#installNew(engine, config)
-    const { docker, ...ssh } = config
+    const { docker, kubernetes, ...ssh } = config
     present.adapter.updateConfig(ssh)
     if (docker !== undefined) present.docker.updateConfig(docker)
+    if (kubernetes !== undefined) present.kubernetes.updateConfig(kubernetes)
     return present
   }
 
@@ -75,23 +84,26 @@ export class Installer {
   }
 
   #installNew(engine: EngineLike, config: InstallConfig): Installation {
-    const { docker: dockerConfig, ...sshConfig } = config
+    const { docker: dockerConfig, kubernetes: kubernetesConfig, ...sshConfig } = config
     const adapter = new SSHAdapter({ ...engineDefaults(engine, 'ssh'), ...sshConfig }, {
       shapes: this.#shapes.ssh,
       // The program's shared pool, so that SSHConnectionPool.getInstance() shows what `$.ssh` does.
       pool: SSHConnectionPool.getInstance(),
     })
     const docker = this.#docker({ ...engineDefaults(engine, 'docker'), ...dockerConfig })
+    const kubernetes = new KubernetesAdapter({ ...engineDefaults(engine, 'kubernetes'), ...kubernetesConfig }, {
+      shapes: this.#shapes.kubernetes, pool: KubernetesConnectionPool.getInstance(),
+    })
     const previous = INSTALLED.map((name) => [name, engine.getAdapter(name)] as const)
-    const ours = { ssh: adapter, docker }
+    const ours = { ssh: adapter, docker, kubernetes }
     const uninstall = async (): Promise<void> => {
       for (const [name, before] of previous) {
         if (engine.getAdapter(name) === ours[name] && before !== undefined) engine.registerAdapter(name, before)
       }
-      await Promise.all([adapter.dispose(), docker.dispose()])
+      await Promise.all([adapter.dispose(), docker.dispose(), kubernetes.dispose()])
     }
     for (const name of INSTALLED) engine.registerAdapter(name, ours[name])
-    const installation: Installation = { adapter, docker, uninstall }
+    const installation: Installation = { adapter, docker, kubernetes, uninstall }
     this.#installations.set(adapter, installation)
     this.#configs.set(installation, config)
     return installation

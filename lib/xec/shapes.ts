@@ -1,4 +1,5 @@
 import type { DockerShapes } from '../adapters/docker/shapes'
+import type { KubernetesShapes } from '../adapters/kubernetes/shapes'
 import { type ExecutionResult, type ResultFields, defineStdall } from '../adapters/ssh/execution-result'
 import type { Shapes } from '../adapters/ssh/shapes'
 import type { MaskingConfig } from '../masking'
@@ -22,7 +23,24 @@ export function coreShapes(core: Core): Shapes {
 
 /** The same for containers, with core's own DockerError. */
 export function coreDockerShapes(core: Core): DockerShapes {
-  const Borrowed = borrowedDockerAdapter(core)
+  return {
+    ...containerShapes(core, 'docker'),
+    dockerError: (container, operation, cause) => new core.DockerError(container, operation, cause),
+  }
+}
+
+/** The same for pods, with core's own KubernetesError. */
+export function coreKubernetesShapes(core: Core): KubernetesShapes {
+  return {
+    ...containerShapes(core, 'kubernetes'),
+    kubernetesError: ({ message, operation, pod, namespace, container, cause }) =>
+      Object.defineProperty(new core.KubernetesError(message, pod ?? '', namespace, container, { operation }), 'originalError', { value: cause, enumerable: false }),
+  }
+}
+
+/** What is the same for whatever runs in containers. */
+function containerShapes(core: Core, name: string): Shapes {
+  const Borrowed = borrowedDockerAdapter(core, name)
   const results = new Borrowed({ enabled: false })
   return {
     ...coreShapes(core),
@@ -31,16 +49,17 @@ export function coreDockerShapes(core: Core): DockerShapes {
       return (text) => adapter.mask(text)
     },
     result: (fields) => results.make(fields),
-    adapterError: (operation, cause) => new core.AdapterError('docker', operation, cause),
-    dockerError: (container, operation, cause) => new core.DockerError(container, operation, cause),
+    adapterError: (operation, cause) => new core.AdapterError(name, operation, cause),
   }
 }
 
-// It starts nothing before it is asked to.
-function borrowedDockerAdapter(core: Core) {
+// It starts nothing before it is asked to. Core's own KubernetesAdapter would look for kubectl.
+function borrowedDockerAdapter(core: Core, name: string) {
   return class Borrowed extends core.DockerAdapter {
     constructor(masking: MaskingConfig) {
       super({ sensitiveDataMasking: masking })
+      // Results are called after it.
+      Reflect.set(this, 'adapterName', name)
     }
 
     mask(text: string): string {

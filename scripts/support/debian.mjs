@@ -9,6 +9,8 @@ export const COMPILER = { gcc: 'gcc', 'libc6-dev': '/usr/include/stdlib.h' }
 export const SERVERS = { 'openssh-server': 'sshd', 'openssh-client': 'ssh-keygen', 'dropbear-bin': 'dropbear', zsh: 'zsh', 'busybox-static': 'busybox', tcsh: 'tcsh', sudo: 'sudo' }
 /** Engines and a registry that the Docker suites start; docker-compose is what the adapter calls for compose files. */
 export const CONTAINERS = { 'docker.io': 'dockerd', podman: 'podman', runc: 'runc', 'docker-compose': 'docker-compose', 'docker-registry': 'docker-registry' }
+/** What a private cluster is made of; any kubectl will do. */
+export const CLUSTER = { 'docker.io': 'containerd', runc: 'runc', 'busybox-static': 'busybox', openssl: 'openssl', 'kubernetes-client': 'kubectl' }
 
 const POLICY = '/usr/sbin/policy-rc.d'
 const SAVED_POLICY = `${POLICY}.before-xec-native`

@@ -1,5 +1,7 @@
-/** A process in a container, by the kernel's id here. */
-export interface ContainerProcess { pid: number; command: string[] }
+import { type DaemonProcess, PrivateDaemon } from './private-daemon.mjs'
+
+/** A process in a container. */
+export type ContainerProcess = DaemonProcess
 
 export interface ContainerSpec {
   name?: string
@@ -9,19 +11,12 @@ export interface ContainerSpec {
   [field: string]: unknown
 }
 
-export abstract class PrivateEngine {
+export abstract class PrivateEngine extends PrivateDaemon {
   abstract readonly kind: 'docker' | 'podman'
-  readonly folder: string
-  readonly socketPath: string
   readonly image: string
   readonly url: string
-  readonly pid: number | undefined
-  readonly log: string
   call(method: string, url: string, body?: Buffer | object): Promise<{ status: number, body: unknown }>
   container(spec?: ContainerSpec): Promise<string>
   importImage(tag?: string): Promise<void>
   processes(container: string): Promise<ContainerProcess[]>
-  kill(): Promise<void>
-  resume(): Promise<void>
-  stop(): Promise<void>
 }

@@ -1,5 +1,5 @@
 // Everything a fresh clone needs before it can run, each step skipped when it is already done.
-import { COMPILER, CONTAINERS, SERVERS, ensure } from './debian.mjs'
+import { CLUSTER, COMPILER, CONTAINERS, SERVERS, ensure } from './debian.mjs'
 import { ensureNodeModules, npmScript } from './npm.mjs'
 import { WANTED_NODE, atLeast, rustVersion, wantedRust } from './programs.mjs'
 import { ensurePythonServers } from './python.mjs'
@@ -33,6 +33,7 @@ async function timed(what, work) {
 async function ensureServers() {
   await ensure(SERVERS)
   await ensure(CONTAINERS)
+  await ensure(CLUSTER)
   await ensureTestUser()
   await ensureShellUsers()
   await ensureSudoUsers()

@@ -58,8 +58,10 @@ pub type Variables = Vec<(String, String)>;
 /// What a command runs in: a container, and how it is entered. Equal places are one to idle shells.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Place {
-    /// Its name or id, checked by who makes the place.
+    /// Its name or id, checked by who makes the place. In a pod: empty for the pod's default one.
     pub container: String,
+    /// The pod that the container is in, for Kubernetes.
+    pub pod: Option<Pod>,
     /// `user`, `user:group`, or ids of these; the container's own by default.
     pub user: Option<String>,
     /// An absolute path in the container; the container's own by default.
@@ -68,6 +70,13 @@ pub struct Place {
     pub privileged: bool,
     /// A program and its arguments, run without a shell in place of the command's line.
     pub argv: Option<Vec<String>>,
+}
+
+/// A pod by its name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Pod {
+    pub namespace: String,
+    pub name: String,
 }
 
 /// As whom a command runs, and how sudo is persuaded.

@@ -23,6 +23,7 @@ impl Error {
             | Self::NoCommonAlgorithm { .. }
             | Self::Tls { .. }
             | Self::Docker(_)
+            | Self::Kube(_)
             | Self::JumpRefused { prohibited: true, .. }
             | Self::Proxy { kind: Kind::Authentication | Kind::PermissionDenied, .. } => DialFailure::Refused,
             Self::Proxy { .. } | Self::JumpRefused { .. } => DialFailure::Unreachable,

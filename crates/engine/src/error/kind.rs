@@ -68,6 +68,9 @@ impl Error {
             Self::Timeout { .. } => Kind::Timeout,
             Self::Forward(error) => error.kind(),
             Self::Docker(refusal) => refusal.why.kind(),
+            Self::Kube(refusal) => refusal.why.kind(),
+            Self::Kubeconfig { source, .. } => source.as_ref().map_or(Kind::InvalidUsage, io_kind),
+            Self::Credentials { .. } => Kind::Authentication,
             Self::Tls { .. } => Kind::Authentication,
             Self::ExecRefused | Self::PtyRefused => Kind::PermissionDenied,
             Self::NoCommonAlgorithm { .. }

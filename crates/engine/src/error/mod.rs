@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use crate::host_key::HostKeyRefusal;
 use crate::transport::docker::Refusal;
+use crate::transport::kube::KubeRefusal;
 use crate::transport::ssh::forward::ForwardError;
 
 pub use causes::causes;
@@ -262,8 +263,27 @@ pub enum Error {
     #[error(transparent)]
     Docker(Refusal),
 
+    /// An API server, or what is behind it, said no.
+    #[error(transparent)]
+    Kube(KubeRefusal),
+
+    #[error("Cannot use the kubeconfig: {problem}")]
+    Kubeconfig {
+        problem: String,
+        #[source]
+        source: Option<Cause>,
+    },
+
+    /// `problem` repeats nothing of what a credential plugin said: it may be a secret.
+    #[error("No credentials for the cluster: {problem}")]
+    Credentials {
+        problem: String,
+        #[source]
+        source: Option<Cause>,
+    },
+
     /// Either side did not trust the other's certificate, or one of them speaks no TLS.
-    #[error("TLS with {address} failed: check the certificates, and that the daemon expects TLS there")]
+    #[error("TLS with {address} failed: check the certificates, and that TLS is expected there")]
     Tls {
         address: String,
         #[source]

@@ -34,6 +34,9 @@ impl Error {
     pub fn phase(&self) -> Phase {
         match self {
             Self::Docker(refusal) => refusal.phase(),
+            Self::Kube(refusal) => refusal.phase(),
+            Self::Kubeconfig { .. } => Phase::Queue,
+            Self::Credentials { .. } => Phase::Authenticate,
             Self::Tls { .. } => Phase::Handshake,
             Self::InvalidOption { .. }
             | Self::SshConfig { .. }

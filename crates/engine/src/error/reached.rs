@@ -26,6 +26,7 @@ impl Error {
             | Self::RemoteFile { .. } => Reached::Yes,
             Self::Forward(ForwardError::Stalled) => Reached::Yes,
             Self::Docker(refusal) => refusal.reached(),
+            Self::Kube(refusal) => refusal.reached(),
             // The command follows the terminal without waiting for it.
             Self::PtyRefused
             | Self::Internal { .. }

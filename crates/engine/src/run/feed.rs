@@ -54,6 +54,7 @@ impl Feed {
         if let Some((place, env)) = &self.place {
             writer.place(place, env);
         }
+        writer.expects_input(self.before.is_some() || self.stdin.is_some() || self.stream.is_some());
         if let Some(pty) = &self.pty {
             writer.pty(pty).await?;
         }

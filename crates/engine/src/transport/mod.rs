@@ -1,9 +1,10 @@
 //! What the pool and the command runner need of a transport.
 //!
 //! [`Transport`] makes a [`Connection`], a connection opens a [`Channel`], a channel carries one command. `ssh/` is the
-//! real one, `docker/` another; the pool's tests use a fake with gates.
+//! real one, `docker/` and `kube/` are others; the pool's tests use a fake with gates.
 
 pub mod docker;
+pub mod kube;
 pub mod ssh;
 
 use std::future::Future;
@@ -158,6 +159,8 @@ pub trait Channel: Send + 'static {
 pub trait ChannelWriter: Clone + Send + Sync + 'static {
     /// Where the command runs, and with which variables; to be followed by `exec`. Only for transports that have places.
     fn place(&self, _place: &Arc<Place>, _env: &[(String, String)]) {}
+    /// Will anything be written to its stdin? To be followed by `exec`; unsaid, something will.
+    fn expects_input(&self, _expected: bool) {}
     /// Asks for a terminal; to be followed by `exec`. The server's answer is an event of its own.
     fn pty(&self, pty: &Pty) -> impl Future<Output = Result<(), Error>> + Send;
     fn exec(&self, line: Vec<u8>) -> impl Future<Output = Result<(), Error>> + Send;

@@ -1,0 +1,112 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { failureOf } from '../support/failure'
+import { Cluster } from '../support/kube'
+import { KubernetesConnectionPool, type KubernetesContext } from '../support/native'
+
+let cluster: Cluster
+let pool: KubernetesConnectionPool
+let context: KubernetesContext
+
+beforeAll(async () => {
+  cluster = await Cluster.start()
+  await cluster.pod({ name: 'web' })
+  pool = new KubernetesConnectionPool({ kubeconfig: cluster.kubeconfig() })
+  context = pool.context
+})
+
+afterEach(() => { cluster.api.intercept = undefined })
+
+afterAll(async () => {
+  await pool.dispose()
+  await cluster.stop()
+})
+
+test('what is not there is named', async () => {
+  expect(await failureOf(context.exec('nobody', 'true'))).toMatchObject({ code: 'ENOPOD', kind: 'not-found', status: 404, reached: false })
+  expect(await failureOf(context.exec('web', 'true', { container: 'other' }))).toMatchObject({ code: 'ENOCONTAINER', kind: 'not-found' })
+  expect(await failureOf(context.request('GET', '/api/v1/namespaces/default/services/nothing'))).toMatchObject({ code: 'ENOENT', kind: 'not-found' })
+})
+
+test('what is forbidden is named: which verb, on what', async () => {
+  const nobody = pool.createContext({ kubeconfig: cluster.kubeconfig({ user: 'nobody', groups: [] }) })
+  const failure = await failureOf(nobody.exec('web', 'true'))
+  expect(failure).toMatchObject({ code: 'EFORBIDDEN', kind: 'permission-denied', status: 403, reached: false })
+  expect(failure.message).toMatch(/"nobody" cannot \w+ resource "pods\/exec"/)
+})
+
+test('a revoked token is unauthorized', async () => {
+  const file = cluster.kubeconfig({ by: 'token', user: 'admin' })
+  const known = pool.createContext({ kubeconfig: file })
+  expect(await known.exec('web', 'echo in')).toMatchObject({ stdout: 'in\n' })
+  const stranger = pool.createContext({ kubeconfig: changed(file, (text) => text.replace(/"token":\s*"[^"]+"|token: \S+/, (token) => (token.startsWith('"') ? '"token": "wrong"' : 'token: wrong'))) })
+  expect(await failureOf(stranger.exec('web', 'true'))).toMatchObject({ code: 'EUNAUTHORIZED', kind: 'authentication' })
+})
+
+test('a kubeconfig that cannot be used is refused before anything is asked', async () => {
+  const missing = pool.createContext({ kubeconfig: path.join(cluster.folder, 'nothing') })
+  expect(await failureOf(missing.exec('web', 'true'))).toMatchObject({ code: 'EKUBECONFIG', kind: 'not-found', phase: 'queue' })
+  const unnamed = pool.createContext({ context: 'nowhere' })
+  expect((await failureOf(unnamed.exec('web', 'true'))).message).toContain('there is no context \'nowhere\'')
+})
+
+test('an API server that is not there is a refused connection', async () => {
+  const away = new KubernetesConnectionPool({ kubeconfig: changed(cluster.kubeconfig(), (text) => text.replaceAll(String(cluster.api.port), '1')) })
+  expect(await failureOf(away.exec('web', 'true'))).toMatchObject({ code: 'ECONNREFUSED', kind: 'connection-refused', phase: 'dial', reached: false })
+  await away.dispose()
+})
+
+test('a certificate of somebody else is not trusted', async () => {
+  const other = await Cluster.start({ runtime: cluster.runtime })
+  try {
+    const wrong = new KubernetesConnectionPool({ kubeconfig: changed(cluster.kubeconfig(), (text) => text.replaceAll(String(cluster.api.port), String(other.api.port))) })
+    expect(await failureOf(wrong.exec('web', 'true'))).toMatchObject({ code: 'ETLS', kind: 'authentication', reached: false })
+    await wrong.dispose()
+  } finally {
+    await other.stop()
+  }
+})
+
+test.each([
+  ['no upgrade', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi', 'EUPGRADE'],
+  ['a redirect', 'HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n', 'EUPGRADE'],
+  ['a proxy\'s page', 'HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\nContent-Length: 11\r\n\r\n<h1>no</h1>', 'EUPGRADE'],
+  ['another protocol', 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n', 'EUPGRADE'],
+  ['no key', 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Protocol: v5.channel.k8s.io\r\n\r\n', 'EUPGRADE'],
+  ['nothing at all', '', 'ECONNLOST'],
+  ['no HTTP', 'SSH-2.0-OpenSSH\r\n\r\n', 'ECONNLOST'],
+])('an answer with %s is an error of its own', async (_, answer, code) => {
+  cluster.api.intercept = ({ request, socket }) => {
+    if (!(request.url ?? '').includes('/exec')) return false
+    socket.end(answer)
+    return true
+  }
+  expect(await failureOf(context.exec('web', 'true'))).toMatchObject({ code })
+  cluster.api.intercept = undefined
+  expect(await context.exec('web', 'echo well')).toMatchObject({ stdout: 'well\n' })
+})
+
+test('bad options are refused at once, by their names', async () => {
+  for (const [call, option] of [
+    [() => context.exec('Not A Pod', 'true'), 'pod'],
+    [() => context.exec({ selector: '' }, 'true'), 'selector'],
+    [() => context.exec('web', ''), 'command'],
+    [() => context.exec('web', 'true', { container: '../x' }), 'container'],
+    [() => context.portForward('job/x', { remote: 80 }), 'target'],
+    [() => context.portForward('web', {} as { remote: number }), 'remote'],
+    [() => context.logs('web', { since: 1, sinceTime: new Date() }), 'sinceTime'],
+  ] as const) {
+    const failure = await failureOf((async () => { await call() })())
+    expect(failure.code).toBe('EINVAL_OPTION')
+    expect(failure.message).toContain(option)
+  }
+})
+
+let files = 0
+
+function changed(file: string, change: (text: string) => string): string {
+  const copy = path.join(cluster.folder, `changed-${files++}`)
+  writeFileSync(copy, change(readFileSync(file, 'utf8')))
+  return copy
+}

@@ -1,0 +1,113 @@
+//! What of a pod decides where a command runs.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use serde_json::Value;
+
+use super::client::KubeClient;
+use super::refusal::{KubeRefusal, KubeRefusalKind};
+use crate::command::Pod;
+use crate::error::Error;
+use crate::transport::docker::ApiRequest;
+use crate::transport::docker::request::encode;
+
+/// Pods whose choice is remembered; after that many all are forgotten.
+const REMEMBERED: usize = 4096;
+/// kubectl's way to say which of a pod's containers is meant, and what it was called first.
+const DEFAULT_CONTAINER: [&str; 2] =
+    ["kubectl.kubernetes.io/default-container", "kubectl.kubernetes.io/default-logs-container"];
+
+/// `/api/v1/namespaces/x/pods/y`.
+pub fn path_of(pod: &Pod) -> String {
+    let mut path = String::from("/api/v1/namespaces/");
+    encode(&mut path, &pod.namespace);
+    path.push_str("/pods/");
+    encode(&mut path, &pod.name);
+    path
+}
+
+/// Which container is meant in pods that have several, once it had to be found out; and which containers have no shell.
+#[derive(Default)]
+pub struct Containers {
+    chosen: Mutex<HashMap<Pod, String>>,
+    shellless: Mutex<HashMap<(Pod, String), ()>>,
+}
+
+impl Containers {
+    pub fn known(&self, pod: &Pod) -> Option<String> {
+        self.chosen.lock().get(pod).cloned()
+    }
+
+    pub fn forget(&self, pod: &Pod) {
+        self.chosen.lock().remove(pod);
+    }
+
+    /// As kubectl chooses: what the pod's annotation says, else the first one.
+    pub async fn choose(&self, client: &KubeClient, pod: &Pod) -> Result<String, Error> {
+        let answer = client.send(&ApiRequest::new("GET", path_of(pod)), Bytes::new()).await?;
+        let unreadable = || KubeRefusal::protocol("its answer is no pod").error();
+        let json: Value = serde_json::from_slice(&answer.body).map_err(|_| unreadable())?;
+        let chosen = default_container(&json).ok_or_else(unreadable)?;
+        let mut known = self.chosen.lock();
+        if known.len() >= REMEMBERED {
+            known.clear();
+        }
+        known.insert(pod.clone(), chosen.clone());
+        Ok(chosen)
+    }
+
+    pub fn has_no_shell(&self, pod: &Pod, container: &str) -> bool {
+        self.shellless.lock().contains_key(&(pod.clone(), container.to_owned()))
+    }
+
+    pub fn note_no_shell(&self, pod: &Pod, container: &str) {
+        let mut known = self.shellless.lock();
+        if known.len() >= REMEMBERED {
+            known.clear();
+        }
+        known.insert((pod.clone(), container.to_owned()), ());
+    }
+}
+
+fn default_container(pod: &Value) -> Option<String> {
+    let names: Vec<&str> =
+        pod.pointer("/spec/containers")?.as_array()?.iter().filter_map(|one| one.get("name")?.as_str()).collect();
+    let annotations = pod.pointer("/metadata/annotations");
+    let said = DEFAULT_CONTAINER.iter().find_map(|name| annotations?.get(*name)?.as_str());
+    said.filter(|name| names.contains(name)).or_else(|| names.first().copied()).map(ToOwned::to_owned)
+}
+
+/// Did the server only miss the name of a container?
+pub fn wants_container(error: &Error) -> bool {
+    matches!(error, Error::Kube(refusal) if refusal.why == KubeRefusalKind::WhichContainer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_annotation_decides_where_it_names_a_container() {
+        let pod = |annotation: &str| {
+            serde_json::json!({
+                "metadata": {"annotations": {"kubectl.kubernetes.io/default-container": annotation}},
+                "spec": {"containers": [{"name": "a"}, {"name": "b"}]},
+            })
+        };
+        assert_eq!(default_container(&pod("b")).as_deref(), Some("b"));
+        assert_eq!(default_container(&pod("c")).as_deref(), Some("a"));
+        assert_eq!(
+            default_container(&serde_json::json!({"spec": {"containers": [{"name": "x"}]}})).as_deref(),
+            Some("x")
+        );
+        assert_eq!(default_container(&serde_json::json!({})), None);
+    }
+
+    #[test]
+    fn names_cannot_leave_their_place_in_a_path() {
+        let pod = Pod { namespace: "a/b".into(), name: "../x?y".into() };
+        assert_eq!(path_of(&pod), "/api/v1/namespaces/a%2Fb/pods/..%2Fx%3Fy");
+    }
+}

@@ -1,0 +1,133 @@
+import { Readable } from 'node:stream'
+import type { DockerExchange as Exchange } from '../docker/exchange'
+import type { CheckedLogs } from '../options'
+import { lines } from '../process/lines'
+import type { KubernetesContext } from './context'
+import { getPod, podsPath } from './pods'
+
+type Options = CheckedLogs & { follow?: boolean }
+
+/** All of it, as one text. */
+export async function logText(context: KubernetesContext, pod: string, options: CheckedLogs): Promise<string> {
+  if (options.allContainers !== true) return oneText(context, pod, options)
+  const texts: string[] = []
+  for (const container of await containersOf(context, pod, options)) {
+    const text = await oneText(context, pod, { ...options, container })
+    texts.push(text.replace(/^(?!$)/gm, `[${container}] `))
+  }
+  return texts.join('')
+}
+
+async function oneText(context: KubernetesContext, pod: string, options: CheckedLogs): Promise<string> {
+  const { signal, query, path } = call(context, pod, await withContainer(context, pod, options))
+  const { body } = await context.request('GET', path, { query, ...(signal === undefined ? {} : { signal }) })
+  return body.toString()
+}
+
+/** Whole lines of a container's logs, or of all containers', as they come. They are to be iterated over once. */
+export class PodLogs implements AsyncIterable<string>, AsyncDisposable {
+  /** Resolves when the logs begin to come; rejects when they are refused. */
+  readonly started: Promise<void>
+  readonly #exchanges: Promise<[string | undefined, Exchange][]>
+  #open: Exchange[] = []
+  #stopped = false
+
+  /** @internal */
+  constructor(context: KubernetesContext, pod: () => Promise<string>, options: Options) {
+    this.#exchanges = this.#start(context, pod, options)
+    this.started = this.#exchanges.then(async (exchanges) => {
+      await Promise.all(exchanges.map(([, exchange]) => exchange.head))
+    })
+    // Whoever iterates learns it as well.
+    this.started.catch(() => undefined)
+  }
+
+  /** Ends it: no line is given any more. */
+  stop(): void {
+    this.#stopped = true
+    for (const exchange of this.#open) exchange.cancel()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.stop()
+    await Promise.all(this.#open.map((exchange) => exchange.done.catch(() => undefined)))
+  }
+
+  async* [Symbol.asyncIterator](): AsyncGenerator<string, void, undefined> {
+    try {
+      await this.started
+      const exchanges = await this.#exchanges
+      const [first] = exchanges
+      if (exchanges.length === 1 && first?.[0] === undefined && first !== undefined) yield* lines(first[1].stdout, 'utf8')
+      else yield* merged(exchanges)
+    } catch (error) {
+      if (!this.#stopped) throw error
+    } finally {
+      this.stop()
+    }
+  }
+
+  async #start(context: KubernetesContext, pod: () => Promise<string>, options: Options): Promise<[string | undefined, Exchange][]> {
+    const name = await pod()
+    const chosen: [string | undefined, Options][] = options.allContainers === true
+      ? (await containersOf(context, name, options)).map((container) => [container, { ...options, container }])
+      : [[undefined, await withContainer(context, name, options)]]
+    const exchanges = chosen.map(([prefix, one]): [string | undefined, Exchange] => {
+      const { signal, query, path } = call(context, name, one)
+      return [prefix, context.exchange('GET', path, { query, ...(signal === undefined ? {} : { signal }) })]
+    })
+    this.#open = exchanges.map(([, exchange]) => exchange)
+    if (this.#stopped) this.stop()
+    return exchanges
+  }
+}
+
+/** Each container at its own pace. */
+async function* merged(exchanges: [string | undefined, Exchange][]): AsyncGenerator<string, void, undefined> {
+  const sources = exchanges.map(([prefix, exchange]) => prefixed(prefix, exchange))
+  const waiting = new Map(sources.map((source) => [source, source.next().then((result) => ({ source, result }))]))
+  while (waiting.size > 0) {
+    const { source, result } = await Promise.race(waiting.values())
+    if (result.done === true) {
+      waiting.delete(source)
+    } else {
+      waiting.set(source, source.next().then((next) => ({ source, result: next })))
+      yield result.value
+    }
+  }
+}
+
+async function* prefixed(prefix: string | undefined, exchange: Exchange): AsyncGenerator<string, void, undefined> {
+  const stream: Readable = exchange.stdout
+  for await (const line of lines(stream, 'utf8')) yield prefix === undefined ? line : `[${prefix}] ${line}`
+}
+
+async function containersOf(context: KubernetesContext, pod: string, { namespace, signal }: CheckedLogs): Promise<string[]> {
+  const { containers } = await getPod(context, pod, { ...(namespace === undefined ? {} : { namespace }), ...(signal === undefined ? {} : { signal }) })
+  return containers
+}
+
+const DEFAULT_CONTAINER = 'kubectl.kubernetes.io/default-container'
+
+/** The server wants a name where a pod has several containers, and does not look at the annotation. */
+async function withContainer<T extends CheckedLogs>(context: KubernetesContext, pod: string, options: T): Promise<T> {
+  if (options.container !== undefined) return options
+  const { namespace, signal } = options
+  const { containers, raw } = await getPod(context, pod, { ...(namespace === undefined ? {} : { namespace }), ...(signal === undefined ? {} : { signal }) })
+  const { metadata: { annotations } } = raw as { metadata: { annotations?: Record<string, string> } }
+  const annotated = annotations?.[DEFAULT_CONTAINER]
+  const container = annotated !== undefined && containers.includes(annotated) ? annotated : containers[0]
+  return container === undefined ? options : { ...options, container }
+}
+
+function call(context: KubernetesContext, pod: string, options: Options): { path: string; query: Record<string, unknown>; signal: AbortSignal | undefined } {
+  const { namespace = context.namespace, container, tail, since, sinceTime, previous, timestamps, limitBytes, follow, signal } = options
+  const flag = (on: boolean | undefined): true | undefined => (on === true ? true : undefined)
+  return {
+    path: `${podsPath(namespace)}/${pod}/log`,
+    query: {
+      container, tailLines: tail, sinceSeconds: since, sinceTime, previous: flag(previous), timestamps: flag(timestamps), limitBytes, follow: flag(follow),
+    },
+    signal,
+  }
+}

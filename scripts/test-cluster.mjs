@@ -1,0 +1,34 @@
+// npm run test:cluster: the cluster suite on a real Kubernetes. KUBECONFIG_LIVE names another cluster's kubeconfig; without it, one is
+// built (10 minutes, once) and started here.
+import { ensure } from './support/debian.mjs'
+import { main } from './support/main.mjs'
+import { tryNpx } from './support/npm.mjs'
+import { BUILD_TOOLS, REAL_CLUSTER, RealCluster, build, buildFolder, isBuilt } from './support/real-cluster/real-cluster.mjs'
+import { endAll } from './support/run.mjs'
+import { setup } from './support/setup.mjs'
+import { step } from './support/terminal.mjs'
+
+await main(async () => {
+  await setup()
+  if (process.env.KUBECONFIG_LIVE !== undefined) return suite()
+  await ensure(REAL_CLUSTER)
+  if (!isBuilt()) {
+    await ensure(BUILD_TOOLS)
+    step(`building Kubernetes 1.20.2 in ${buildFolder()}, about 10 minutes …`)
+    await build()
+  }
+  // These replace the handlers that would end the cluster without its clean-up: the suite ends, and then everything else does.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.removeAllListeners(signal).once(signal, () => endAll())
+  const cluster = await RealCluster.start()
+  try {
+    return await suite({ KUBECONFIG_LIVE: cluster.kubeconfig, KUBE_LIVE_NODE: cluster.node, KUBE_LIVE_IMAGE: cluster.image })
+  } finally {
+    await cluster.stop()
+  }
+})
+
+async function suite(env = {}) {
+  Object.assign(process.env, env)
+  const { code } = await tryNpx('vitest', 'run', '--config', 'vitest.cluster.config.mts')
+  return code ?? 1
+}
