@@ -8,6 +8,7 @@ use futures_util::{SinkExt, StreamExt};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, interval, sleep, timeout};
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
 
 use super::channel::{Input, Order};
@@ -118,6 +119,9 @@ impl Exec {
                     self.say(ChannelEvent::Exited(ExitStatus::of_number(code))).await;
                     self.say(ChannelEvent::Eof).await;
                     Ok(())
+                }
+                SocketEnd::Status(Status::Failure(said)) if tells_of_loss(&said) => {
+                    self.failed(lost(Arc::new(io::Error::other(said)))).await
                 }
                 SocketEnd::Status(Status::Failure(said)) => self.failed(KubeRefusal::new(500, &said).error()).await,
                 SocketEnd::NoShell => continue,
@@ -509,11 +513,27 @@ async fn farewell(sink: Sink) {
 
 fn broken(error: SocketError) -> SocketEnd {
     match error {
+        SocketError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => SocketEnd::Broken(socket::broken(error)),
         SocketError::Protocol(_) | SocketError::Capacity(_) | SocketError::Utf8(_) => {
             SocketEnd::Failed(protocol(&error.to_string()))
         }
         error => SocketEnd::Broken(socket::broken(error)),
     }
+}
+
+/// An API server that has lost the node, or the node its runtime, says so in a status.
+fn tells_of_loss(said: &str) -> bool {
+    let said = said.to_lowercase();
+    [
+        "connection reset",
+        "unexpected eof",
+        "broken pipe",
+        "transport is closing",
+        "closed network connection",
+        "lost connection",
+    ]
+    .iter()
+    .any(|words| said.contains(words))
 }
 
 fn protocol(problem: &str) -> Error {

@@ -136,7 +136,9 @@ fn plain(what: &What, missing: Nonce) -> Result<Gate, Error> {
 fn exports(what: &What) -> String {
     let mut text = String::new();
     if let Some(pty) = &what.pty {
-        text.push_str(&format!("export TERM={};", quote(&pty.term)));
+        // The API tells a size only after the start.
+        let (columns, rows) = (pty.columns, pty.rows);
+        text.push_str(&format!("stty columns {columns} rows {rows} 2>/dev/null;export TERM={};", quote(&pty.term)));
     }
     let lines = what.env.iter().any(|(_, value)| value.contains('\n'));
     if lines {
@@ -156,9 +158,11 @@ fn exports(what: &What) -> String {
 /// first, into the pipe. What it is ended by says nothing on stderr.
 fn decoding(missing: &Nonce) -> String {
     let lacking = format!(r"printf '\001%s 0 n\n' {missing} >&2;exit 127;");
+    // Signals go to the whole group: what the command may catch must not end the shells around it.
+    let hold = "trap : HUP INT QUIT ALRM TERM USR1 USR2";
     let reader = r#"echo $$;while IFS= read -r l&&[ "$l" != . ];do printf %s "$l"|base64 -d||break;done"#;
     format!(
-        "command -v base64 >/dev/null 2>&1||{{ {lacking} }};sh -c {} sh|{{ IFS= read -r p_;\"$@\";s_=$?;kill -PIPE \"$p_\" 2>/dev/null;exit $s_; }}",
+        "command -v base64 >/dev/null 2>&1||{{ {lacking} }};{hold};sh -c {} sh|{{ {hold};IFS= read -r p_;\"$@\";s_=$?;kill -PIPE \"$p_\" 2>/dev/null;exit $s_; }}",
         quote(reader)
     )
 }

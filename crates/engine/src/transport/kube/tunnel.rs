@@ -7,6 +7,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use futures_util::{SinkExt, StreamExt};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
 
 use super::call::{give_back, permit};
@@ -166,6 +167,11 @@ impl Channels {
 
 fn broken(error: SocketError) -> Error {
     match error {
+        // The other side is gone, which is no breach of anything.
+        SocketError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
+            let source = Arc::new(io::Error::from(io::ErrorKind::ConnectionReset));
+            Error::ConnectionLost { phase: Phase::Run, reached: Reached::Yes, source: Some(source) }
+        }
         SocketError::Protocol(_) | SocketError::Capacity(_) | SocketError::Utf8(_) => {
             KubeRefusal::protocol(&error.to_string()).error()
         }
