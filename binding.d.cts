@@ -113,6 +113,65 @@ export declare class NativeInput {
   end(): void
 }
 
+/** Connections to Kubernetes clusters. When it is garbage-collected its idle connections close, and busy ones when they are done. */
+export declare class NativeKubePool {
+  constructor(settings: PoolSettings)
+  /** Runs a command in a pod. The promise resolves whatever happens; a failure is in the record. */
+  exec(target: NativeKubeTarget, place: PodPlaceSpec, command: CommandSpec, cancel?: CancelToken | undefined | null, input?: NativeInput | undefined | null): Promise<ExecOutcome>
+  /** Starts a command whose output is read as it comes. */
+  spawn(target: NativeKubeTarget, place: PodPlaceSpec, command: CommandSpec, cancel?: CancelToken | undefined | null): NativeProcess
+  /** Opens a shell in `first`'s directory and with its variables. The promise resolves whatever happens. */
+  session(target: NativeKubeTarget, place: PodPlaceSpec, first: CommandSpec, cancel?: CancelToken | undefined | null): Promise<SessionOutcome>
+  /** One call of the Kubernetes API, its answer collected. The promise resolves whatever happens. */
+  request(target: NativeKubeTarget, api: ApiSpec, cancel?: CancelToken | undefined | null): Promise<ApiOutcome>
+  /** One call whose answer comes piece by piece. */
+  exchange(target: NativeKubeTarget, api: ApiSpec): NativeExchange
+  /** One connection to a port of a pod, read and written as an exchange whose line was taken over. */
+  tunnel(target: NativeKubeTarget, namespace: string, pod: string, port: number): NativeExchange
+  stats(): StatsSnapshot
+  metrics(): MetricsSnapshot
+  /** Forgets all durations recorded so far. */
+  resetMetrics(): void
+  connections(): Array<ConnectionSnapshot>
+  /** Shells that wait for a command of `shell: 'persistent'`. */
+  idleShells(): number
+  /** Connects ahead of need. */
+  warmUp(target: NativeKubeTarget, cancel?: CancelToken | undefined | null): Promise<WarmUpRecord>
+  /** Retires the connections to one cluster; busy ones finish what they do. Answers how many. */
+  remove(target: NativeKubeTarget): number
+  /**
+   * Lets commands finish and nobody new in; after `limit` milliseconds cuts what is left. Resolves to whether nothing
+   * had to be cut. The pool can be used again.
+   */
+  drain(limit?: number | undefined | null): Promise<boolean>
+  /** Closes connections that nothing uses; resolves to how many. */
+  closeIdle(): Promise<number>
+  /** Cuts every connection. The pool can be used again. */
+  closeAll(): Promise<void>
+  /** Cuts every connection, for good: later commands fail with EPOOLCLOSED. */
+  dispose(): Promise<void>
+  /** `wake` is called once per burst of events, to have them drained. It keeps no process alive. */
+  watchEvents(wake: () => void): void
+  /** One bit for each kind of event that somebody listens to; none at first. */
+  setEventMask(mask: number): void
+  /** Takes all waiting events, oldest first. */
+  drainEvents(): Array<EventRecord>
+}
+
+/** A cluster, its files read and its limits known. */
+export declare class NativeKubeTarget {
+  /** Reads the files. */
+  static load(spec: KubeTargetSpec): KubeTargetOutcome
+  /** The API server's host. */
+  get host(): string
+  /** The one that is meant when none is said. */
+  get namespace(): string
+  /** The user's name in the kubeconfig. */
+  get user(): string
+  /** The API server. */
+  get server(): string
+}
+
 /** A borrowed connection. Given back when released or garbage-collected, whichever comes first. */
 export declare class NativeLease {
   /** Runs a command on the lease's connection. The promise resolves whatever happens; a failure is in the record. */
@@ -526,7 +585,7 @@ export interface FailureRecord {
   stream?: string
   /** EMAXBUFFER: bytes; ETIMEDOUT: milliseconds. */
   limit?: number
-  /** The HTTP status that a Docker daemon refused with. */
+  /** The HTTP status that a Docker daemon or an API server refused with. */
   status?: number
   /** The file it is about. */
   path?: string
@@ -639,6 +698,25 @@ export interface HostSettings {
 }
 
 /** Exactly one of the two. */
+export interface KubeTargetOutcome {
+  target?: NativeKubeTarget
+  failure?: FailureRecord
+}
+
+/** Which cluster, and as whom; what is absent is as the files say. */
+export interface KubeTargetSpec {
+  /** Files; absent: the usual ones, or the pod's service account. */
+  kubeconfig?: Array<string>
+  context?: string
+  cluster?: string
+  user?: string
+  namespace?: string
+  /** Milliseconds for a line, a credential plugin, and the head of each answer. */
+  timeout: number
+  settings: HostSettings
+}
+
+/** Exactly one of the two. */
 export interface LeaseOutcome {
   lease?: NativeLease
   failure?: FailureRecord
@@ -713,6 +791,18 @@ export interface PlaceSpec {
   user?: string
   workdir?: string
   privileged?: boolean
+  /** A program and its arguments, in place of the command's line. */
+  argv?: Array<string>
+}
+
+/** What a command runs in. */
+export interface PodPlaceSpec {
+  namespace: string
+  pod: string
+  /** The pod's default one when absent. */
+  container?: string
+  /** An absolute path, for `argv`. */
+  workdir?: string
   /** A program and its arguments, in place of the command's line. */
   argv?: Array<string>
 }

@@ -11,7 +11,7 @@ export interface PoolDiagnostic<K extends PoolEventName = PoolEventName> {
 }
 
 /** Whose connections a pool keeps. */
-export type PoolTransport = 'ssh' | 'docker'
+export type PoolTransport = 'ssh' | 'docker' | 'kubernetes'
 
 type DiagnosticsChannel = ReturnType<typeof channel>
 
@@ -45,5 +45,5 @@ class Diagnostics {
 }
 
 export const DIAGNOSTICS: Readonly<Record<PoolTransport, Diagnostics>> = {
-  ssh: new Diagnostics('ssh'), docker: new Diagnostics('docker'),
+  ssh: new Diagnostics('ssh'), docker: new Diagnostics('docker'), kubernetes: new Diagnostics('kubernetes'),
 }

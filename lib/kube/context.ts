@@ -213,7 +213,7 @@ export class KubernetesContext {
 
   #exchange(start: () => NativeExchange, signal?: AbortSignal): Exchange {
     this.#host.noticed()
-    return new Exchange(start(), () => { this.#host.settled(false) }, signal)
+    return new Exchange(Promise.resolve(start()), () => { this.#host.settled(false) }, signal)
   }
 
   async #execute(

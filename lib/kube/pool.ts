@@ -37,7 +37,7 @@ export class KubernetesConnectionPool extends PoolEventHub implements AsyncDispo
   }
 
   constructor(options?: KubernetesPoolOptions) {
-    super()
+    super('kubernetes')
     const { kubeconfig, context, cluster, user, namespace, timeout = 30_000, shell = 'login', ...limits } = checkKubernetesPool(options)
     this.#options = given({ kubeconfig, context, cluster, user, namespace })
     const settings = poolSettings({ channelsPerConnection: 100, maxLifetime: 0, ...limits })
