@@ -22,5 +22,6 @@ pub use unpack::{UnpackSpec, Unpacking};
 /// Modes that are kept: who may do what. With the owner a file loses setuid and the like, as `chown` would have it.
 const PERMISSIONS: u32 = 0o777;
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod testing;

@@ -228,6 +228,7 @@ fn changed(path: &Path) -> Error {
     Error::Archive { operation: "pack", entry: path.display().to_string(), problem: "it changed while it was read" }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 #[path = "pack_test.rs"]
 mod tests;

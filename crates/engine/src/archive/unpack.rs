@@ -278,6 +278,7 @@ fn link(_target: &Path, _path: &Path) -> io::Result<bool> {
     Ok(false)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 #[path = "unpack_test.rs"]
 mod tests;

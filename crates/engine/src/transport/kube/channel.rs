@@ -6,7 +6,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::connection::Cluster;
 use super::exec::{Exec, What};
-use crate::command::{Place, Pty};
+use crate::command::{Place, Pty, Variables};
 use crate::error::{Error, Phase, Reached};
 use crate::transport::{Channel, ChannelEvent, ChannelWriter, Signal};
 
@@ -45,7 +45,7 @@ pub struct KubeWriter {
 /// What is known before the command itself.
 #[derive(Default)]
 struct Prepared {
-    place: Option<(Arc<Place>, Vec<(String, String)>)>,
+    place: Option<(Arc<Place>, Variables)>,
     pty: Option<Pty>,
     no_input: bool,
 }

@@ -292,7 +292,8 @@ fn seconds(time: SystemTime) -> u32 {
     u32::try_from(since).unwrap_or(u32::MAX)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::super::hostile_test::Folder;
     use super::*;
