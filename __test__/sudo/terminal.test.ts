@@ -69,6 +69,7 @@ describe.each(WAYS)('a terminal with sudo by %s', (_way, username, options) => {
     await until('it is ready', () => shown.includes('ready'))
     child.resize(111, 44)
     expect(await child.done).toMatchObject({ exitCode: 0 })
+    await until('its last words are read', () => child.stdout.readableEnded)
     expect(shown).toContain('44 111')
   })
 
