@@ -81,7 +81,7 @@ async fn hold(mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteExt + 
     }
 }
 
-/// The median, in round trips.
+/// What the quickest quarter of them took, in round trips.
 async fn round_trips(client: &Client, commands: usize) -> f64 {
     let mut times = Vec::new();
     for _ in 0..commands {
@@ -89,8 +89,9 @@ async fn round_trips(client: &Client, commands: usize) -> f64 {
         client.run("true").await;
         times.push(began.elapsed());
     }
+    // A busy machine makes commands slower than the line does, but never faster.
     times.sort();
-    times[commands / 2].as_secs_f64() / (2.0 * DELAY.as_secs_f64())
+    times[commands / 4].as_secs_f64() / (2.0 * DELAY.as_secs_f64())
 }
 
 #[tokio::test(flavor = "multi_thread")]
