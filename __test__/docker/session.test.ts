@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { PrivateEngine } from '../support/dockerd'
+import { until } from '../support/wait'
 import { failureOf } from '../support/failure'
 import { DockerConnectionPool } from '../support/native'
 import { ENGINES, gone } from './engines'
@@ -84,6 +85,7 @@ describe.each(ENGINES)('shells that stay on %s', (_, start) => {
     expect(await session.write('cd /bin\n')).toBe(true)
     await session.write('pwd; echo "a is $A"; id -un; exit 4\n')
     expect(await session.end()).toMatchObject({ exitCode: 4 })
+    await until('its last words are read', () => session.stdout.readableEnded)
     for (const expected of ['/bin\r\n', 'a is b=c\r\n', 'tester\r\n']) expect(text).toContain(expected)
     expect(await session.end()).toMatchObject({ exitCode: 4 })
   })
