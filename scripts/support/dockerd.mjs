@@ -1,7 +1,10 @@
 // A private dockerd: no bridge, no rules for the machine's firewall, nothing shared with one that may run already.
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { PrivateEngine, isAlive } from './private-engine.mjs'
+
+const DEATH_LIMIT = 5_000
 
 export class Dockerd extends PrivateEngine {
   kind = 'docker'
@@ -24,10 +27,18 @@ export class Dockerd extends PrivateEngine {
     writeFileSync(path.join(this.folder, 'daemon.json'), '{}')
   }
 
-  /** Where the first process reaps no orphans, dockerd waits in vain for the containerd of its killed predecessor. */
-  forgetTheDead() {
+  /**
+   * A killed dockerd's containerd dies with it, a moment later. Where the first process reaps no orphans, the next dockerd takes it
+   * for one that lives, and waits for it in vain.
+   */
+  async forgetTheDead() {
     const file = path.join(this.folder, 'exec/containerd/containerd.pid')
-    if (existsSync(file) && !isAlive(Number(readFileSync(file, 'utf8')))) rmSync(file)
+    if (!existsSync(file)) return
+    const pid = Number(readFileSync(file, 'utf8'))
+    const deadline = performance.now() + DEATH_LIMIT
+    // The death of somebody else's child gives no event.
+    while (isAlive(pid) && performance.now() < deadline) await delay(20)
+    if (!isAlive(pid)) rmSync(file)
   }
 
   launch() {

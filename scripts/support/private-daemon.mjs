@@ -39,7 +39,7 @@ export class PrivateDaemon {
 
   /** Starts it, again after `kill()`, and waits until it answers. */
   async resume() {
-    this.forgetTheDead?.()
+    await this.forgetTheDead?.()
     const { program, args, env } = this.launch()
     const found = find(program)
     if (found === undefined) throw new Error(`${program} is missing: run "npm run setup -- --servers"`)
