@@ -3,7 +3,7 @@
 //! - [`endpoint`], [`tls`], [`wire`]: where a daemon is, and lines to it
 //! - [`over_ssh`]: the same behind an SSH server
 //! - [`client`], [`request`]: calls of the API, over lines that are kept
-//! - [`call`], [`exchange`]: the same through a pool, collected or piece by piece
+//! - [`mod@call`], [`mod@exchange`]: the same through a pool, collected or piece by piece
 //! - [`connection`], [`channel`], [`exec`]: the traits; one exec from creating it to its status
 //! - [`frames`], [`preamble`], [`kill`]: its streams, its process id, signals for it
 //! - [`refusal`]: what a daemon refuses

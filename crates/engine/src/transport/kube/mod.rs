@@ -2,11 +2,11 @@
 //!
 //! - [`config`], [`target`]: where a cluster is and who we are there
 //! - [`client`], [`failure`]: calls of the API, over lines that are kept; why there was no answer
-//! - [`call`], [`exchange`]: the same through a pool, collected or piece by piece
+//! - [`mod@call`], [`mod@exchange`]: the same through a pool, collected or piece by piece
 //! - [`connection`], [`channel`], [`exec`]: the traits; one exec from its request to its status
 //! - [`socket`], [`frames`]: WebSockets, and what their messages mean
 //! - [`gate`], [`kill`]: what a command line is put into; signals for it
-//! - [`tunnel`]: a connection to a pod's port
+//! - [`mod@tunnel`]: a connection to a pod's port
 //! - [`pods`]: which container is meant
 //! - [`refusal`]: what an API server refuses
 
