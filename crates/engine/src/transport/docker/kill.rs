@@ -16,7 +16,10 @@ use crate::shell::Nonce;
 use crate::transport::Signal;
 
 /// For the shell to say its process id, when it has just been started.
-const WORD: Duration = Duration::from_secs(1);
+const WORD: Duration = Duration::from_secs(5);
+/// How often `kill` is begun for a command that goes on running, and after which pause.
+const ATTEMPTS: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(200);
 const LOOK: Duration = Duration::from_millis(10);
 /// For `kill` to end.
 const KILLING: Duration = Duration::from_secs(5);
@@ -45,15 +48,24 @@ impl Tag {
 /// Sends `signal` to the process and its group, if there is a way. What fails is logged: the process may be gone already.
 pub async fn kill(client: &DockerClient, process: &Process, preamble: &Mutex<Preamble>, signal: Signal) {
     let said = said(preamble).await;
-    let sent = match (said, &process.tag) {
-        (Some(pid), _) => signal_within(client, process, pid, signal).await,
-        (None, Some(tag)) => signal_tagged(client, process, tag, signal).await,
-        (None, None) => signal_from_outside(client, process, signal).await,
-    };
-    match sent {
-        Ok(true) => {}
-        Ok(false) => tracing::debug!(exec = process.exec, signal = signal.name(), "no process took the signal"),
-        Err(error) => tracing::debug!(%error, exec = process.exec, "a process in a container could not be signalled"),
+    for _ in 0..ATTEMPTS {
+        let sent = match (said, &process.tag) {
+            (Some(pid), _) => signal_within(client, process, pid, signal).await,
+            (None, Some(tag)) => signal_tagged(client, process, tag, signal).await,
+            (None, None) => signal_from_outside(client, process, signal).await,
+        };
+        match sent {
+            Ok(true) => return,
+            Ok(false) => tracing::debug!(exec = process.exec, signal = signal.name(), "no process took the signal"),
+            Err(error) => {
+                tracing::debug!(%error, exec = process.exec, "a process in a container could not be signalled");
+            }
+        }
+        // A busy daemon may fail to start `kill`; one that cannot answer will not do so either.
+        match client.api().inspect_exec(&process.exec).await {
+            Ok(seen) if seen.running == Some(true) => sleep(PAUSE).await,
+            _ => return,
+        }
     }
 }
 
