@@ -846,6 +846,7 @@ module.exports.NativeKubeTarget = nativeBinding.NativeKubeTarget
 module.exports.NativeLease = nativeBinding.NativeLease
 module.exports.NativePacking = nativeBinding.NativePacking
 module.exports.NativePool = nativeBinding.NativePool
+module.exports.NativePoolControls = nativeBinding.NativePoolControls
 module.exports.NativeProcess = nativeBinding.NativeProcess
 module.exports.NativeQuestions = nativeBinding.NativeQuestions
 module.exports.NativeReadStream = nativeBinding.NativeReadStream

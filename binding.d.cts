@@ -28,34 +28,10 @@ export declare class NativeDockerPool {
   request(target: NativeDockerTarget, api: ApiSpec, cancel?: CancelToken | undefined | null): Promise<ApiOutcome>
   /** One call whose answer comes piece by piece. */
   exchange(target: NativeDockerTarget, api: ApiSpec): NativeExchange
-  stats(): StatsSnapshot
-  metrics(): MetricsSnapshot
-  /** Forgets all durations recorded so far. */
-  resetMetrics(): void
-  connections(): Array<ConnectionSnapshot>
-  /** Shells that wait for a command of `shell: 'persistent'`. */
-  idleShells(): number
   /** Connects ahead of need. */
   warmUp(target: NativeDockerTarget, cancel?: CancelToken | undefined | null): Promise<WarmUpRecord>
-  /** Retires the connections to one daemon; busy ones finish what they do. Answers how many. */
-  remove(target: NativeDockerTarget): number
-  /**
-   * Lets commands finish and nobody new in; after `limit` milliseconds cuts what is left. Resolves to whether nothing
-   * had to be cut. The pool can be used again.
-   */
-  drain(limit?: number | undefined | null): Promise<boolean>
-  /** Closes connections that nothing uses; resolves to how many. */
-  closeIdle(): Promise<number>
-  /** Cuts every connection. The pool can be used again. */
-  closeAll(): Promise<void>
-  /** Cuts every connection, for good: later commands fail with EPOOLCLOSED. */
-  dispose(): Promise<void>
-  /** `wake` is called once per burst of events, to have them drained. It keeps no process alive. */
-  watchEvents(wake: () => void): void
-  /** One bit for each kind of event that somebody listens to; none at first. */
-  setEventMask(mask: number): void
-  /** Takes all waiting events, oldest first. */
-  drainEvents(): Array<EventRecord>
+  /** Figures, events and closing. */
+  controls(): NativePoolControls
 }
 
 /** A daemon, its certificates read and its limits known. */
@@ -128,34 +104,10 @@ export declare class NativeKubePool {
   exchange(target: NativeKubeTarget, api: ApiSpec): NativeExchange
   /** One connection to a port of a pod, read and written as an exchange whose line was taken over. */
   tunnel(target: NativeKubeTarget, namespace: string, pod: string, port: number): NativeExchange
-  stats(): StatsSnapshot
-  metrics(): MetricsSnapshot
-  /** Forgets all durations recorded so far. */
-  resetMetrics(): void
-  connections(): Array<ConnectionSnapshot>
-  /** Shells that wait for a command of `shell: 'persistent'`. */
-  idleShells(): number
   /** Connects ahead of need. */
   warmUp(target: NativeKubeTarget, cancel?: CancelToken | undefined | null): Promise<WarmUpRecord>
-  /** Retires the connections to one cluster; busy ones finish what they do. Answers how many. */
-  remove(target: NativeKubeTarget): number
-  /**
-   * Lets commands finish and nobody new in; after `limit` milliseconds cuts what is left. Resolves to whether nothing
-   * had to be cut. The pool can be used again.
-   */
-  drain(limit?: number | undefined | null): Promise<boolean>
-  /** Closes connections that nothing uses; resolves to how many. */
-  closeIdle(): Promise<number>
-  /** Cuts every connection. The pool can be used again. */
-  closeAll(): Promise<void>
-  /** Cuts every connection, for good: later commands fail with EPOOLCLOSED. */
-  dispose(): Promise<void>
-  /** `wake` is called once per burst of events, to have them drained. It keeps no process alive. */
-  watchEvents(wake: () => void): void
-  /** One bit for each kind of event that somebody listens to; none at first. */
-  setEventMask(mask: number): void
-  /** Takes all waiting events, oldest first. */
-  drainEvents(): Array<EventRecord>
+  /** Figures, events and closing. */
+  controls(): NativePoolControls
 }
 
 /** A cluster, its files read and its limits known. */
@@ -214,11 +166,6 @@ export declare class NativePool {
   spawn(target: TargetSpec, command: CommandSpec, cancel?: CancelToken | undefined | null): NativeProcess
   /** Borrows a connection. The promise resolves whatever happens; a failure is in the record. */
   lease(target: TargetSpec, priority: number, cancel?: CancelToken | undefined | null, timeout?: number | undefined | null, spent?: number | undefined | null): Promise<LeaseOutcome>
-  stats(): StatsSnapshot
-  metrics(): MetricsSnapshot
-  /** Forgets all durations recorded so far. */
-  resetMetrics(): void
-  connections(): Array<ConnectionSnapshot>
   /** Makes connections ahead of need until `count` are ready. */
   warmUp(target: TargetSpec, count: number, cancel?: CancelToken | undefined | null): Promise<WarmUpRecord>
   /**
@@ -226,12 +173,23 @@ export declare class NativePool {
    * of streams, files and forwards.
    */
   remove(target: TargetSpec, bulk: boolean): number
+  /** Figures, events and closing. */
+  controls(): NativePoolControls
+}
+
+/** Looks after a pool. It keeps the pool alive, as the pool's own class does. */
+export declare class NativePoolControls {
+  stats(): StatsSnapshot
+  metrics(): MetricsSnapshot
+  /** Forgets all durations recorded so far. */
+  resetMetrics(): void
+  connections(): Array<ConnectionSnapshot>
   /**
    * Lets commands finish and nobody new in; after `limit` milliseconds cuts what is left. Resolves to whether nothing
    * had to be cut. The pool can be used again.
    */
   drain(limit?: number | undefined | null): Promise<boolean>
-  /** Closes connections that no command uses; resolves to how many. */
+  /** Closes connections that nothing uses; resolves to how many. */
   closeIdle(): Promise<number>
   /** Cuts every connection. The pool can be used again. */
   closeAll(): Promise<void>

@@ -13,7 +13,7 @@ use xec_engine::run::{Cancel, Pipes};
 use xec_engine::transport::docker::{DockerTransport, Exchange, Head, exchange};
 
 use crate::docker_options::{Call, HeadRecord};
-use crate::failure::FailureRecord;
+use crate::origin::Origin;
 use crate::runtime;
 
 /// A call of the API whose answer comes piece by piece. Garbage-collected it is cancelled.
@@ -24,17 +24,16 @@ pub struct NativeExchange {
     head: Mutex<Option<oneshot::Receiver<Head>>>,
     end: Mutex<Option<oneshot::Receiver<Option<Error>>>>,
     cancel: Cancel,
-    host: String,
-    port: u16,
+    origin: Origin,
 }
 
 impl NativeExchange {
     pub fn start(pool: &Arc<Pool<DockerTransport>>, request: Request<DockerTransport>, call: Call) -> Self {
-        let (host, port) = (request.key.host().to_owned(), request.key.port());
+        let origin = Origin::of(&request);
         let cancel = Cancel::default();
         let runtime = pool.runtime().clone();
         let started = exchange(Arc::clone(pool), request, call.request, call.options, cancel.clone());
-        Self::around(&runtime, started, cancel, host, port)
+        Self::around(&runtime, started, cancel, origin)
     }
 
     /// A call that is under way, whatever API it is of.
@@ -46,8 +45,7 @@ impl NativeExchange {
             impl Future<Output = Result<(), Error>> + Send + 'static,
         ),
         cancel: Cancel,
-        host: String,
-        port: u16,
+        origin: Origin,
     ) -> Self {
         let (ended, end) = oneshot::channel();
         runtime.spawn(async move {
@@ -60,8 +58,7 @@ impl NativeExchange {
             head: Mutex::new(Some(head)),
             end: Mutex::new(Some(end)),
             cancel,
-            host,
-            port,
+            origin,
         }
     }
 }
@@ -118,11 +115,11 @@ impl NativeExchange {
     #[napi(ts_return_type = "Promise<FailureRecord | null>")]
     pub fn finished<'env>(&self, env: &'env Env) -> NapiResult<Object<'env>> {
         let end = self.end.lock().take().ok_or_else(|| NapiError::from_reason("finished() was called before"))?;
-        let (host, port) = (self.host.clone(), self.port);
+        let origin = self.origin.clone();
         runtime::promise(env, async move {
             // Only a panic in the task drops its answer.
             let error = end.await.unwrap_or(Some(Error::Internal { what: "a call of the Docker API" }));
-            error.map(|error| FailureRecord::new(&error, &host, port))
+            error.map(|error| origin.failure(&error))
         })
     }
 

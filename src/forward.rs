@@ -9,8 +9,10 @@ use xec_engine::transport::ssh::forward::{Address, Forward, ForwardSpec, News};
 use crate::cancel::CancelToken;
 use crate::failure::FailureRecord;
 use crate::options::{TargetSpec, invalid};
+use crate::origin::Origin;
 use crate::runtime;
-use crate::ssh_pool::{NativePool, token};
+use crate::ssh_pool::NativePool;
+use crate::uses::token;
 
 /// One end of a forward: `path`, or `host` and `port`.
 #[napi(object)]
@@ -62,8 +64,7 @@ pub struct NewsRecord {
 #[napi]
 pub struct NativeForward {
     forward: Arc<Forward>,
-    host: String,
-    port: u16,
+    origin: Origin,
 }
 
 #[napi]
@@ -78,15 +79,15 @@ impl NativePool {
         cancel: Option<&CancelToken>,
     ) -> Result<Object<'env>> {
         let request = self.forward_request(target)?;
-        let (host, port) = (request.key.host().to_owned(), request.key.port());
+        let origin = Origin::of(&request);
         let opening = Forward::open(self.shared_pool(), request, settings.into_spec()?, token(cancel));
         runtime::promise(env, async move {
             match opening.await {
                 Ok(forward) => {
-                    let forward = NativeForward { forward: Arc::new(forward), host, port };
+                    let forward = NativeForward { forward: Arc::new(forward), origin };
                     ForwardOutcome { forward: Some(forward), failure: None }
                 }
-                Err(error) => ForwardOutcome { forward: None, failure: Some(FailureRecord::new(&error, &host, port)) },
+                Err(error) => ForwardOutcome { forward: None, failure: Some(origin.failure(&error)) },
             }
         })
     }
@@ -148,7 +149,7 @@ impl NativeForward {
 impl NativeForward {
     fn record(&self, news: News) -> NewsRecord {
         let record = |kind: &str| NewsRecord { kind: kind.to_owned(), from: None, to: None, failure: None };
-        let failure = |error| FailureRecord::new(&error, &self.host, self.port);
+        let failure = |error| self.origin.failure(&error);
         match news {
             News::Connected { from, to } => NewsRecord {
                 from: from.map(|(host, port)| Address::tcp(host, port).into()),

@@ -1,30 +1,26 @@
 use std::sync::Arc;
 
-use napi::bindgen_prelude::{Function, Object};
-use napi::threadsafe_function::ThreadsafeFunctionCallMode;
+use napi::bindgen_prelude::Object;
 use napi::{Env, Result};
 use napi_derive::napi;
 use xec_engine::command::{Command, Pod};
 use xec_engine::events::EventBuffer;
 use xec_engine::pool::Pool;
-use xec_engine::run::{Cancel, exec, warm_up};
-use xec_engine::shell::{Session, Shells};
+use xec_engine::run::Cancel;
+use xec_engine::shell::Shells;
 use xec_engine::transport::kube::{KubeTransport, call, exchange, tunnel};
 
 use crate::cancel::CancelToken;
 use crate::docker_exchange::NativeExchange;
-use crate::docker_options::{ApiOutcome, ApiSpec};
-use crate::events::EventRecord;
-use crate::failure::FailureRecord;
+use crate::docker_options::ApiSpec;
 use crate::input::NativeInput;
 use crate::kube_options::{NativeKubeTarget, PodPlaceSpec};
-use crate::options::{CommandSpec, PoolSettings, duration};
-use crate::output::{WarmUpRecord, outcome_record};
+use crate::options::{CommandSpec, PoolSettings};
+use crate::origin::Origin;
+use crate::pool_controls::NativePoolControls;
 use crate::process::NativeProcess;
 use crate::runtime;
-use crate::session::{NativeSession, SessionOutcome};
-use crate::ssh_pool::token;
-use crate::stats::{ConnectionSnapshot, MetricsSnapshot, StatsSnapshot};
+use crate::uses::{self, token};
 
 /// Connections to Kubernetes clusters. When it is garbage-collected its idle connections close, and busy ones when they are done.
 #[napi]
@@ -54,16 +50,8 @@ impl NativeKubePool {
         input: Option<&NativeInput>,
     ) -> Result<Object<'env>> {
         let request = target.request(command.priority.unwrap_or(0));
-        let (host, port) = (request.key.host().to_owned(), request.key.port());
-        let (pool, cancel, persistent) = (Arc::clone(&self.pool), token(cancel), command.persistent.unwrap_or(false));
-        let command = in_place(place, command, input)?;
-        if persistent {
-            let running = self.shells.exec(pool, request, command, cancel);
-            return runtime::promise(env, async move { outcome_record(running.await, &host, port) });
-        }
-        // No shell is ever in the way of another: a pod has no limit on execs.
-        let running = exec(pool, request, command, cancel);
-        runtime::promise(env, async move { outcome_record(running.await, &host, port) })
+        let persistent = command.persistent.unwrap_or(false);
+        uses::exec(env, (&self.pool, &self.shells), request, (in_place(place, command, input)?, persistent), cancel)
     }
 
     /// Starts a command whose output is read as it comes.
@@ -90,14 +78,7 @@ impl NativeKubePool {
         cancel: Option<&CancelToken>,
     ) -> Result<Object<'env>> {
         let request = target.request(first.priority.unwrap_or(0));
-        let (host, port) = (request.key.host().to_owned(), request.key.port());
-        let opening = Session::open(Arc::clone(&self.pool), request, in_place(place, first, None)?, token(cancel));
-        runtime::promise(env, async move {
-            match opening.await {
-                Ok(session) => SessionOutcome { session: Some(NativeSession::new(session, host, port)), failure: None },
-                Err(error) => SessionOutcome { session: None, failure: Some(FailureRecord::new(&error, &host, port)) },
-            }
-        })
+        uses::session(env, &self.pool, request, in_place(place, first, None)?, cancel)
     }
 
     /// One call of the Kubernetes API, its answer collected. The promise resolves whatever happens.
@@ -109,26 +90,19 @@ impl NativeKubePool {
         api: ApiSpec,
         cancel: Option<&CancelToken>,
     ) -> Result<Object<'env>> {
-        let request = target.request(0);
-        let (host, port) = (request.key.host().to_owned(), request.key.port());
-        let api = api.into_call()?;
-        let calling = call(Arc::clone(&self.pool), request, api.request, api.options.body, token(cancel));
-        runtime::promise(env, async move {
-            match calling.await {
-                Ok(response) => ApiOutcome { response: Some(response.into()), failure: None },
-                Err(error) => ApiOutcome { response: None, failure: Some(FailureRecord::new(&error, &host, port)) },
-            }
-        })
+        let (request, api) = (target.request(0), api.into_call()?);
+        let origin = Origin::of(&request);
+        uses::call(env, origin, call(Arc::clone(&self.pool), request, api.request, api.options.body, token(cancel)))
     }
 
     /// One call whose answer comes piece by piece.
     #[napi]
     pub fn exchange(&self, target: &NativeKubeTarget, api: ApiSpec) -> Result<NativeExchange> {
         let request = target.request(0);
-        let (host, port) = (request.key.host().to_owned(), request.key.port());
+        let origin = Origin::of(&request);
         let (api, cancel, runtime) = (api.into_call()?, Cancel::default(), self.pool.runtime().clone());
         let started = exchange(Arc::clone(&self.pool), request, api.request, api.options.body, cancel.clone());
-        Ok(NativeExchange::around(&runtime, started, cancel, host, port))
+        Ok(NativeExchange::around(&runtime, started, cancel, origin))
     }
 
     /// One connection to a port of a pod, read and written as an exchange whose line was taken over.
@@ -141,38 +115,11 @@ impl NativeKubePool {
         port: u32,
     ) -> Result<NativeExchange> {
         let request = target.request(0);
-        let (host, at) = (request.key.host().to_owned(), request.key.port());
+        let origin = Origin::of(&request);
         let (cancel, runtime) = (Cancel::default(), self.pool.runtime().clone());
         let pod = Pod { namespace, name: pod };
         let started = tunnel(Arc::clone(&self.pool), request, pod, crate::options::port(port)?, cancel.clone());
-        Ok(NativeExchange::around(&runtime, started, cancel, host, at))
-    }
-
-    #[napi]
-    pub fn stats(&self) -> StatsSnapshot {
-        StatsSnapshot::new(&self.pool.stats(), self.pool.events().dropped())
-    }
-
-    #[napi]
-    pub fn metrics(&self) -> MetricsSnapshot {
-        MetricsSnapshot::from(&**self.pool.metrics())
-    }
-
-    /// Forgets all durations recorded so far.
-    #[napi]
-    pub fn reset_metrics(&self) {
-        self.pool.metrics().reset();
-    }
-
-    #[napi]
-    pub fn connections(&self) -> Vec<ConnectionSnapshot> {
-        self.pool.connections().into_iter().map(Into::into).collect()
-    }
-
-    /// Shells that wait for a command of `shell: 'persistent'`.
-    #[napi]
-    pub fn idle_shells(&self) -> u32 {
-        self.shells.idle() as u32
+        Ok(NativeExchange::around(&runtime, started, cancel, origin))
     }
 
     /// Connects ahead of need.
@@ -183,73 +130,13 @@ impl NativeKubePool {
         target: &NativeKubeTarget,
         cancel: Option<&CancelToken>,
     ) -> Result<Object<'env>> {
-        let request = target.request(0);
-        let (pool, cancel) = (Arc::clone(&self.pool), token(cancel));
-        runtime::promise(env, async move {
-            let (ready, error) = warm_up(&pool, &request, 1, cancel).await;
-            let failure = error.map(|error| FailureRecord::new(&error, request.key.host(), request.key.port()));
-            WarmUpRecord { ready: ready as u32, failure }
-        })
+        uses::warm_up(env, &self.pool, target.request(0), 1, cancel)
     }
 
-    /// Retires the connections to one cluster; busy ones finish what they do. Answers how many.
+    /// Figures, events and closing.
     #[napi]
-    pub fn remove(&self, target: &NativeKubeTarget) -> u32 {
-        self.pool.remove(target.key()) as u32
-    }
-
-    /// Lets commands finish and nobody new in; after `limit` milliseconds cuts what is left. Resolves to whether nothing
-    /// had to be cut. The pool can be used again.
-    #[napi(ts_return_type = "Promise<boolean>")]
-    pub fn drain<'env>(&self, env: &'env Env, limit: Option<f64>) -> Result<Object<'env>> {
-        let limit = limit.map(|limit| duration("timeout", limit)).transpose()?;
-        runtime::promise(env, self.pool.drain(limit))
-    }
-
-    /// Closes connections that nothing uses; resolves to how many.
-    #[napi(ts_return_type = "Promise<number>")]
-    pub fn close_idle<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let pool = Arc::clone(&self.pool);
-        runtime::promise(env, async move { pool.close_idle().await as u32 })
-    }
-
-    /// Cuts every connection. The pool can be used again.
-    #[napi(ts_return_type = "Promise<void>")]
-    pub fn close_all<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let pool = Arc::clone(&self.pool);
-        runtime::promise(env, async move { pool.close_all().await })
-    }
-
-    /// Cuts every connection, for good: later commands fail with EPOOLCLOSED.
-    #[napi(ts_return_type = "Promise<void>")]
-    pub fn dispose<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let pool = Arc::clone(&self.pool);
-        runtime::promise(env, async move { pool.shut_down().await })
-    }
-
-    /// `wake` is called once per burst of events, to have them drained. It keeps no process alive.
-    #[napi]
-    pub fn watch_events(&self, wake: Function<(), ()>) -> Result<()> {
-        // One call in the queue is enough: whoever drains takes everything.
-        let wake =
-            wake.build_threadsafe_function().callee_handled::<false>().weak::<true>().max_queue_size::<1>().build()?;
-        self.pool.events().set_wake(Some(Box::new(move || {
-            // A full queue means a wake-up is already on its way; a closing one that nobody listens any more.
-            let _ = wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
-        })));
-        Ok(())
-    }
-
-    /// One bit for each kind of event that somebody listens to; none at first.
-    #[napi]
-    pub fn set_event_mask(&self, mask: u32) {
-        self.pool.events().set_mask(mask);
-    }
-
-    /// Takes all waiting events, oldest first.
-    #[napi]
-    pub fn drain_events(&self) -> Vec<EventRecord> {
-        self.pool.events().drain().into_iter().map(Into::into).collect()
+    pub fn controls(&self) -> NativePoolControls {
+        NativePoolControls::of(&self.pool)
     }
 }
 

@@ -11,6 +11,7 @@ use crate::cancel::CancelToken;
 use crate::failure::FailureRecord;
 use crate::input::NativeInput;
 use crate::options::{CommandSpec, duration};
+use crate::origin::Origin;
 use crate::runtime;
 use crate::ssh_pool::run;
 
@@ -20,8 +21,7 @@ pub struct NativeLease {
     pool: Arc<Pool<SshTransport>>,
     shells: Shells<SshTransport>,
     lease: Arc<Lease<SshTransport>>,
-    host: String,
-    port: u16,
+    origin: Origin,
 }
 
 /// Exactly one of the two.
@@ -33,9 +33,8 @@ pub struct LeaseOutcome {
 
 impl NativeLease {
     pub fn new(pool: Arc<Pool<SshTransport>>, shells: Shells<SshTransport>, lease: Lease<SshTransport>) -> Self {
-        let request = lease.request(0);
-        let (host, port) = (request.key.host().to_owned(), request.key.port());
-        Self { pool, shells, lease: Arc::new(lease), host, port }
+        let origin = Origin::of(&lease.request(0));
+        Self { pool, shells, lease: Arc::new(lease), origin }
     }
 }
 
@@ -71,10 +70,8 @@ impl NativeLease {
     /// Takes a new connection in place of the present one; resolves to why not, if so.
     #[napi(ts_return_type = "Promise<FailureRecord | null>")]
     pub fn reconnect<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let (lease, host, port) = (Arc::clone(&self.lease), self.host.clone(), self.port);
-        runtime::promise(env, async move {
-            lease.reconnect().await.err().map(|error| FailureRecord::new(&error, &host, port))
-        })
+        let (lease, origin) = (Arc::clone(&self.lease), self.origin.clone());
+        runtime::promise(env, async move { lease.reconnect().await.err().map(|error| origin.failure(&error)) })
     }
 
     /// Pings every `interval` milliseconds; absent = no longer.

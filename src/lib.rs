@@ -33,7 +33,9 @@ mod kube;
 mod kube_options;
 mod lease;
 mod options;
+mod origin;
 mod output;
+mod pool_controls;
 mod process;
 mod prompts;
 mod route;
@@ -46,6 +48,7 @@ mod ssh_config;
 mod ssh_pool;
 mod stats;
 mod transfer;
+mod uses;
 
 use napi_derive::napi;
 

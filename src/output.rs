@@ -3,7 +3,6 @@ use std::time::Duration;
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 use xec_engine::command::Output;
-use xec_engine::run::Outcome;
 
 use crate::failure::FailureRecord;
 
@@ -62,14 +61,6 @@ impl From<OutputRecord> for ExecOutcome {
 impl From<FailureRecord> for ExecOutcome {
     fn from(failure: FailureRecord) -> Self {
         Self { output: None, failure: Some(failure) }
-    }
-}
-
-/// How a command ended, as a record that always resolves.
-pub fn outcome_record(outcome: Outcome, host: &str, port: u16) -> ExecOutcome {
-    match outcome {
-        Ok(output) => OutputRecord::from(output).into(),
-        Err(failure) => FailureRecord::of_command(*failure, host, port).into(),
     }
 }
 

@@ -11,7 +11,7 @@ use xec_engine::run::{Cancel, Outcome, Pipe, Process, spawn};
 use xec_engine::transport::{Signal, Transport};
 
 use crate::input::copied;
-use crate::output::outcome_record;
+use crate::origin::Origin;
 use crate::runtime;
 
 /// A command under way. Its output waits for its reader, and the command with it.
@@ -21,8 +21,7 @@ pub struct NativeProcess {
     input: InputSender,
     /// What `finished` hands out, once.
     outcome: Mutex<Option<Ending>>,
-    host: String,
-    port: u16,
+    origin: Origin,
 }
 
 type Ending = std::pin::Pin<Box<dyn Future<Output = Outcome> + Send>>;
@@ -36,9 +35,9 @@ impl NativeProcess {
     ) -> Result<Self> {
         let (input, stream) = input();
         let command = Command { stdin_stream: Some(stream), ..command };
-        let (host, port) = (request.key.host().to_owned(), request.key.port());
+        let origin = Origin::of(&request);
         let (process, outcome) = spawn(pool, request, command, cancel);
-        Ok(Self { process, input, outcome: Mutex::new(Some(Box::pin(outcome))), host, port })
+        Ok(Self { process, input, outcome: Mutex::new(Some(Box::pin(outcome))), origin })
     }
 
     fn pipe(&self, stderr: bool) -> &Pipe {
@@ -53,8 +52,7 @@ impl NativeProcess {
     #[napi(ts_return_type = "Promise<ExecOutcome>")]
     pub fn finished<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let outcome = self.outcome.lock().take().ok_or_else(|| Error::from_reason("finished() was called before"))?;
-        let (host, port) = (self.host.clone(), self.port);
-        runtime::promise(env, async move { outcome_record(outcome.await, &host, port) })
+        runtime::promise(env, self.origin.clone().outcome(outcome))
     }
 
     /// What has arrived on stdout or stderr; null at the end. One call at a time.

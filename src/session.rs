@@ -9,16 +9,16 @@ use crate::cancel::CancelToken;
 use crate::failure::FailureRecord;
 use crate::input::NativeInput;
 use crate::options::{CommandSpec, TargetSpec};
-use crate::output::outcome_record;
+use crate::origin::Origin;
 use crate::runtime;
-use crate::ssh_pool::{NativePool, token};
+use crate::ssh_pool::NativePool;
+use crate::uses::{self, token};
 
 /// A shell that keeps what its commands do to it. Closed when garbage-collected.
 #[napi]
 pub struct NativeSession {
     session: Arc<Session>,
-    host: String,
-    port: u16,
+    origin: Origin,
 }
 
 /// Exactly one of the two.
@@ -40,20 +40,13 @@ impl NativePool {
         cancel: Option<&CancelToken>,
     ) -> Result<Object<'env>> {
         let request = self.request(target, first.priority.unwrap_or(0))?;
-        let (host, port) = (request.key.host().to_owned(), request.key.port());
-        let opening = Session::open(Arc::clone(&self.pool), request, first.into_command(None)?, token(cancel));
-        runtime::promise(env, async move {
-            match opening.await {
-                Ok(session) => SessionOutcome { session: Some(NativeSession::new(session, host, port)), failure: None },
-                Err(error) => SessionOutcome { session: None, failure: Some(FailureRecord::new(&error, &host, port)) },
-            }
-        })
+        uses::session(env, &self.pool, request, first.into_command(None)?, cancel)
     }
 }
 
 impl NativeSession {
-    pub fn new(session: Session, host: String, port: u16) -> Self {
-        Self { session: Arc::new(session), host, port }
+    pub fn new(session: Session, origin: Origin) -> Self {
+        Self { session: Arc::new(session), origin }
     }
 }
 
@@ -69,8 +62,7 @@ impl NativeSession {
         input: Option<&NativeInput>,
     ) -> Result<Object<'env>> {
         let running = self.session.execute(command.into_command(input)?, token(cancel));
-        let (host, port) = (self.host.clone(), self.port);
-        runtime::promise(env, async move { outcome_record(running.await, &host, port) })
+        runtime::promise(env, self.origin.clone().outcome(running))
     }
 
     /// The shell's process id on the other side.

@@ -9,8 +9,8 @@ use xec_engine::transport::ssh::sftp::path::from_text;
 use xec_engine::transport::ssh::sftp::{Attributes, ReadStream, SessionOptions, Sftp, WriteStream};
 
 use crate::cancel::CancelToken;
-use crate::failure::FailureRecord;
 use crate::options::{SudoSpec, TargetSpec, duration};
+use crate::origin::Origin;
 use crate::runtime;
 use crate::sftp_records::{
     CandidateRecord, DownloadSpec, EntryRecord, ReaderOutcome, SftpAnswer, SftpOutcome, TreeSpec, UploadSpec,
@@ -35,7 +35,7 @@ impl NativePool {
         cancel: Option<&CancelToken>,
     ) -> Result<Object<'env>> {
         let request = self.bulk_request(target, priority)?;
-        let origin = Origin { host: request.key.host().to_owned(), port: request.key.port() };
+        let origin = Origin::of(&request);
         let silence = Some(duration("timeout", silence)?).filter(|silence| !silence.is_zero());
         let cancel = cancel.map_or_else(Cancel::default, |token| token.cancel.clone());
         let options = SessionOptions { silence, sudo: sudo.map(SudoSpec::into_sudo).transpose()? };
@@ -46,23 +46,6 @@ impl NativePool {
                 Err(error) => SftpOutcome { session: None, failure: Some(origin.failure(&error)) },
             }
         })
-    }
-}
-
-/// Where a session's errors come from.
-#[derive(Clone)]
-pub struct Origin {
-    host: String,
-    port: u16,
-}
-
-impl Origin {
-    pub fn failure(&self, error: &Error) -> FailureRecord {
-        FailureRecord::new(error, &self.host, self.port)
-    }
-
-    pub async fn answer(self, work: impl Future<Output = std::result::Result<SftpAnswer, Error>>) -> SftpAnswer {
-        work.await.unwrap_or_else(|error| SftpAnswer::failed(self.failure(&error)))
     }
 }
 
@@ -274,6 +257,6 @@ impl NativeSftp {
         env: &'env Env,
         work: impl Future<Output = std::result::Result<SftpAnswer, Error>> + Send + 'static,
     ) -> Result<Object<'env>> {
-        runtime::promise(env, runtime::begun(self.origin.clone().answer(work))?)
+        runtime::promise(env, runtime::begun(SftpAnswer::of(work, self.origin.clone()))?)
     }
 }

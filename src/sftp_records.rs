@@ -7,7 +7,8 @@ use xec_engine::transport::ssh::sftp::{
 };
 
 use crate::failure::FailureRecord;
-use crate::sftp::{NativeSftp, Origin};
+use crate::origin::Origin;
+use crate::sftp::NativeSftp;
 use crate::sftp_streams::{NativeReadStream, NativeWriteStream};
 
 #[napi(object)]
@@ -192,6 +193,14 @@ impl SftpAnswer {
 
     pub fn of_bytes(bytes: u64) -> Self {
         Self { bytes: Some(bytes as f64), ..Self::default() }
+    }
+
+    /// What some work gave, or why it failed.
+    pub async fn of(
+        work: impl Future<Output = std::result::Result<Self, xec_engine::error::Error>>,
+        origin: Origin,
+    ) -> Self {
+        work.await.unwrap_or_else(|error| Self::failed(origin.failure(&error)))
     }
 
     pub fn of_report(report: TreeReport, origin: &Origin) -> Self {

@@ -9,8 +9,8 @@ use xec_engine::run::Cancel;
 use xec_engine::transport::ssh::sftp::{ReadStream, WriteStream};
 
 use crate::failure::FailureRecord;
+use crate::origin::Origin;
 use crate::runtime;
-use crate::sftp::Origin;
 use crate::sftp_records::SftpAnswer;
 
 /// A remote stream, used by one call at a time, until it is closed.
@@ -110,7 +110,7 @@ impl NativeWriteStream {
         let data = Vec::from(data);
         runtime::promise(env, async move {
             let written = open.with(async |stream| stream.as_mut().ok_or(Error::SftpClosed)?.write(&data).await);
-            origin.answer(async { written.await.map(|()| SftpAnswer::default()) }).await
+            SftpAnswer::of(async { written.await.map(|()| SftpAnswer::default()) }, origin).await
         })
     }
 
@@ -120,7 +120,7 @@ impl NativeWriteStream {
         let (open, origin) = (self.open.clone(), self.origin.clone());
         runtime::promise(env, async move {
             let finished = open.with(async |stream| stream.take().ok_or(Error::SftpClosed)?.finish().await);
-            origin.answer(async { finished.await.map(|()| SftpAnswer::default()) }).await
+            SftpAnswer::of(async { finished.await.map(|()| SftpAnswer::default()) }, origin).await
         })
     }
 

@@ -15,7 +15,7 @@ use crate::cancel::CancelToken;
 use crate::failure::FailureRecord;
 use crate::options::{ConfigSpec, duration, port};
 use crate::runtime;
-use crate::ssh_pool::token;
+use crate::uses::token;
 
 /// Files are parsed once for all pools.
 static FILES: LazyLock<ConfigFiles> = LazyLock::new(ConfigFiles::default);

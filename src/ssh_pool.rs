@@ -1,27 +1,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use napi::bindgen_prelude::{Function, Object};
-use napi::threadsafe_function::ThreadsafeFunctionCallMode;
+use napi::bindgen_prelude::Object;
 use napi::{Env, Result};
 use napi_derive::napi;
 use xec_engine::command::Command;
 use xec_engine::events::EventBuffer;
 use xec_engine::pool::{HostConfig, Pool, Request};
-use xec_engine::run::{Cancel, borrow, warm_up};
+use xec_engine::run::borrow;
 use xec_engine::shell::Shells;
 use xec_engine::transport::ssh::{Jump, Route, SshTarget, SshTransport, Traffic};
 
 use crate::cancel::CancelToken;
-use crate::events::EventRecord;
-use crate::failure::FailureRecord;
 use crate::input::NativeInput;
 use crate::lease::{LeaseOutcome, NativeLease};
 use crate::options::{CommandSpec, ConnectSettings, PoolSettings, TargetSpec, duration};
-use crate::output::{WarmUpRecord, outcome_record};
+use crate::origin::Origin;
+use crate::pool_controls::NativePoolControls;
 use crate::process::NativeProcess;
 use crate::runtime;
-use crate::stats::{ConnectionSnapshot, MetricsSnapshot, StatsSnapshot};
+use crate::uses::{self, token};
 
 /// The connections of commands, and of those behind a hop.
 const COMMANDS: [Traffic; 2] = [Traffic::Commands, Traffic::Hop];
@@ -89,7 +87,7 @@ impl NativePool {
         spent: Option<f64>,
     ) -> Result<Object<'env>> {
         let request = self.request(target, priority)?;
-        let (host, port) = (request.key.host().to_owned(), request.key.port());
+        let origin = Origin::of(&request);
         let limit = timeout.map(|timeout| duration("timeout", timeout)).transpose()?;
         let spent = spent.map_or(Ok(Duration::ZERO), |spent| duration("spent", spent))?;
         let started = Command { spent, ..Command::default() }.started();
@@ -98,30 +96,9 @@ impl NativePool {
         runtime::promise(env, async move {
             match leasing.await {
                 Ok(lease) => LeaseOutcome { lease: Some(NativeLease::new(pool, shells, lease)), failure: None },
-                Err(error) => LeaseOutcome { lease: None, failure: Some(FailureRecord::new(&error, &host, port)) },
+                Err(error) => LeaseOutcome { lease: None, failure: Some(origin.failure(&error)) },
             }
         })
-    }
-
-    #[napi]
-    pub fn stats(&self) -> StatsSnapshot {
-        StatsSnapshot::new(&self.pool.stats(), self.pool.events().dropped())
-    }
-
-    #[napi]
-    pub fn metrics(&self) -> MetricsSnapshot {
-        MetricsSnapshot::from(&**self.pool.metrics())
-    }
-
-    /// Forgets all durations recorded so far.
-    #[napi]
-    pub fn reset_metrics(&self) {
-        self.pool.metrics().reset();
-    }
-
-    #[napi]
-    pub fn connections(&self) -> Vec<ConnectionSnapshot> {
-        self.pool.connections().into_iter().map(Into::into).collect()
     }
 
     /// Makes connections ahead of need until `count` are ready.
@@ -133,13 +110,7 @@ impl NativePool {
         count: u32,
         cancel: Option<&CancelToken>,
     ) -> Result<Object<'env>> {
-        let request = self.request(target, 0)?;
-        let (pool, cancel) = (Arc::clone(&self.pool), token(cancel));
-        runtime::promise(env, async move {
-            let (ready, error) = warm_up(&pool, &request, count as usize, cancel).await;
-            let failure = error.map(|error| FailureRecord::new(&error, request.key.host(), request.key.port()));
-            WarmUpRecord { ready: ready as u32, failure }
-        })
+        uses::warm_up(env, &self.pool, self.request(target, 0)?, count, cancel)
     }
 
     /// Retires the connections of one target, also as a hop; busy ones finish what they do. Answers how many. `bulk`: those
@@ -151,58 +122,10 @@ impl NativePool {
         Ok(kinds.iter().map(|&kind| self.pool.remove(&target.key_for(kind)) as u32).sum())
     }
 
-    /// Lets commands finish and nobody new in; after `limit` milliseconds cuts what is left. Resolves to whether nothing
-    /// had to be cut. The pool can be used again.
-    #[napi(ts_return_type = "Promise<boolean>")]
-    pub fn drain<'env>(&self, env: &'env Env, limit: Option<f64>) -> Result<Object<'env>> {
-        let limit = limit.map(|limit| duration("timeout", limit)).transpose()?;
-        runtime::promise(env, self.pool.drain(limit))
-    }
-
-    /// Closes connections that no command uses; resolves to how many.
-    #[napi(ts_return_type = "Promise<number>")]
-    pub fn close_idle<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let pool = Arc::clone(&self.pool);
-        runtime::promise(env, async move { pool.close_idle().await as u32 })
-    }
-
-    /// Cuts every connection. The pool can be used again.
-    #[napi(ts_return_type = "Promise<void>")]
-    pub fn close_all<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let pool = Arc::clone(&self.pool);
-        runtime::promise(env, async move { pool.close_all().await })
-    }
-
-    /// Cuts every connection, for good: later commands fail with EPOOLCLOSED.
-    #[napi(ts_return_type = "Promise<void>")]
-    pub fn dispose<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let pool = Arc::clone(&self.pool);
-        runtime::promise(env, async move { pool.shut_down().await })
-    }
-
-    /// `wake` is called once per burst of events, to have them drained. It keeps no process alive.
+    /// Figures, events and closing.
     #[napi]
-    pub fn watch_events(&self, wake: Function<(), ()>) -> Result<()> {
-        // One call in the queue is enough: whoever drains takes everything.
-        let wake =
-            wake.build_threadsafe_function().callee_handled::<false>().weak::<true>().max_queue_size::<1>().build()?;
-        self.pool.events().set_wake(Some(Box::new(move || {
-            // A full queue means a wake-up is already on its way; a closing one that nobody listens any more.
-            let _ = wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
-        })));
-        Ok(())
-    }
-
-    /// One bit for each kind of event that somebody listens to; none at first.
-    #[napi]
-    pub fn set_event_mask(&self, mask: u32) {
-        self.pool.events().set_mask(mask);
-    }
-
-    /// Takes all waiting events, oldest first.
-    #[napi]
-    pub fn drain_events(&self) -> Vec<EventRecord> {
-        self.pool.events().drain().into_iter().map(Into::into).collect()
+    pub fn controls(&self) -> NativePoolControls {
+        NativePoolControls::of(&self.pool)
     }
 }
 
@@ -214,18 +137,11 @@ pub(crate) fn run<'env>(
     (command, persistent): (Command, bool),
     cancel: Option<&CancelToken>,
 ) -> Result<Object<'env>> {
-    let (host, port) = (request.key.host().to_owned(), request.key.port());
-    let (pool, cancel) = (Arc::clone(pool), token(cancel));
+    let (origin, pool, cancel) = (Origin::of(&request), Arc::clone(pool), token(cancel));
     if persistent {
-        let running = shells.exec(pool, request, command, cancel);
-        return runtime::promise(env, async move { outcome_record(running.await, &host, port) });
+        return runtime::promise(env, origin.outcome(shells.exec(pool, request, command, cancel)));
     }
-    let running = shells.exec_beside(pool, request, command, cancel);
-    runtime::promise(env, async move { outcome_record(running.await, &host, port) })
-}
-
-pub(crate) fn token(cancel: Option<&CancelToken>) -> Cancel {
-    cancel.map_or_else(Cancel::default, |token| token.cancel.clone())
+    runtime::promise(env, origin.outcome(shells.exec_beside(pool, request, command, cancel)))
 }
 
 impl NativePool {

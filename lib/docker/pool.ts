@@ -1,15 +1,13 @@
 import { type HostSettings, NativeDockerPool } from '../binding'
 import { errorFromFailure } from '../errors'
-import { type EventSource, PoolEventHub } from '../events'
-import { checkDockerConnect, checkDockerPool, checkDrainOptions } from '../options'
-import { Meter } from '../pool/meter'
+import { checkDockerConnect, checkDockerPool } from '../options'
+import { ConnectionPool } from '../pool/connection-pool'
 import { poolSettings } from '../pool/settings'
-import { connectionInfo } from '../pool/stats'
 import type { RemoteProcess } from '../process'
 import type { ShellSession } from '../session'
 import type {
-  ConnectionInfo, DockerConnectOptions, DockerExecOptions, DockerPoolOptions, DockerRequestOptions, DockerResponse, DockerResult,
-  DockerSessionOptions, DockerSpawnOptions, ExecSessionOptions, PoolMetrics, PoolStats,
+  DockerConnectOptions, DockerExecOptions, DockerPoolOptions, DockerRequestOptions, DockerResponse, DockerResult,
+  DockerSessionOptions, DockerSpawnOptions, ExecSessionOptions,
 } from '../types'
 import { type ClientHost, DockerClient, type ExchangeOptions } from './client'
 import type { DockerExchange } from './exchange'
@@ -24,9 +22,8 @@ let shared: DockerConnectionPool | undefined
  *
  * An idle pool keeps no process alive. Closing it is only needed to close the connections at a certain moment.
  */
-export class DockerConnectionPool extends PoolEventHub implements AsyncDisposable {
+export class DockerConnectionPool extends ConnectionPool {
   readonly #native: NativeDockerPool
-  readonly #meter: Meter
   readonly #options: DockerConnectOptions
   readonly #settings: HostSettings
   readonly #host: ClientHost
@@ -39,19 +36,19 @@ export class DockerConnectionPool extends PoolEventHub implements AsyncDisposabl
   }
 
   constructor(options?: DockerPoolOptions) {
-    super('docker')
     const { socketPath, host, port, tls, context, ssh, timeout, shell = 'login', ...limits } = checkDockerPool(options)
-    this.#options = given({ socketPath, host, port, tls, context, ssh, timeout })
     const settings = poolSettings({ channelsPerConnection: 100, idleTimeout: 60_000, maxLifetime: 0, ...limits })
+    const native = new NativeDockerPool(settings)
+    super('docker', native.controls(), settings)
+    this.#native = native
     this.#settings = settings.host
-    this.#native = new NativeDockerPool(settings)
-    this.#meter = new Meter(this.#native, settings)
+    this.#options = given({ socketPath, host, port, tls, context, ssh, timeout })
     this.#host = {
-      native: this.#native,
-      perform: (work) => this.#perform(work),
+      native,
+      perform: (work) => this.perform(work),
       noticed: () => { this.noticeSubscribers() },
       settled: (completed) => {
-        if (completed) this.#meter.countCommand()
+        if (completed) this.countCommand()
         this.deliverEvents()
       },
       shell,
@@ -119,63 +116,17 @@ export class DockerConnectionPool extends PoolEventHub implements AsyncDisposabl
     return this.#own
   }
 
-  /** The figures since the pool was made. */
-  getStats(): PoolStats {
-    return this.#meter.stats()
-  }
-
-  /** The figures since the last `resetMetrics()`, and how long things took. */
-  getMetrics(): PoolMetrics {
-    return this.#meter.metrics()
-  }
-
-  resetMetrics(): void {
-    this.#meter.reset()
-  }
-
-  getConnections(): ConnectionInfo[] {
-    return this.#native.connections().map(connectionInfo)
-  }
-
-  /** Closes the connections that run nothing; resolves with how many those were. */
-  closeIdleConnections(): Promise<number> {
-    return this.#perform(() => this.#native.closeIdle())
-  }
-
-  /**
-   * Refuses new commands, lets the others end, and closes every connection; after `timeout` milliseconds (30_000, 0 = no
-   * limit) it cuts what is left. Resolves with whether nothing had to be cut. The pool can be used again afterwards.
-   */
-  drain(options?: { timeout?: number }): Promise<boolean> {
-    return this.#perform(() => {
-      const { timeout = 30_000 } = checkDrainOptions(options)
-      return this.#native.drain(timeout === 0 ? undefined : timeout)
-    })
-  }
-
-  /** Closes every connection, running commands included. The pool can be used again afterwards. */
-  closeAll(): Promise<void> {
-    return this.#perform(() => this.#native.closeAll())
-  }
-
   /** The same as `closeAll`. */
   close(): Promise<void> {
     return this.closeAll()
   }
 
-  /** Closes every connection for good: later commands are refused with EPOOLCLOSED. */
-  async dispose(): Promise<void> {
-    await this.#perform(() => this.#native.dispose())
-    // The shared pool is shared: one part of a program closing it must not disable it for the others.
+  protected override beforeClosing(): undefined {
+    return undefined
+  }
+
+  protected override disposed(): void {
     if (shared === this) shared = undefined
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.dispose()
-  }
-
-  protected override get eventSource(): EventSource {
-    return this.#native
   }
 
   #target(options: DockerConnectOptions): TargetOrPromise {
@@ -184,19 +135,9 @@ export class DockerConnectionPool extends PoolEventHub implements AsyncDisposabl
 
   async #connected(found: TargetOrPromise): Promise<DockerClient> {
     const target = await found
-    const { failure } = await this.#perform(() => this.#native.warmUp(target))
+    const { failure } = await this.perform(() => this.#native.warmUp(target))
     if (failure !== undefined) throw errorFromFailure(failure)
     return new DockerClient(this.#host, target)
-  }
-
-  /** What happens meanwhile is emitted before the promise settles. */
-  async #perform<R>(work: () => Promise<R>): Promise<R> {
-    this.noticeSubscribers()
-    try {
-      return await work()
-    } finally {
-      this.deliverEvents()
-    }
   }
 }
 

@@ -1,1 +1,2 @@
+export { ConnectionPool } from './connection-pool'
 export { SSHConnectionPool } from './pool'

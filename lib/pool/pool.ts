@@ -1,10 +1,9 @@
 import { type ExecOutcome, type NativeLease, NativePool } from '../binding'
 import { type XecNativeError, errorFromFailure } from '../errors'
-import { type EventSource, PoolEventHub } from '../events'
 import { type Forward, openForward } from '../forward'
 import { type Borrowed, LeakWatch, SSHConnection } from '../lease'
 import {
-  type CheckedExecOptions, type CheckedForward, type CheckedTarget, checkCommand, checkDrainOptions, checkDynamicForward,
+  type CheckedExecOptions, type CheckedForward, type CheckedTarget, checkCommand, checkDynamicForward,
   checkExecOptions, checkFleetOptions, checkLeaseOptions, checkLocalForward, checkRemoteForward, checkSFTPOptions, checkSessionOptions,
   checkSpawnOptions, checkTarget, checkTargets, checkWarmUpOptions, hostConfig, poolOptions,
 } from '../options'
@@ -12,20 +11,19 @@ import { type RemoteProcess, spawnProcess } from '../process'
 import { type ShellSession, openSession } from '../session'
 import { type SFTP, openSFTP } from '../sftp'
 import type {
-  CommandResult, ConnectionInfo, DynamicForwardOptions, ExecOptions, FleetOptions, FleetResult, HostPoolConfig, LeaseOptions,
-  LocalForwardOptions, PoolMetrics, PoolOptions, PoolStats, RemoteForwardOptions, SFTPOptions, SSHTarget, SessionOptions,
+  CommandResult, DynamicForwardOptions, ExecOptions, FleetOptions, FleetResult, HostPoolConfig, LeaseOptions,
+  LocalForwardOptions, PoolOptions, RemoteForwardOptions, SFTPOptions, SSHTarget, SessionOptions,
   SpawnOptions, WarmUpOptions, WarmUpReport,
 } from '../types'
 import { forMany, linkAbort } from './abort'
 import { commandSpec } from './command-spec'
+import { ConnectionPool } from './connection-pool'
 import { type Given, feeding } from './fed'
 import { runFleet } from './fleet'
 import { HostRules } from './host-rules'
-import { Meter } from './meter'
 import { type Patience, patience, spent } from './patience'
 import { poolSettings } from './settings'
 import { settle } from './settle'
-import { connectionInfo } from './stats'
 import { readStdin } from './stdin'
 import { sudoSpec } from './sudo'
 import { type ResolvedTarget, resolveTarget } from './target-spec'
@@ -40,10 +38,9 @@ type Starter = (beginning: Given & { within: Patience }) => Promise<ExecOutcome>
  *
  * An idle pool keeps no process alive. Closing it is only needed to close the connections at a certain moment.
  */
-export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
+export class SSHConnectionPool extends ConnectionPool {
   readonly #native: NativePool
   readonly #rules: HostRules
-  readonly #meter: Meter
   readonly #warmer: Warmer
   readonly #leaks: LeakWatch
 
@@ -54,14 +51,14 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
   }
 
   constructor(options: PoolOptions = {}) {
-    super('ssh')
     const { hosts = {}, ...checked } = poolOptions(options, '')
+    const settings = poolSettings(checked)
+    const native = new NativePool(settings)
+    super('ssh', native.controls(), settings)
+    this.#native = native
     this.#rules = new HostRules(checked)
     for (const [pattern, config] of Object.entries(hosts)) this.#rules.add(pattern, config)
-    const settings = poolSettings(checked)
-    this.#native = new NativePool(settings)
-    this.#meter = new Meter(this.#native, settings)
-    this.#warmer = new Warmer(this.#native)
+    this.#warmer = new Warmer(native)
     // Weak: a lease that is watched must not keep its pool.
     const self = new WeakRef(this)
     this.#leaks = new LeakWatch((of, error) => {
@@ -141,7 +138,7 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
         return spawning
       },
       settled: (completed) => {
-        if (completed) this.#meter.countCommand()
+        if (completed) this.countCommand()
         this.deliverEvents()
       },
     }, checkedCommand, checkedOptions)
@@ -159,7 +156,7 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
       const within = patience({ timeout, ...(signal === undefined ? {} : { signal }) })
       const resolving = this.#resolve(checked, within)
       const resolved = resolving instanceof Promise ? await resolving : resolving
-      const { lease, failure } = await this.#perform(() => {
+      const { lease, failure } = await this.perform(() => {
         const leasing = this.#native.lease(resolved.spec, priority, link.token, timeout === 0 ? undefined : timeout, spent(within))
         this.#warmer.noteUse(resolved)
         return leasing
@@ -212,13 +209,13 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
     this.#warmer.noteUse(resolved)
     return openSession(this.#native, { spec: resolved.spec, sudo: target.sudo }, { ...checkedOptions, spent: spent(within) }, {
       host: resolved.spec.host,
-      perform: (work) => this.#perform(work),
-      completed: () => { this.#meter.countCommand() },
+      perform: (work) => this.perform(work),
+      completed: () => { this.countCommand() },
     })
   }
 
   #sftp(target: CheckedTarget, options: SFTPOptions | undefined): Promise<SFTP> {
-    return this.#perform(async () => {
+    return this.perform(async () => {
       const checkedOptions = checkSFTPOptions(options)
       const { spec } = await this.#resolve(target, patience({ timeout: 60_000, ...checkedOptions }))
       return openSFTP(this.#native, { spec, ...sudoSpec(target.sudo) }, checkedOptions)
@@ -234,35 +231,12 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
     const { connections, signal } = checkWarmUpOptions(options)
     const within = patience(signal === undefined ? {} : { signal })
     const resolved = await Promise.all(checked.map(async (target) => this.#resolve(target, within)))
-    return this.#perform(() => this.#warmer.warmUp(resolved, connections, signal))
-  }
-
-  /** The figures since the pool was made. */
-  getStats(): PoolStats {
-    return this.#meter.stats()
-  }
-
-  /** The figures since the last `resetMetrics()`, and how long things took. */
-  getMetrics(): PoolMetrics {
-    return this.#meter.metrics()
-  }
-
-  resetMetrics(): void {
-    this.#meter.reset()
-  }
-
-  getConnections(): ConnectionInfo[] {
-    return this.#native.connections().map(connectionInfo)
-  }
-
-  /** Closes the connections that run nothing; resolves with how many those were. */
-  closeIdleConnections(): Promise<number> {
-    return this.#perform(() => this.#native.closeIdle())
+    return this.perform(() => this.#warmer.warmUp(resolved, connections, signal))
   }
 
   /** Takes one target's connections out of the pool; busy ones finish what they do. Resolves with how many those were. */
   removeConnection(target: SSHTarget): Promise<number> {
-    return this.#perform(async () => {
+    return this.perform(async () => {
       const { spec } = await this.#resolve(checkTarget(target), patience({}))
       this.#warmer.forget(spec)
       // Those of commands and those of streams, as targets and as hops.
@@ -270,54 +244,17 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
     })
   }
 
-  /**
-   * Refuses new commands, lets the others end, and closes every connection; after `timeout` milliseconds (30_000, 0 = no
-   * limit) it cuts what is left. Resolves with whether nothing had to be cut. The pool can be used again afterwards.
-   */
-  drain(options?: { timeout?: number }): Promise<boolean> {
-    return this.#perform(() => {
-      const { timeout = 30_000 } = checkDrainOptions(options)
-      this.#warmer.forgetAll()
-      return this.#native.drain(timeout === 0 ? undefined : timeout)
-    })
+  protected override beforeClosing(): undefined {
+    this.#warmer.forgetAll()
   }
 
-  /** Closes every connection, running commands included. The pool can be used again afterwards. */
-  closeAll(): Promise<void> {
-    return this.#perform(() => {
-      this.#warmer.forgetAll()
-      return this.#native.closeAll()
-    })
-  }
-
-  /** Closes every connection for good: later commands are refused with EPOOLCLOSED. */
-  async dispose(): Promise<void> {
-    await this.#perform(() => this.#native.dispose())
-    // The shared pool is shared: one part of a program closing it must not disable it for the others.
+  protected override disposed(): void {
     if (shared === this) shared = undefined
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.dispose()
-  }
-
-  protected override get eventSource(): EventSource {
-    return this.#native
   }
 
   /** At once, so that commands keep their order, unless the target's configuration has to be read first. */
   #resolve(target: CheckedTarget, within: Patience): ResolvedTarget | Promise<ResolvedTarget> {
     return resolveTarget(target, this.#rules, within)
-  }
-
-  /** What happens meanwhile is emitted before the promise settles. */
-  async #perform<R>(work: () => Promise<R>): Promise<R> {
-    this.noticeSubscribers()
-    try {
-      return await work()
-    } finally {
-      this.deliverEvents()
-    }
   }
 
   #lend(native: NativeLease, target: CheckedTarget, { spec, leakDetectionThreshold, shell }: ResolvedTarget): SSHConnection {
@@ -336,7 +273,7 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
       sftp: (options) => this.#sftp(target, options),
       session: (options) => this.#session(target, options),
       forward: (checked) => this.#forward(target, checked),
-      perform: (work) => this.#perform(work),
+      perform: (work) => this.perform(work),
       released: () => { unwatch() },
     })
     unwatch = this.#leaks.watch(connection, { host, port, username }, leakDetectionThreshold)
@@ -344,7 +281,7 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
   }
 
   #forward(target: CheckedTarget, checked: CheckedForward): Promise<Forward> {
-    return this.#perform(async () => {
+    return this.perform(async () => {
       const { spec } = await this.#resolve(target, patience(checked.signal === undefined ? {} : { signal: checked.signal }))
       // A ControlMaster reaches no sockets behind the server, which a connection of our own does.
       if (checked.settings.kind === 'local' && checked.settings.to?.path !== undefined) delete spec.controlPath
@@ -375,9 +312,9 @@ export class SSHConnectionPool extends PoolEventHub implements AsyncDisposable {
     const within = patience(options)
     const link = linkAbort(options.signal)
     try {
-      return await feeding(options.stdin, link.token, (given) => this.#perform(async () => {
+      return await feeding(options.stdin, link.token, (given) => this.perform(async () => {
         const outcome = await start({ ...given, within })
-        if (outcome.output !== undefined) this.#meter.countCommand()
+        if (outcome.output !== undefined) this.countCommand()
         return outcome
       }))
     } finally {
