@@ -1,8 +1,9 @@
 //! What the pool and the command runner need of a transport.
 //!
 //! [`Transport`] makes a [`Connection`], a connection opens a [`Channel`], a channel carries one command. `ssh/` is the
-//! real one, `docker/` and `kube/` are others; the pool's tests use a fake with gates.
+//! real one, `docker/` and `kube/` are others, and `container/` is what those two share; the pool's tests use a fake with gates.
 
+pub mod container;
 pub mod docker;
 pub mod kube;
 pub mod ssh;

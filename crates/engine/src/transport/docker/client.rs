@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::{BollardRequest, ClientVersion, Docker};
-use bytes::{Bytes, BytesMut};
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Empty, Full};
+use bytes::Bytes;
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, UPGRADE};
 use hyper::{Request, Response, StatusCode, Uri};
@@ -16,9 +15,10 @@ use tokio::time::timeout;
 
 use super::endpoint::Endpoint;
 use super::refusal::{Refusal, RefusalKind};
-use super::request::ApiRequest;
 use super::wire::{BoxedIo, Dialer};
 use crate::error::{Cause, Error, Phase, Reached};
+use crate::transport::container::answer::Uncollected;
+use crate::transport::container::{self, ApiRequest, ApiResponse, Body, Head, full_body, no_body};
 
 /// Lines that wait for the next call; after a burst the rest is closed.
 const KEPT_LINES: usize = 8;
@@ -29,24 +29,6 @@ const OLDEST: (usize, usize) = (1, 35);
 /// What a refusal may say, and an answer that is collected hold.
 const REFUSAL_LIMIT: usize = 64 * 1024;
 const ANSWER_LIMIT: usize = 512 * 1024 * 1024;
-
-pub type Body = UnsyncBoxBody<Bytes, Box<dyn StdError + Send + Sync>>;
-
-pub fn no_body() -> Body {
-    Empty::new().map_err(|never| match never {}).boxed_unsync()
-}
-
-pub fn full_body(data: Bytes) -> Body {
-    Full::new(data).map_err(|never| match never {}).boxed_unsync()
-}
-
-/// An answer that was collected.
-#[derive(Debug)]
-pub struct ApiResponse {
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
-    pub body: Bytes,
-}
 
 /// Speaks with one daemon, over lines that are kept. Dropping it closes those that nobody uses.
 pub struct DockerClient {
@@ -101,15 +83,7 @@ impl DockerClient {
     pub async fn send(&self, request: &ApiRequest, body: Bytes) -> Result<ApiResponse, Error> {
         let body = if body.is_empty() { no_body() } else { full_body(body) };
         let (head, body) = self.open(request, body).await?.into_parts();
-        Ok(ApiResponse {
-            status: head.status.as_u16(),
-            headers: head
-                .headers
-                .iter()
-                .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
-                .collect(),
-            body: collect(body, ANSWER_LIMIT).await?,
-        })
+        Ok(ApiResponse::new(Head::of(&head), collect(body, ANSWER_LIMIT).await?))
     }
 
     /// One call, up to the head of its answer. What the daemon refuses is an error.
@@ -135,16 +109,11 @@ impl DockerClient {
 }
 
 /// The body of an answer, up to a limit.
-pub async fn collect(mut body: Incoming, limit: usize) -> Result<Bytes, Error> {
-    let mut collected = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|error| lost(Reached::Yes, Arc::new(error)))?.into_data() else { continue };
-        if collected.len() + data.len() > limit {
-            return Err(Refusal::protocol("its answer is too long").error());
-        }
-        collected.extend_from_slice(&data);
-    }
-    Ok(collected.freeze())
+pub async fn collect(body: Incoming, limit: usize) -> Result<Bytes, Error> {
+    container::collect(body, limit).await.map_err(|problem| match problem {
+        Uncollected::TooLong => Refusal::protocol("its answer is too long").error(),
+        Uncollected::Broken(error) => lost(Reached::Yes, Arc::new(error)),
+    })
 }
 
 /// The head of the answer; an error when it is no success.

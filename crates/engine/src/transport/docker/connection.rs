@@ -2,17 +2,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::AsyncReadExt;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
-use super::channel::DockerChannel;
 use super::client::DockerClient;
-use super::exec::until;
+use super::exec::Exec;
 use super::target::DockerTarget;
 use super::wire::BoxedIo;
 use crate::error::{Cause, Error, Phase, Reached};
 use crate::pool::Hops;
+use crate::transport::container::{ApiConnection, ApiRequest, ApiResponse, ExecChannel, until};
 use crate::transport::{Connection, OpenError, Transport};
 
 /// A line that a daemon ends sooner than this was not ended for being idle.
@@ -98,21 +99,21 @@ impl DockerConnection {
     pub fn client(&self) -> &Arc<DockerClient> {
         &self.client
     }
-
-    /// Becomes true, or closed, when everything over this connection must end.
-    pub fn cut(&self) -> watch::Receiver<bool> {
-        self.cut.subscribe()
-    }
 }
 
 impl Connection for DockerConnection {
-    type Channel = DockerChannel;
+    type Channel = ExecChannel;
 
     /// Asks the daemon nothing: that is done when it is known what is to run.
-    async fn open(&self) -> Result<DockerChannel, OpenError> {
+    async fn open(&self) -> Result<ExecChannel, OpenError> {
         match self.lost() {
             Some(error) => Err(OpenError::Lost(error)),
-            None => Ok(DockerChannel::new(Arc::clone(&self.client), self.end.clone(), self.cut())),
+            None => {
+                let (client, end) = (Arc::clone(&self.client), self.end.clone());
+                Ok(ExecChannel::new("container", self.cut(), |output, orders, input| {
+                    Exec::new(client, output, end).run(orders, input)
+                }))
+            }
         }
     }
 
@@ -140,6 +141,19 @@ impl Connection for DockerConnection {
         // Execs and the watcher of the line listen, if there are any.
         self.cut.send_replace(true);
     }
+}
+
+impl ApiConnection for DockerConnection {
+    async fn send(&self, api: &ApiRequest, body: Bytes) -> Result<ApiResponse, Error> {
+        self.client.send(api, body).await
+    }
+
+    fn cut(&self) -> watch::Receiver<bool> {
+        self.cut.subscribe()
+    }
+
+    /// The line that ends with the daemon says it.
+    fn note(&self, _: &Error) {}
 }
 
 impl DockerConnection {

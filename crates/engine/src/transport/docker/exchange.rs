@@ -6,23 +6,18 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use hyper::Response;
 use hyper::body::{Body as HttpBody, Frame, Incoming};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::sync::oneshot;
-use tokio::time::Instant;
 
-use super::call::{gone, permit};
-use super::client::{Body, full_body, no_body};
 use super::connection::DockerTransport;
-use super::exec::until;
 use super::frames::Frames;
-use super::request::ApiRequest;
 use super::wire::BoxedIo;
 use crate::error::{Error, Phase, Reached, Stream};
-use crate::input::{InputSender, InputStream, input};
+use crate::input::{InputStream, input};
 use crate::pool::{Pool, Request};
-use crate::run::{Cancel, Pipes, stopped};
+use crate::run::{Cancel, Pipes};
+use crate::transport::container::{Answer, ApiRequest, Body, Exchange, Head, full_body, no_body, on_connection};
 
 /// The most one read of a hijacked line takes.
 const READ: usize = 64 * 1024;
@@ -40,19 +35,6 @@ pub struct ExchangeOptions {
     pub hijack: bool,
 }
 
-/// The beginning of an answer.
-#[derive(Debug, Clone)]
-pub struct Head {
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
-}
-
-/// A call whose answer comes piece by piece, at its reader's pace. It ends when it is cancelled, or its future dropped.
-pub struct Exchange {
-    pub pipes: Arc<Pipes>,
-    pub input: InputSender,
-}
-
 /// Starts a call. The futures: the head of its answer, and its end. The end is not reached while pipes are full.
 pub fn exchange(
     pool: Arc<Pool<DockerTransport>>,
@@ -64,8 +46,12 @@ pub fn exchange(
     let pipes = Arc::<Pipes>::default();
     let (input, stream) = input();
     let (heard, head) = oneshot::channel();
-    let out = Out { pipes: Arc::clone(&pipes), frames: options.framed.then(Frames::default) };
-    let running = Running { api, options, input: stream, out }.run(pool, request, heard, cancel);
+    let out = Out { answer: Answer(Arc::clone(&pipes)), frames: options.framed.then(Frames::default) };
+    let mut running = Running { api, options, input: stream, out };
+    let running = on_connection(pool, request, cancel, |connection| {
+        let client = Arc::clone(connection.client());
+        async move { running.exchange(&client, heard).await }
+    });
     (Exchange { pipes, input }, head, running)
 }
 
@@ -77,36 +63,11 @@ struct Running {
 }
 
 impl Running {
-    async fn run(
-        mut self,
-        pool: Arc<Pool<DockerTransport>>,
-        request: Request<DockerTransport>,
-        heard: oneshot::Sender<Head>,
-        cancel: Cancel,
-    ) -> Result<(), Error> {
-        let stop = stopped(cancel, Cancel::default(), None, Instant::now());
-        tokio::pin!(stop);
-        let permit = permit(&pool, &request, &mut stop).await?;
-        let client = Arc::clone(permit.connection().client());
-        let mut cut = permit.connection().cut();
-        let outcome = tokio::select! {
-            biased;
-            why = &mut stop => Err(why.error(Phase::Run, Reached::Unknown)),
-            () = until(&mut cut, |cut| *cut) => Err(Error::PoolClosed { phase: Phase::Run, reached: Reached::Unknown }),
-            outcome = self.exchange(&client, heard) => outcome,
-        };
-        match &outcome {
-            Err(error) if gone(&permit, error) => permit.suspect(),
-            _ => permit.release(),
-        }
-        outcome
-    }
-
     async fn exchange(&mut self, client: &super::DockerClient, heard: oneshot::Sender<Head>) -> Result<(), Error> {
         if self.options.hijack {
             let line = client.hijack(&self.api, self.options.body.clone()).await?;
             // Whoever wanted the head may be gone; the answer is read all the same.
-            let _ = heard.send(Head { status: 101, headers: Vec::new() });
+            let _ = heard.send(Head::switched());
             let (read, write) = split(line);
             return self.talk(read, write).await;
         }
@@ -115,9 +76,9 @@ impl Running {
             (false, true) => no_body(),
             (false, false) => full_body(self.options.body.clone()),
         };
-        let response = client.open(&self.api, body).await?;
-        let _ = heard.send(head_of(&response));
-        self.read_body(response.into_body()).await
+        let (head, body) = client.open(&self.api, body).await?.into_parts();
+        let _ = heard.send(Head::of(&head));
+        self.read_body(body).await
     }
 
     async fn read_body(&mut self, mut body: Incoming) -> Result<(), Error> {
@@ -176,26 +137,16 @@ fn broken(source: crate::error::Cause) -> Error {
     Error::ConnectionLost { phase: Phase::Run, reached: Reached::Yes, source: Some(source) }
 }
 
-fn head_of(response: &Response<Incoming>) -> Head {
-    let headers = response.headers().iter();
-    Head {
-        status: response.status().as_u16(),
-        headers: headers
-            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
-            .collect(),
-    }
-}
-
 /// Where the answer goes.
 struct Out {
-    pipes: Arc<Pipes>,
+    answer: Answer,
     frames: Option<Frames>,
 }
 
 impl Out {
     /// Waits for its reader.
     async fn push(&mut self, data: Bytes) -> Result<(), Error> {
-        let pipes = &self.pipes;
+        let pipes = &self.answer.0;
         match &mut self.frames {
             None => pipes.stdout.push(data),
             Some(frames) => frames
@@ -217,14 +168,6 @@ impl Out {
             }
             _ => Ok(()),
         }
-    }
-}
-
-impl Drop for Out {
-    // However the exchange ended: its readers must not wait for ever.
-    fn drop(&mut self) {
-        self.pipes.stdout.end();
-        self.pipes.stderr.end();
     }
 }
 

@@ -7,18 +7,17 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{sleep, timeout};
 
-use super::channel::{Input, Order};
 use super::client::{DockerClient, typed_error};
 use super::connection::End;
 use super::frames::Frames;
 use super::kill::{Process, Tag, kill};
-use super::preamble::Preamble;
 use super::refusal::{Refusal, RefusalKind};
-use super::request::ApiRequest;
 use super::wire::BoxedIo;
-use crate::command::{ExitStatus, Place, Pty, Variables};
+use crate::command::{ExitStatus, Place, Pty};
 use crate::error::{Cause, Error, Phase, Reached, Stream};
 use crate::transport::ChannelEvent;
+use crate::transport::container::preamble::Preamble;
+use crate::transport::container::{ApiRequest, Input, Order, Orders, Output, Over, What, until};
 
 /// The most one read takes.
 const READ: usize = 64 * 1024;
@@ -31,20 +30,11 @@ const DAEMON_END: Duration = Duration::from_millis(200);
 const SIZE_ATTEMPTS: u32 = 10;
 const SIZE_PAUSE: Duration = Duration::from_millis(20);
 
-/// What is to run.
-pub struct What {
-    pub place: Arc<Place>,
-    pub env: Variables,
-    pub pty: Option<Pty>,
-    pub line: Vec<u8>,
-}
-
 /// One exec, from creating it to its status.
 pub struct Exec {
     client: Arc<DockerClient>,
-    events: mpsc::Sender<ChannelEvent>,
+    output: Arc<Output>,
     daemon: watch::Receiver<Option<End>>,
-    preamble: Arc<Mutex<Preamble>>,
     /// Of its terminal, once one was asked for.
     sizes: Mutex<Option<watch::Sender<(u32, u32)>>>,
 }
@@ -58,50 +48,21 @@ enum LineEnd {
     Unwanted,
 }
 
-/// Nothing more is to be said.
-struct Over;
-
 impl Exec {
-    pub fn new(
-        client: Arc<DockerClient>,
-        events: mpsc::Sender<ChannelEvent>,
-        daemon: watch::Receiver<Option<End>>,
-    ) -> Self {
-        Self { client, events, daemon, preamble: Arc::new(Mutex::new(Preamble::none())), sizes: Mutex::default() }
+    pub fn new(client: Arc<DockerClient>, output: Arc<Output>, daemon: watch::Receiver<Option<End>>) -> Self {
+        Self { client, output, daemon, sizes: Mutex::default() }
     }
 
-    /// The exec's life. Ends without a word, as a lost connection does, when the connection is cut.
-    pub async fn serve(
-        mut self,
-        mut orders: mpsc::UnboundedReceiver<Order>,
-        input: mpsc::Receiver<Input>,
-        mut cut: watch::Receiver<bool>,
-    ) {
-        tokio::select! {
-            biased;
-            () = until(&mut cut, |cut| *cut) => {}
-            outcome = self.run(&mut orders, input) => {
-                if outcome.is_ok() {
-                    self.say(ChannelEvent::Closed).await;
-                }
-            }
-        }
-    }
-
-    /// `Err`: there is nobody to close a channel for, or no connection.
-    async fn run(
-        &mut self,
-        orders: &mut mpsc::UnboundedReceiver<Order>,
-        input: mpsc::Receiver<Input>,
-    ) -> Result<(), Over> {
-        let Some((what, about_to)) = first(orders).await else { return Ok(()) };
-        let (words, preamble) = what.words();
-        *self.preamble.lock() = preamble;
+    /// The exec's life. `Err`: there is nobody to close a channel for, or no connection.
+    pub async fn run(self, mut orders: Orders, input: mpsc::Receiver<Input>) -> Result<(), Over> {
+        let Some((what, about_to)) = orders.first().await else { return Ok(()) };
+        let (words, preamble) = words_of(&what);
+        self.output.expect(preamble);
         let tag = (what.place.argv.is_some() && !self.client.is_local()).then(Tag::fresh);
         let created = tokio::select! {
             created = self.create(&what, words, tag.as_ref()) => created,
             // Nothing has run, and nothing will.
-            () = unwanted(orders) => return Ok(()),
+            () = orders.unwanted() => return Ok(()),
         };
         let id = match created {
             Ok(id) => id,
@@ -113,16 +74,16 @@ impl Exec {
             Ok(line) => line,
             Err(error) => return self.failed(error, None).await,
         };
-        self.say(ChannelEvent::Started).await;
+        self.output.say(ChannelEvent::Started).await;
         if let Some(Pty { columns, rows, .. }) = what.pty {
             // The first one was the terminal's.
-            self.say(ChannelEvent::Started).await;
+            self.output.say(ChannelEvent::Started).await;
             self.resize(&id, columns, rows);
         }
         let process =
             Arc::new(Process { exec: id, container: what.place.container.clone(), user: what.place.user.clone(), tag });
-        match self.talk(&process, line, &what, orders, input).await {
-            LineEnd::Eof => self.finish(&process, orders).await,
+        match self.talk(&process, line, &what, &mut orders, input).await {
+            LineEnd::Eof => self.finish(&process, &mut orders).await,
             LineEnd::Broken(source) => self.failed(lost(source), None).await,
             LineEnd::Refused(refusal) => self.failed(refusal.error(), None).await,
             LineEnd::Unwanted => Ok(()),
@@ -156,7 +117,7 @@ impl Exec {
         process: &Arc<Process>,
         line: BoxedIo,
         what: &What,
-        orders: &mut mpsc::UnboundedReceiver<Order>,
+        orders: &mut Orders,
         input: mpsc::Receiver<Input>,
     ) -> LineEnd {
         let (read, write) = split(line);
@@ -167,7 +128,7 @@ impl Exec {
             tokio::select! {
                 end = &mut reading => return end,
                 () = &mut feeding => {}
-                order = orders.recv() => if self.obey(order, process).is_err() {
+                order = orders.next() => if self.obey(order, process).is_err() {
                     return LineEnd::Unwanted;
                 },
             }
@@ -195,47 +156,32 @@ impl Exec {
                 frames.push(data, |stream, piece| pieces.push((stream, piece)))
             };
             for (stream, piece) in pieces {
-                let own = self.preamble.lock().pass(stream, piece);
-                self.output(stream, own).await;
+                self.output.hand_on(stream, self.output.own(stream, piece)).await;
             }
             if let Err(refusal) = taken {
                 return LineEnd::Refused(refusal);
             }
         }
-        let rest = self.preamble.lock().rest();
-        if let Some((stream, rest)) = rest {
-            self.output(stream, rest).await;
-        }
+        self.output.rest().await;
         LineEnd::Eof
     }
 
-    async fn output(&self, stream: Stream, data: Bytes) {
-        if data.is_empty() {
-            return;
-        }
-        self.say(match stream {
-            Stream::Stdout => ChannelEvent::Stdout(data),
-            Stream::Stderr => ChannelEvent::Stderr(data),
-        })
-        .await;
-    }
-
     /// The streams have ended. The process may not have: it may have closed them, or the daemon is slower than its streams.
-    async fn finish(&self, process: &Arc<Process>, orders: &mut mpsc::UnboundedReceiver<Order>) -> Result<(), Over> {
+    async fn finish(&self, process: &Arc<Process>, orders: &mut Orders) -> Result<(), Over> {
         let status = self.status(&process.exec);
         tokio::pin!(status);
         let status = loop {
             tokio::select! {
                 status = &mut status => break status,
-                order = orders.recv() => if self.obey(order, process).is_err() {
+                order = orders.next() => if self.obey(order, process).is_err() {
                     return Ok(());
                 },
             }
         };
         match status {
             Ok(status) => {
-                self.say(ChannelEvent::Exited(status)).await;
-                self.say(ChannelEvent::Eof).await;
+                self.output.say(ChannelEvent::Exited(status)).await;
+                self.output.say(ChannelEvent::Eof).await;
                 Ok(())
             }
             Err(error) => self.failed(error, None).await,
@@ -269,7 +215,7 @@ impl Exec {
             Some(Order::Start(..)) => {}
             Some(Order::Resize(columns, rows)) => self.resize(&process.exec, columns, rows),
             Some(Order::Signal(signal)) => {
-                let (client, preamble) = (Arc::clone(&self.client), Arc::clone(&self.preamble));
+                let (client, preamble) = (Arc::clone(&self.client), Arc::clone(self.output.preamble()));
                 let process = Arc::clone(process);
                 tokio::spawn(async move { kill(&client, &process, &preamble, signal).await });
             }
@@ -300,26 +246,19 @@ impl Exec {
         if let Some(about_to) = about_to {
             let _ = about_to.send(());
         }
-        self.say(ChannelEvent::Failed(error)).await;
+        self.output.say(ChannelEvent::Failed(error)).await;
         Ok(())
-    }
-
-    /// Nobody listens: the orders say so as well.
-    async fn say(&self, event: ChannelEvent) {
-        let _ = self.events.send(event).await;
     }
 }
 
-impl What {
-    /// What the daemon is to run, and what is heard before it.
-    fn words(&self) -> (Vec<String>, Preamble) {
-        if let Some(argv) = &self.place.argv {
-            return (argv.clone(), Preamble::none());
-        }
-        let line = String::from_utf8_lossy(&self.line);
-        let (text, preamble) = Preamble::before(&line, self.pty.is_some());
-        (vec!["sh".to_owned(), "-c".to_owned(), text], preamble)
+/// What the daemon is to run, and what is heard before it.
+fn words_of(what: &What) -> (Vec<String>, Preamble) {
+    if let Some(argv) = &what.place.argv {
+        return (argv.clone(), Preamble::none());
     }
+    let line = String::from_utf8_lossy(&what.line);
+    let (text, preamble) = Preamble::before(&line, what.pty.is_some());
+    (vec!["sh".to_owned(), "-c".to_owned(), text], preamble)
 }
 
 /// Gives a terminal its sizes one after the other, so that the last one wins.
@@ -346,28 +285,6 @@ async fn set_size(client: &DockerClient, id: &str, columns: u32, rows: u32) {
         }
         sleep(SIZE_PAUSE).await;
     }
-}
-
-/// The command. What is said before it has no meaning yet.
-async fn first(orders: &mut mpsc::UnboundedReceiver<Order>) -> Option<(Box<What>, oneshot::Sender<()>)> {
-    loop {
-        match orders.recv().await {
-            Some(Order::Start(what, about_to)) => return Some((what, about_to)),
-            None | Some(Order::Close) => return None,
-            Some(Order::Signal(_) | Order::Resize(..)) => {}
-        }
-    }
-}
-
-/// Whoever sends a signal before the command runs wants it not to.
-async fn unwanted(orders: &mut mpsc::UnboundedReceiver<Order>) {
-    while let Some(Order::Start(..) | Order::Resize(..)) = orders.recv().await {}
-}
-
-/// Resolves when it is so, or when nobody is left who could say it.
-pub async fn until<T>(watched: &mut watch::Receiver<T>, so: impl FnMut(&T) -> bool) {
-    // What it holds a lock on is let go of here.
-    let _ = watched.wait_for(so).await;
 }
 
 /// A process that reads no more takes its stdin with it, which is no error.

@@ -10,13 +10,11 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 
 use super::client::{DockerClient, typed_error};
-use super::preamble::Preamble;
 use crate::error::Error;
 use crate::shell::Nonce;
 use crate::transport::Signal;
+use crate::transport::container::preamble::{Preamble, said};
 
-/// For the shell to say its process id, when it has just been started.
-const WORD: Duration = Duration::from_secs(5);
 /// How often `kill` is begun for a command that goes on running, and after which pause.
 const ATTEMPTS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(200);
@@ -66,23 +64,6 @@ pub async fn kill(client: &DockerClient, process: &Process, preamble: &Mutex<Pre
             Ok(seen) if seen.running == Some(true) => sleep(PAUSE).await,
             _ => return,
         }
-    }
-}
-
-/// The process id that the shell has said, or says soon.
-async fn said(preamble: &Mutex<Preamble>) -> Option<u32> {
-    let deadline = Instant::now() + WORD;
-    loop {
-        {
-            let preamble = preamble.lock();
-            if preamble.pid.is_some() || !preamble.is_expected() {
-                return preamble.pid;
-            }
-        }
-        if Instant::now() >= deadline {
-            return None;
-        }
-        sleep(LOOK).await;
     }
 }
 

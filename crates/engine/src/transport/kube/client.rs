@@ -1,8 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use http_body_util::BodyExt;
+use bytes::Bytes;
 use hyper::rt::{Read, Write};
 use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::client::legacy::Client as HttpClient;
@@ -19,7 +18,8 @@ use super::failure::{LineFailure, building, line_failure};
 use super::refusal::KubeRefusal;
 use super::target::KubeTarget;
 use crate::error::{Error, Phase, Reached};
-use crate::transport::docker::{ApiRequest, ApiResponse, no_body};
+use crate::transport::container::answer::Uncollected;
+use crate::transport::container::{self, ApiRequest, ApiResponse, Head, no_body};
 
 /// Lines that wait for the next call; after a burst the rest is closed.
 const KEPT_LINES: usize = 16;
@@ -74,15 +74,7 @@ impl KubeClient {
     /// One call, its answer collected.
     pub async fn send(&self, request: &ApiRequest, body: Bytes) -> Result<ApiResponse, Error> {
         let (head, body) = self.open(request, body).await?.into_parts();
-        Ok(ApiResponse {
-            status: head.status.as_u16(),
-            headers: head
-                .headers
-                .iter()
-                .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
-                .collect(),
-            body: collect(body, ANSWER_LIMIT).await?,
-        })
+        Ok(ApiResponse::new(Head::of(&head), collect(body, ANSWER_LIMIT).await?))
     }
 
     /// One call, up to the head of its answer. What the server refuses is an error.
@@ -147,17 +139,11 @@ impl KubeClient {
 }
 
 /// The body of an answer, up to a limit.
-pub async fn collect(mut body: Body, limit: usize) -> Result<Bytes, Error> {
-    let mut collected = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| LineFailure::of(error).lost(Reached::Yes))?;
-        let Ok(data) = frame.into_data() else { continue };
-        if collected.len() + data.len() > limit {
-            return Err(KubeRefusal::protocol("its answer is too long").error());
-        }
-        collected.extend_from_slice(&data);
-    }
-    Ok(collected.freeze())
+async fn collect(body: Body, limit: usize) -> Result<Bytes, Error> {
+    container::collect(body, limit).await.map_err(|problem| match problem {
+        Uncollected::TooLong => KubeRefusal::protocol("its answer is too long").error(),
+        Uncollected::Broken(error) => LineFailure::of(error).lost(Reached::Yes),
+    })
 }
 
 /// Credential plugins are programs, and files are read: on a thread that may block. A plugin that does not end is not waited for.

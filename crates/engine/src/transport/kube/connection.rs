@@ -1,14 +1,16 @@
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::channel::KubeChannel;
 use super::client::KubeClient;
+use super::exec::Exec;
 use super::pods::Containers;
 use super::target::KubeTarget;
 use crate::error::{Error, Phase, Reached};
 use crate::pool::Hops;
+use crate::transport::container::{ApiConnection, ApiRequest, ApiResponse, ExecChannel, until};
 use crate::transport::{Connection, OpenError, Transport};
 
 /// Makes connections to Kubernetes clusters.
@@ -70,11 +72,6 @@ impl KubeConnection {
         &self.cluster
     }
 
-    /// Becomes true, or closed, when everything over this connection must end.
-    pub fn cut(&self) -> watch::Receiver<bool> {
-        self.cut.subscribe()
-    }
-
     fn is_cut(&self) -> bool {
         *self.cut.borrow()
     }
@@ -90,13 +87,18 @@ impl KubeConnection {
 }
 
 impl Connection for KubeConnection {
-    type Channel = KubeChannel;
+    type Channel = ExecChannel;
 
     /// Asks the server nothing: that is done when it is known what is to run.
-    async fn open(&self) -> Result<KubeChannel, OpenError> {
+    async fn open(&self) -> Result<ExecChannel, OpenError> {
         match self.lost() {
             Some(error) => Err(OpenError::Lost(error)),
-            None => Ok(KubeChannel::new(Arc::clone(&self.cluster), self.cut())),
+            None => {
+                let cluster = Arc::clone(&self.cluster);
+                Ok(ExecChannel::new("pod", self.cut(), |output, orders, input| {
+                    Exec::new(cluster, output).run(orders, input)
+                }))
+            }
         }
     }
 
@@ -124,8 +126,16 @@ impl Connection for KubeConnection {
     }
 }
 
-/// Resolves when it is so, or when nobody is left who could say it.
-pub async fn until<T>(watched: &mut watch::Receiver<T>, so: impl FnMut(&T) -> bool) {
-    // What it holds a lock on is let go of here.
-    let _ = watched.wait_for(so).await;
+impl ApiConnection for KubeConnection {
+    async fn send(&self, api: &ApiRequest, body: Bytes) -> Result<ApiResponse, Error> {
+        self.cluster.client.send(api, body).await
+    }
+
+    fn cut(&self) -> watch::Receiver<bool> {
+        self.cut.subscribe()
+    }
+
+    fn note(&self, error: &Error) {
+        self.cluster.note(error);
+    }
 }

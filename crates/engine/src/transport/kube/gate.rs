@@ -8,14 +8,14 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
-use super::exec::What;
 use super::refusal::{KubeRefusal, KubeRefusalKind};
 use super::socket::Version;
 use crate::error::{Error, Stream};
 use crate::run::quote;
 use crate::shell::Nonce;
 use crate::shell::framing::Scanner;
-use crate::transport::docker::preamble::Preamble;
+use crate::transport::container::What;
+use crate::transport::container::preamble::Preamble;
 
 /// As much of stdin as one line holds.
 const PIECE: usize = 48 * 1024;

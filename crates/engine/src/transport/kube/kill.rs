@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use parking_lot::Mutex;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::client::KubeClient;
@@ -15,11 +15,8 @@ use super::socket::{self, Version};
 use crate::command::Pod;
 use crate::error::Error;
 use crate::transport::Signal;
-use crate::transport::docker::preamble::Preamble;
+use crate::transport::container::preamble::{Preamble, said};
 
-/// For the shell to say its process id, when it has just been started.
-pub const WORD: Duration = Duration::from_secs(1);
-pub const LOOK: Duration = Duration::from_millis(10);
 /// For `kill` to end.
 const KILLING: Duration = Duration::from_secs(5);
 
@@ -41,23 +38,6 @@ pub async fn kill(client: &KubeClient, process: &Process, preamble: &Mutex<Pream
         Ok(Ok(_)) => tracing::debug!(pod, signal = name, "no process took the signal"),
         Ok(Err(error)) => tracing::debug!(%error, pod, "a process in a pod could not be signalled"),
         Err(_) => tracing::debug!(pod, signal = name, "a signal took too long"),
-    }
-}
-
-/// The process id that the shell has said, or says soon.
-async fn said(preamble: &Mutex<Preamble>) -> Option<u32> {
-    let deadline = Instant::now() + WORD;
-    loop {
-        {
-            let preamble = preamble.lock();
-            if preamble.pid.is_some() || !preamble.is_expected() {
-                return preamble.pid;
-            }
-        }
-        if Instant::now() >= deadline {
-            return None;
-        }
-        sleep(LOOK).await;
     }
 }
 

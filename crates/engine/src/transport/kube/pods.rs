@@ -10,8 +10,8 @@ use super::client::KubeClient;
 use super::refusal::{KubeRefusal, KubeRefusalKind};
 use crate::command::Pod;
 use crate::error::Error;
-use crate::transport::docker::ApiRequest;
-use crate::transport::docker::request::encode;
+use crate::transport::container::ApiRequest;
+use crate::transport::container::request::encode;
 
 /// Pods whose choice is remembered; after that many all are forgotten.
 const REMEMBERED: usize = 4096;

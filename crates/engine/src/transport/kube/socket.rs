@@ -1,7 +1,9 @@
 //! WebSockets to API servers.
 
+use std::io;
 use std::sync::Arc;
 
+use futures_util::stream::SplitSink;
 use hyper::header::{
     CONNECTION, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
     SEC_WEBSOCKET_VERSION, UPGRADE,
@@ -12,6 +14,8 @@ use hyper_util::rt::TokioIo;
 use kube::client::Body;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
@@ -20,12 +24,14 @@ use super::client::KubeClient;
 use super::failure::LineFailure;
 use super::refusal::KubeRefusal;
 use crate::error::{Error, Phase, Reached};
-use crate::transport::docker::{ApiRequest, no_body};
+use crate::transport::container::{ApiRequest, no_body};
 
 /// No server sends more at once: runtimes copy by 32 KiB.
 const LONGEST_MESSAGE: usize = 16 * 1024 * 1024;
 
 pub type Stream = WebSocketStream<TokioIo<Upgraded>>;
+pub type Sink = Arc<tokio::sync::Mutex<SplitSink<Stream, Message>>>;
+pub use tokio_tungstenite::tungstenite::Error as SocketError;
 
 /// What is spoken over a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,9 +112,18 @@ fn agreed(headers: &HeaderMap, key: &str, offered: &[Version]) -> Result<Version
         .ok_or("it chose a subprotocol that was not offered")
 }
 
-/// Why a socket broke, as a cause.
-pub fn broken(error: tokio_tungstenite::tungstenite::Error) -> crate::error::Cause {
-    Arc::new(error)
+/// Why a socket that was open failed: its other side is gone, or has breached what was agreed.
+pub fn failure(error: SocketError) -> Error {
+    let source = match error {
+        SocketError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
+            io::Error::from(io::ErrorKind::ConnectionReset)
+        }
+        SocketError::Protocol(_) | SocketError::Capacity(_) | SocketError::Utf8(_) => {
+            return KubeRefusal::protocol(&error.to_string()).error();
+        }
+        error => io::Error::other(error),
+    };
+    Error::ConnectionLost { phase: Phase::Run, reached: Reached::Yes, source: Some(Arc::new(source)) }
 }
 
 #[cfg(test)]

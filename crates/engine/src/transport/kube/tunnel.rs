@@ -1,26 +1,22 @@
 //! One connection to a port of a pod: a WebSocket of its own, with a channel for data and one for the word that it failed.
 
-use std::io;
 use std::sync::Arc;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use futures_util::{SinkExt, StreamExt};
 use tokio::sync::oneshot;
-use tokio::time::Instant;
-use tokio_tungstenite::tungstenite::error::ProtocolError;
-use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
+use tokio_tungstenite::tungstenite::Message;
 
-use super::call::{give_back, permit};
-use super::connection::{Cluster, KubeTransport, until};
+use super::connection::{Cluster, KubeTransport};
 use super::pods::path_of;
 use super::refusal::KubeRefusal;
-use super::socket::{self, Version};
+use super::socket::{self, SocketError, Version};
 use crate::command::Pod;
-use crate::error::{Error, Phase, Reached};
+use crate::error::Error;
 use crate::input::{InputStream, input};
 use crate::pool::{Pool, Request};
-use crate::run::{Cancel, Pipes, stopped};
-use crate::transport::docker::{ApiRequest, Exchange, Head};
+use crate::run::{Cancel, Pipes};
+use crate::transport::container::{Answer, ApiRequest, Exchange, Head, on_connection};
 
 const DATA: u8 = 0;
 const FAILED: u8 = 1;
@@ -43,7 +39,11 @@ pub fn tunnel(
     let pipes = Arc::<Pipes>::default();
     let (sender, stream) = input();
     let (heard, head) = oneshot::channel();
-    let running = Running { pod, port, input: stream, out: Out(Arc::clone(&pipes)) }.run(pool, request, heard, cancel);
+    let running = Running { pod, port, input: stream, answer: Answer(Arc::clone(&pipes)) };
+    let running = on_connection(pool, request, cancel, |connection| {
+        let cluster = Arc::clone(connection.cluster());
+        async move { running.talk(&cluster, heard).await }
+    });
     (Exchange { pipes, input: sender }, head, running)
 }
 
@@ -51,42 +51,17 @@ struct Running {
     pod: Pod,
     port: u16,
     input: InputStream,
-    out: Out,
+    answer: Answer,
 }
 
 impl Running {
-    async fn run(
-        self,
-        pool: Arc<Pool<KubeTransport>>,
-        request: Request<KubeTransport>,
-        heard: oneshot::Sender<Head>,
-        cancel: Cancel,
-    ) -> Result<(), Error> {
-        let stop = stopped(cancel, Cancel::default(), None, Instant::now());
-        tokio::pin!(stop);
-        let permit = permit(&pool, &request, &mut stop).await?;
-        let cluster = Arc::clone(permit.connection().cluster());
-        let mut cut = permit.connection().cut();
-        let outcome = tokio::select! {
-            biased;
-            why = &mut stop => Err(why.error(Phase::Run, Reached::Unknown)),
-            () = until(&mut cut, |cut| *cut) => Err(Error::PoolClosed { phase: Phase::Run, reached: Reached::Unknown }),
-            outcome = self.talk(&cluster, heard) => outcome,
-        };
-        if let Err(error) = &outcome {
-            cluster.note(error);
-        }
-        give_back(permit);
-        outcome
-    }
-
     async fn talk(&self, cluster: &Cluster, heard: oneshot::Sender<Head>) -> Result<(), Error> {
         let query = vec![("ports".to_owned(), self.port.to_string())];
         let request = ApiRequest { query, ..ApiRequest::new("GET", format!("{}/portforward", path_of(&self.pod))) };
         let (stream, _) = socket::open(&cluster.client, &request, &[Version::V4]).await?;
         let (mut sink, mut stream) = stream.split();
         // Whoever wanted to know may be gone; the cancel says so.
-        let _ = heard.send(Head { status: 101, headers: Vec::new() });
+        let _ = heard.send(Head::switched());
         let feeding = async {
             while let Some(data) = self.input.next().await {
                 for piece in data.chunks(PIECE) {
@@ -104,14 +79,13 @@ impl Running {
                 match stream.next().await {
                     Some(Ok(Message::Binary(message))) => {
                         if let Some(data) = channels.take(message)? {
-                            self.out.0.stdout.push(data);
-                            self.out.0.stdout.until_room().await;
+                            self.answer.push(data).await;
                         }
                     }
                     Some(Ok(Message::Close(_))) | None => return Ok(()),
                     Some(Ok(_)) => {}
                     Some(Err(SocketError::ConnectionClosed | SocketError::AlreadyClosed)) => return Ok(()),
-                    Some(Err(error)) => return Err(broken(error)),
+                    Some(Err(error)) => return Err(socket::failure(error)),
                 }
             }
         };
@@ -162,34 +136,6 @@ impl Channels {
             return Err(KubeRefusal::new(500, &String::from_utf8_lossy(&message)).error());
         }
         Ok(Some(message))
-    }
-}
-
-fn broken(error: SocketError) -> Error {
-    match error {
-        // The other side is gone, which is no breach of anything.
-        SocketError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
-            let source = Arc::new(io::Error::from(io::ErrorKind::ConnectionReset));
-            Error::ConnectionLost { phase: Phase::Run, reached: Reached::Yes, source: Some(source) }
-        }
-        SocketError::Protocol(_) | SocketError::Capacity(_) | SocketError::Utf8(_) => {
-            KubeRefusal::protocol(&error.to_string()).error()
-        }
-        error => {
-            let source = Arc::new(io::Error::other(error));
-            Error::ConnectionLost { phase: Phase::Run, reached: Reached::Yes, source: Some(source) }
-        }
-    }
-}
-
-/// Where the data goes.
-struct Out(Arc<Pipes>);
-
-impl Drop for Out {
-    // However it ended: its reader must not wait for ever.
-    fn drop(&mut self) {
-        self.0.stdout.end();
-        self.0.stderr.end();
     }
 }
 

@@ -4,43 +4,31 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::client::DockerClient;
-use super::connection::End;
-use super::exec::{Exec, What};
+use super::orders::{Input, Order, Orders, What};
+use super::output::{Output, Over};
+use super::until;
 use crate::command::{Place, Pty, Variables};
 use crate::error::{Error, Phase, Reached};
 use crate::transport::{Channel, ChannelEvent, ChannelWriter, Signal};
 
 /// Events that may wait for their reader before the exec's line is not read any more.
 const EVENTS: usize = 16;
-/// Pieces of stdin that may wait for the daemon.
+/// Pieces of stdin that may wait for the server.
 const PIECES: usize = 4;
 
-/// What an exec is told, in order.
-pub enum Order {
-    Start(Box<What>, oneshot::Sender<()>),
-    Signal(Signal),
-    Resize(u32, u32),
-    Close,
-}
-
-/// What goes to its stdin.
-pub enum Input {
-    Data(Bytes),
-    End,
-}
-
 /// One exec in a container. Dropping it ends its line.
-pub struct DockerChannel {
+pub struct ExecChannel {
     events: mpsc::Receiver<ChannelEvent>,
-    writer: DockerWriter,
+    writer: ExecWriter,
 }
 
 #[derive(Clone)]
-pub struct DockerWriter {
+pub struct ExecWriter {
     orders: mpsc::UnboundedSender<Order>,
     input: mpsc::Sender<Input>,
     prepared: Arc<Mutex<Prepared>>,
+    /// The option that says where it runs.
+    whereabouts: &'static str,
 }
 
 /// What is known before the command itself.
@@ -48,22 +36,44 @@ pub struct DockerWriter {
 struct Prepared {
     place: Option<(Arc<Place>, Variables)>,
     pty: Option<Pty>,
+    no_input: bool,
 }
 
-impl DockerChannel {
-    pub fn new(client: Arc<DockerClient>, daemon: watch::Receiver<Option<End>>, cut: watch::Receiver<bool>) -> Self {
-        let (orders, received) = mpsc::unbounded_channel();
+impl ExecChannel {
+    /// `whereabouts`: the option that says where it runs. `life`: the exec's own; an error ends the channel without a word, as a
+    /// lost connection does, and so does a connection that is cut.
+    pub fn new<F>(
+        whereabouts: &'static str,
+        mut cut: watch::Receiver<bool>,
+        life: impl FnOnce(Arc<Output>, Orders, mpsc::Receiver<Input>) -> F,
+    ) -> Self
+    where
+        F: Future<Output = Result<(), Over>> + Send + 'static,
+    {
+        let (orders, received) = Orders::new();
         let (input, pieces) = mpsc::channel(PIECES);
         let (told, events) = mpsc::channel(EVENTS);
-        tokio::spawn(Exec::new(client, told, daemon).serve(received, pieces, cut));
-        Self { events, writer: DockerWriter { orders, input, prepared: Arc::default() } }
+        let output = Arc::new(Output::new(told));
+        let life = life(Arc::clone(&output), received, pieces);
+        tokio::spawn(async move {
+            tokio::select! {
+                biased;
+                () = until(&mut cut, |cut| *cut) => {}
+                outcome = life => {
+                    if outcome.is_ok() {
+                        output.say(ChannelEvent::Closed).await;
+                    }
+                }
+            }
+        });
+        Self { events, writer: ExecWriter { orders, input, prepared: Arc::default(), whereabouts } }
     }
 }
 
-impl Channel for DockerChannel {
-    type Writer = DockerWriter;
+impl Channel for ExecChannel {
+    type Writer = ExecWriter;
 
-    fn writer(&self) -> DockerWriter {
+    fn writer(&self) -> ExecWriter {
         self.writer.clone()
     }
 
@@ -72,7 +82,7 @@ impl Channel for DockerChannel {
     }
 }
 
-impl DockerWriter {
+impl ExecWriter {
     /// The exec's task is gone: it has ended, or its connection.
     fn order(&self, order: Order) -> Result<(), Error> {
         self.orders.send(order).map_err(|_| over())
@@ -83,9 +93,13 @@ fn over() -> Error {
     Error::ConnectionLost { phase: Phase::Run, reached: Reached::Unknown, source: None }
 }
 
-impl ChannelWriter for DockerWriter {
+impl ChannelWriter for ExecWriter {
     fn place(&self, place: &Arc<Place>, env: &[(String, String)]) {
         self.prepared.lock().place = Some((Arc::clone(place), env.to_vec()));
+    }
+
+    fn expects_input(&self, expected: bool) {
+        self.prepared.lock().no_input = !expected;
     }
 
     async fn pty(&self, pty: &Pty) -> Result<(), Error> {
@@ -93,14 +107,14 @@ impl ChannelWriter for DockerWriter {
         Ok(())
     }
 
-    /// Resolves when the daemon knows the command and is about to be told to start it: before, nothing can have run.
+    /// Resolves when the server is about to be told to start it: before, nothing can have run.
     async fn exec(&self, line: Vec<u8>) -> Result<(), Error> {
-        let Prepared { place, pty } = std::mem::take(&mut *self.prepared.lock());
+        let Prepared { place, pty, no_input } = std::mem::take(&mut *self.prepared.lock());
         let Some((place, env)) = place else {
-            return Err(Error::InvalidOption { option: "container", problem: "it is missing".to_owned() });
+            return Err(Error::InvalidOption { option: self.whereabouts, problem: "it is missing".to_owned() });
         };
         let (about_to, started) = oneshot::channel();
-        self.order(Order::Start(Box::new(What { place, env, pty, line }), about_to))?;
+        self.order(Order::Start(Box::new(What { place, env, pty, line, input: !no_input }), about_to))?;
         started.await.map_err(|_| over())
     }
 

@@ -6,10 +6,10 @@ use hyper::http::request::Builder;
 use hyper::http::uri::PathAndQuery;
 use hyper::{Method, Request, Uri};
 
-use super::client::Body;
+use super::body::Body;
 use crate::error::Error;
 
-/// One call of the Engine API, as it is documented there.
+/// One call of an API, as it is documented there.
 #[derive(Clone, Default)]
 pub struct ApiRequest {
     /// `GET` and the like.
@@ -37,7 +37,7 @@ impl ApiRequest {
         let method = Method::from_bytes(self.method.as_bytes()).map_err(|error| invalid("method", &error))?;
         let uri = Uri::builder()
             .scheme("http")
-            .authority("docker")
+            .authority("server")
             .path_and_query(self.target(version)?)
             .build()
             .map_err(|error| invalid("path", &error))?;
@@ -81,7 +81,7 @@ pub fn encode(target: &mut String, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transport::docker::client::no_body;
+    use crate::transport::container::no_body;
 
     #[test]
     fn queries_are_encoded_and_the_version_goes_first() {

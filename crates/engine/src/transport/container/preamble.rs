@@ -1,12 +1,20 @@
+use std::time::Duration;
+
 use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::time::{Instant, sleep};
 
 use crate::error::Stream;
 use crate::shell::Nonce;
 use crate::shell::framing::Scanner;
 
+/// For a shell that has just been started to say it.
+const WORD: Duration = Duration::from_secs(5);
+pub const LOOK: Duration = Duration::from_millis(10);
+
 /// What a command line says before anything else: the process id of its shell, in its container.
 ///
-/// The API knows no signals for execs, and daemons tell only the id that the process has on their own machine.
+/// No API knows signals for execs, and where servers tell a process id it is the one on their own machine.
 pub struct Preamble {
     /// Until it was heard.
     scanner: Option<Scanner>,
@@ -53,6 +61,23 @@ impl Preamble {
     pub fn rest(&mut self) -> Option<(Stream, Bytes)> {
         let rest = self.scanner.take()?.finish();
         (!rest.is_empty()).then(|| (self.on, rest.into()))
+    }
+}
+
+/// The process id that the shell has said, or says soon.
+pub async fn said(preamble: &Mutex<Preamble>) -> Option<u32> {
+    let deadline = Instant::now() + WORD;
+    loop {
+        {
+            let preamble = preamble.lock();
+            if preamble.pid.is_some() || !preamble.is_expected() {
+                return preamble.pid;
+            }
+        }
+        if Instant::now() >= deadline {
+            return None;
+        }
+        sleep(LOOK).await;
     }
 }
 
