@@ -1,9 +1,11 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { PrivateBed } from '../support/bed'
 import { failureOf } from '../support/failure'
 import { Cluster } from '../support/kube'
 import { KubernetesConnectionPool, type KubernetesContext } from '../support/native'
+import { refusals } from './suite/refusals'
 
 let cluster: Cluster
 let pool: KubernetesConnectionPool
@@ -23,19 +25,6 @@ afterAll(async () => {
   await cluster.stop()
 })
 
-test('what is not there is named', async () => {
-  expect(await failureOf(context.exec('nobody', 'true'))).toMatchObject({ code: 'ENOPOD', kind: 'not-found', status: 404, reached: false })
-  expect(await failureOf(context.exec('web', 'true', { container: 'other' }))).toMatchObject({ code: 'ENOCONTAINER', kind: 'not-found' })
-  expect(await failureOf(context.request('GET', '/api/v1/namespaces/default/services/nothing'))).toMatchObject({ code: 'ENOENT', kind: 'not-found' })
-})
-
-test('what is forbidden is named: which verb, on what', async () => {
-  const nobody = pool.createContext({ kubeconfig: cluster.kubeconfig({ user: 'nobody', groups: [] }) })
-  const failure = await failureOf(nobody.exec('web', 'true'))
-  expect(failure).toMatchObject({ code: 'EFORBIDDEN', kind: 'permission-denied', status: 403, reached: false })
-  expect(failure.message).toMatch(/"nobody" cannot \w+ resource "pods\/exec"/)
-})
-
 test('a revoked token is unauthorized', async () => {
   const file = cluster.kubeconfig({ by: 'token', user: 'admin' })
   const known = pool.createContext({ kubeconfig: file })
@@ -43,6 +32,8 @@ test('a revoked token is unauthorized', async () => {
   const stranger = pool.createContext({ kubeconfig: changed(file, (text) => text.replace(/"token":\s*"[^"]+"|token: \S+/, (token) => (token.startsWith('"') ? '"token": "wrong"' : 'token: wrong'))) })
   expect(await failureOf(stranger.exec('web', 'true'))).toMatchObject({ code: 'EUNAUTHORIZED', kind: 'authentication' })
 })
+
+describe.each(['v5', 'v4'] as const)('what a cluster refuses, %s', (streaming) => { refusals(() => PrivateBed.start(streaming)) })
 
 test('a kubeconfig that cannot be used is refused before anything is asked', async () => {
   const missing = pool.createContext({ kubeconfig: path.join(cluster.folder, 'nothing') })

@@ -3,4 +3,4 @@
  * suite that did not run proves nothing. The scripts' own, because benchmarks and people start one as well.
  */
 export { Cluster, writeKubeconfig } from '../../scripts/support/kube/cluster.mjs'
-export type { ApiRequest, Credentials, PodSpec, Streaming } from '../../scripts/support/kube/cluster.mjs'
+export type { ApiRequest, ContainerSpec, Credentials, PodSpec, Streaming } from '../../scripts/support/kube/cluster.mjs'

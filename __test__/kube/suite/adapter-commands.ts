@@ -1,28 +1,33 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { PassThrough, Readable, Writable } from 'node:stream'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import {
   type AdapterCommand, CommandError, InvalidOptionError, KubernetesAdapter, type KubernetesAdapterOptions, KubernetesError, TimeoutError,
-} from '../support/native'
-import { failureOf } from '../support/failure-of'
-import { Cluster } from '../support/kube'
-import { until } from '../support/wait'
+} from '../../support/native'
+import { failureOf } from '../../support/failure-of'
+import type { Bed, StartBed } from '../../support/bed'
+import { eventually } from './eventually'
 
-describe.each(['v5', 'v4'] as const)('commands in pods, %s', (streaming) => {
-  let cluster: Cluster
+/** KubernetesAdapter.execute, on any cluster. */
+export function adapterCommands(start: StartBed): void {
+  let bed: Bed
   let adapter: KubernetesAdapter
+  let kubeconfig: string
 
   beforeAll(async () => {
-    cluster = await Cluster.start({ streaming })
-    await cluster.pod({ name: 'web', labels: { app: 'web' }, env: [{ name: 'OWN', value: 'its own' }] })
-    await cluster.pod({
+    bed = await start()
+    await bed.pod({ name: 'web', labels: { app: 'web' }, env: [{ name: 'OWN', value: 'its own' }] })
+    await bed.pod({
       name: 'pair', labels: { app: 'pair' }, annotations: { 'kubectl.kubernetes.io/default-container': 'side' },
       containers: [{ name: 'main', env: [{ name: 'ME', value: 'main' }] }, { name: 'side', env: [{ name: 'ME', value: 'side' }] }],
     })
-    cluster.deployment({ name: 'web', labels: { app: 'web' } })
-    cluster.service({ name: 'web', selector: { app: 'web' }, ports: [{ port: 80 }] })
-  })
-  afterAll(async () => { await cluster.stop() })
-  beforeEach(() => { adapter = new KubernetesAdapter({ kubeconfig: cluster.kubeconfig() }) })
+    await bed.deployment({ name: 'web', labels: { app: 'web' } })
+    await bed.service({ name: 'web', selector: { app: 'web' }, ports: [{ port: 80, targetPort: 80 }] })
+    kubeconfig = await bed.kubeconfig()
+  }, 180_000)
+  afterAll(async () => { await bed.stop() })
+  beforeEach(() => { adapter = new KubernetesAdapter({ kubeconfig }) })
   afterEach(async () => { await adapter.dispose() })
 
   const exec = (line: string, extra: Partial<AdapterCommand> = {}, options: Partial<KubernetesAdapterOptions> = {}): ReturnType<KubernetesAdapter['execute']> =>
@@ -30,18 +35,11 @@ describe.each(['v5', 'v4'] as const)('commands in pods, %s', (streaming) => {
 
   const inPod = (options: Partial<KubernetesAdapterOptions>): { type: string } => ({ type: 'kubernetes', ...options })
 
-  const programs = async (): Promise<string[]> => (await cluster.pods.processes('default', 'web', 'main')).map(({ command }) => command.join(' '))
+  const programs = async (): Promise<string[]> => (await bed.processes('web')).map((words) => words.join(' '))
 
-  /** No process of a command is left, by the kernel's account. */
-  async function gone(command: string): Promise<void> {
-    const seen = { left: true }
-    const look = setInterval(() => { void programs().then((all) => { seen.left = all.some((program) => program.includes(command)) }) }, 50)
-    try {
-      await until(`${command} is gone`, () => !seen.left)
-    } finally {
-      clearInterval(look)
-    }
-  }
+  /** No process of a command is left, as somebody else than the adapter tells it. */
+  const gone = (command: string): Promise<void> =>
+    eventually(`${command} is gone`, async () => !(await programs()).some((program) => program.includes(command)))
 
   it('have every field of the contract', async () => {
     const events: unknown[] = []
@@ -53,7 +51,7 @@ describe.each(['v5', 'v4'] as const)('commands in pods, %s', (streaming) => {
     })
     expect(result.stdall.split('\n').sort()).toEqual(['', 'err', 'out'])
     expect(events).toEqual([expect.objectContaining({
-      adapter: 'kubernetes', pod: 'web', namespace: 'default', container: 'main', command: 'echo out; echo err >&2', timestamp: expect.any(Date) as Date,
+      adapter: 'kubernetes', pod: 'web', namespace: bed.home, container: 'main', command: 'echo out; echo err >&2', timestamp: expect.any(Date) as Date,
     })])
   })
 
@@ -150,20 +148,30 @@ describe.each(['v5', 'v4'] as const)('commands in pods, %s', (streaming) => {
     expect(await exec('true', { nothrow: true }, { pod: 'nope' })).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('nope') as string })
     expect(await failureOf(KubernetesError, exec('true', {}, { container: 'nope' }))).toMatchObject({ kind: 'not-found', container: 'nope' })
     expect(await failureOf(KubernetesError, exec('true', {}, { pod: '-l app=nope' }))).toMatchObject({ kind: 'not-found' })
-    const viewer = new KubernetesAdapter({ kubeconfig: cluster.kubeconfig({ user: 'viewer' }) })
-    cluster.access.allow({ user: 'viewer', verbs: ['get', 'list'], resources: ['pods'] })
+    await bed.permit('viewer', ['get', 'list'], ['pods'])
+    const viewer = new KubernetesAdapter({ kubeconfig: await bed.kubeconfig({ user: 'viewer' }) })
     expect(await failureOf(KubernetesError, viewer.execute({ command: 'true', adapterOptions: inPod({ pod: 'web' }) })))
       .toMatchObject({ kind: 'permission-denied', message: expect.stringContaining('pods/exec') as string })
     await viewer.dispose()
   })
 
   it('wrong options are refused before anything is asked', async () => {
-    const asked = cluster.api.requests.length
+    // Where nobody answers: what asked would say so.
+    adapter.updateConfig({ kubeconfig: await unreachable(bed) })
     expect((await failureOf(KubernetesError, adapter.execute({ command: 'true' }))).message).toContain('Pod name or selector is required')
     for (const options of [{ pod: '../x' }, { namespace: 'A b' }, { execFlags: ['--as=root'] }, { container: 'a/b' }, { tyy: true }]) {
       expect((await failureOf(KubernetesError, exec('true', {}, options))).cause).toBeInstanceOf(InvalidOptionError)
     }
-    expect(cluster.api.requests.length).toBe(asked)
+    expect(await failureOf(KubernetesError, exec('true'))).toMatchObject({ kind: 'connection-refused' })
     expect(() => new KubernetesAdapter({ contxt: 'x' } as object)).toThrow('did you mean \'context\'?')
   })
-})
+}
+
+/** The same cluster at a port where nobody listens. */
+async function unreachable(bed: Bed): Promise<string> {
+  const config = JSON.parse(readFileSync(await bed.kubeconfig(), 'utf8')) as { clusters: [{ cluster: { server: string } }] }
+  config.clusters[0].cluster.server = 'https://127.0.0.1:1'
+  const file = join(bed.folder, 'unreachable')
+  writeFileSync(file, JSON.stringify(config))
+  return file
+}
