@@ -852,6 +852,7 @@ module.exports.NativeQuestions = nativeBinding.NativeQuestions
 module.exports.NativeReadStream = nativeBinding.NativeReadStream
 module.exports.NativeSession = nativeBinding.NativeSession
 module.exports.NativeSftp = nativeBinding.NativeSftp
+module.exports.NativeTarget = nativeBinding.NativeTarget
 module.exports.NativeUnpacking = nativeBinding.NativeUnpacking
 module.exports.NativeWriteStream = nativeBinding.NativeWriteStream
 module.exports.TransferToken = nativeBinding.TransferToken

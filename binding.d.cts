@@ -160,8 +160,10 @@ export declare class NativePool {
    */
   sftp(target: TargetSpec, priority: number, silence: number, sudo?: SudoSpec | undefined | null, cancel?: CancelToken | undefined | null): Promise<SftpOutcome>
   constructor(settings: PoolSettings)
+  /** What commands to a target need to know of it, to be used for as many as one likes. */
+  prepare(target: TargetSpec): NativeTarget
   /** Runs a command. The promise resolves whatever happens; a failure is in the record. */
-  exec(target: TargetSpec, command: CommandSpec, cancel?: CancelToken | undefined | null, input?: NativeInput | undefined | null): Promise<ExecOutcome>
+  exec(target: NativeTarget, command: CommandSpec, cancel?: CancelToken | undefined | null, input?: NativeInput | undefined | null): Promise<ExecOutcome>
   /** Starts a command whose output is read as it comes. */
   spawn(target: TargetSpec, command: CommandSpec, cancel?: CancelToken | undefined | null): NativeProcess
   /** Borrows a connection. The promise resolves whatever happens; a failure is in the record. */
@@ -274,6 +276,9 @@ export declare class NativeSftp {
   close(): Promise<void>
   get closed(): boolean
 }
+
+/** A target of commands: its key, and the pool's settings for it. */
+export declare class NativeTarget {}
 
 /** A tar stream as a local tree. */
 export declare class NativeUnpacking {

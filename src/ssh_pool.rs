@@ -6,7 +6,7 @@ use napi::{Env, Result};
 use napi_derive::napi;
 use xec_engine::command::Command;
 use xec_engine::events::EventBuffer;
-use xec_engine::pool::{HostConfig, Pool, Request};
+use xec_engine::pool::{HostConfig, Key, Pool, Request};
 use xec_engine::run::borrow;
 use xec_engine::shell::Shells;
 use xec_engine::transport::ssh::{Jump, Route, SshTarget, SshTransport, Traffic};
@@ -35,6 +35,21 @@ pub struct NativePool {
     connect: ConnectSettings,
 }
 
+/// A target of commands: its key, and the pool's settings for it.
+#[napi]
+pub struct NativeTarget {
+    key: Key,
+    target: Arc<SshTarget>,
+    limits: Arc<HostConfig>,
+}
+
+impl NativeTarget {
+    fn request(&self, priority: i32) -> Request<SshTransport> {
+        let request = Request::new(self.key.clone(), Arc::clone(&self.target), Arc::clone(&self.limits));
+        Request { priority, ..request }
+    }
+}
+
 #[napi]
 impl NativePool {
     #[napi(constructor)]
@@ -48,17 +63,24 @@ impl NativePool {
         })
     }
 
+    /// What commands to a target need to know of it, to be used for as many as one likes.
+    #[napi]
+    pub fn prepare(&self, target: TargetSpec) -> Result<NativeTarget> {
+        let (target, limits) = self.resolve(target, Traffic::Commands)?;
+        Ok(NativeTarget { key: target.key(), target: Arc::new(target), limits })
+    }
+
     /// Runs a command. The promise resolves whatever happens; a failure is in the record.
     #[napi(ts_return_type = "Promise<ExecOutcome>")]
     pub fn exec<'env>(
         &self,
         env: &'env Env,
-        target: TargetSpec,
+        target: &NativeTarget,
         command: CommandSpec,
         cancel: Option<&CancelToken>,
         input: Option<&NativeInput>,
     ) -> Result<Object<'env>> {
-        let request = self.request(target, command.priority.unwrap_or(0))?;
+        let request = target.request(command.priority.unwrap_or(0));
         let persistent = command.persistent.unwrap_or(false);
         run(env, (&self.pool, &self.shells), request, (command.into_command(input)?, persistent), cancel)
     }

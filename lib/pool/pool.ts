@@ -1,4 +1,4 @@
-import { type ExecOutcome, type NativeLease, NativePool } from '../binding'
+import { type ExecOutcome, type NativeLease, NativePool, type NativeTarget } from '../binding'
 import { type XecNativeError, errorFromFailure } from '../errors'
 import { type Forward, openForward } from '../forward'
 import { type Borrowed, LeakWatch, SSHConnection } from '../lease'
@@ -21,6 +21,7 @@ import { ConnectionPool } from './connection-pool'
 import { type Given, feeding } from './fed'
 import { runFleet } from './fleet'
 import { HostRules } from './host-rules'
+import { KnownTargets, type Looked } from './known-targets'
 import { type Patience, patience, spent } from './patience'
 import { poolSettings } from './settings'
 import { settle } from './settle'
@@ -41,6 +42,7 @@ type Starter = (beginning: Given & { within: Patience }) => Promise<ExecOutcome>
 export class SSHConnectionPool extends ConnectionPool {
   readonly #native: NativePool
   readonly #rules: HostRules
+  readonly #targets: KnownTargets
   readonly #warmer: Warmer
   readonly #leaks: LeakWatch
 
@@ -58,6 +60,7 @@ export class SSHConnectionPool extends ConnectionPool {
     this.#native = native
     this.#rules = new HostRules(checked)
     for (const [pattern, config] of Object.entries(hosts)) this.#rules.add(pattern, config)
+    this.#targets = new KnownTargets((target) => this.#resolve(target, patience({})))
     this.#warmer = new Warmer(native)
     // Weak: a lease that is watched must not keep its pool.
     const self = new WeakRef(this)
@@ -70,6 +73,7 @@ export class SSHConnectionPool extends ConnectionPool {
   /** Settings for hosts whose name matches; a string may hold `*` and `?`. Later calls win over earlier ones. */
   configureHost(pattern: string | RegExp, config: HostPoolConfig): this {
     this.#rules.add(pattern, hostConfig(config, ''))
+    this.#targets.forgetAll()
     return this
   }
 
@@ -81,11 +85,11 @@ export class SSHConnectionPool extends ConnectionPool {
   exec(target: SSHTarget, command: string, options?: ExecOptions & { encoding?: BufferEncoding }): Promise<CommandResult>
   exec(target: SSHTarget, command: string, options?: ExecOptions): Promise<CommandResult<string | Buffer>>
   async exec(target: SSHTarget, command: string, options?: ExecOptions): Promise<CommandResult<string | Buffer>> {
-    const checkedTarget = checkTarget(target)
+    const looked = this.#targets.look(target)
     const checkedCommand = checkCommand(command)
     const checkedOptions = checkExecOptions(options)
-    const outcome = await this.#run(checkedTarget, checkedCommand, checkedOptions)
-    return settle(checkedTarget, checkedCommand, checkedOptions, outcome)
+    const outcome = await this.#run(looked, checkedCommand, checkedOptions)
+    return settle(looked.checked, checkedCommand, checkedOptions, outcome)
   }
 
   /**
@@ -109,9 +113,9 @@ export class SSHConnectionPool extends ConnectionPool {
     const stdin = Promise.resolve(readStdin(execOptions.stdin, patience(execOptions)))
     stdin.catch(() => undefined)
     const run = async (target: SSHTarget): Promise<CommandResult<string | Buffer>> => {
-      const checkedTarget = checkTarget(target)
+      const looked = this.#targets.look(target)
       const each = { ...execOptions, stdin: await stdin }
-      return settle(checkedTarget, checkedCommand, each, await this.#run(checkedTarget, checkedCommand, each))
+      return settle(looked.checked, checkedCommand, each, await this.#run(looked, checkedCommand, each))
     }
     return runFleet({ targets: list, concurrency, run, onProgress })
   }
@@ -294,18 +298,23 @@ export class SSHConnectionPool extends ConnectionPool {
     this.announce('connection:leaked', host, error, { host, port, username, connection: 0, at: new Date() })
   }
 
-  #run(target: CheckedTarget, command: string, options: CheckedExecOptions): Promise<ExecOutcome> {
+  #run({ checked: target, resolved: known }: Looked, command: string, options: CheckedExecOptions): Promise<ExecOutcome> {
     return this.#execute(options, ({ stdin, token, input, within }) => {
       const start = (resolved: ResolvedTarget, over?: { spent: number }): Promise<ExecOutcome> => {
         const { shell } = resolved
         const spec = commandSpec(command, options, stdin, { shell, sudo: target.sudo, ...over })
-        const running = this.#native.exec(resolved.spec, spec, token, input)
+        const running = this.#native.exec(this.#prepared(resolved), spec, token, input)
         this.#warmer.noteUse(resolved)
         return running
       }
-      const resolving = this.#resolve(target, within)
+      const resolving = known ?? this.#resolve(target, within)
       return resolving instanceof Promise ? resolving.then((resolved) => start(resolved, { spent: spent(within) })) : start(resolving)
     })
+  }
+
+  #prepared(resolved: ResolvedTarget): NativeTarget {
+    resolved.prepared ??= this.#native.prepare(resolved.spec)
+    return resolved.prepared
   }
 
   async #execute(options: CheckedExecOptions, start: Starter): Promise<ExecOutcome> {

@@ -1,5 +1,5 @@
 import { userInfo } from 'node:os'
-import type { ProxySpec, TargetSpec } from '../binding'
+import type { NativeTarget, ProxySpec, TargetSpec } from '../binding'
 import { InvalidOptionError } from '../errors'
 import type { CheckedTarget } from '../options'
 import type { HostPoolConfig } from '../types'
@@ -14,6 +14,8 @@ import { type ConfiguredTarget, configuredSettings, wayTo } from './ssh-config'
 /** A target with all that is said about its host. */
 export interface ResolvedTarget {
   spec: TargetSpec
+  /** The same as the engine keeps it for commands, once one has been run. */
+  prepared?: NativeTarget
   /** Connections to have ready once it is used. */
   warmUpConnections: number
   /** Milliseconds; 0 = leases may be held for as long as one likes. */
