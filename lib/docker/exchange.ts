@@ -1,6 +1,7 @@
 import { Readable, Writable } from 'node:stream'
 import type { HeadRecord, NativeExchange } from '../binding'
 import { errorFromFailure } from '../errors'
+import { onAbort } from '../on-abort'
 
 /**
  * A call of the Engine API whose answer comes piece by piece, at its reader's pace. Destroying a stream before its end, or
@@ -18,12 +19,12 @@ export class DockerExchange {
   constructor(native: Promise<NativeExchange>, settled: () => void, signal?: AbortSignal) {
     this.#native = native
     const cancel = (): void => { this.cancel() }
-    signal?.addEventListener('abort', cancel, { once: true })
+    const unlink = signal === undefined ? undefined : onAbort(signal, cancel)
     if (signal?.aborted === true) cancel()
     this.done = native.then((exchange) => exchange.finished()).then((failure) => {
       if (failure !== null) throw errorFromFailure(failure, { reason: signal?.reason })
     }).finally(() => {
-      signal?.removeEventListener('abort', cancel)
+      unlink?.()
       settled()
     })
     this.head = native.then((exchange) => exchange.head()).then(async (head) => {

@@ -1,4 +1,5 @@
 import { InvalidUsageError, NotFoundError, TimeoutExceededError, XecNativeError } from '../errors'
+import { onAbort } from '../on-abort'
 import { lines } from '../process/lines'
 import type { PodListOptions, PodInfo, WaitForPodOptions } from '../types'
 import type { KubernetesContext } from './context'
@@ -136,11 +137,11 @@ function pause(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
       clearTimeout(timer)
-      signal.removeEventListener('abort', done)
+      unlink()
       resolve()
     }
     const timer = setTimeout(done, PAUSE)
-    signal.addEventListener('abort', done, { once: true })
+    const unlink = onAbort(signal, done)
   })
 }
 

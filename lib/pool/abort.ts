@@ -1,16 +1,9 @@
-import { setMaxListeners } from 'node:events'
 import { CancelToken } from '../binding'
 import { AbortError } from '../errors'
+import { onAbort } from '../on-abort'
 
 export function abortError(signal: AbortSignal, message = 'The command was aborted before it was sent'): AbortError {
   return new AbortError({ code: 'ABORT_ERR', kind: 'unknown', reached: false, cause: signal.reason, message })
-}
-
-/** A signal for any number of calls at once: Node.js warns of a leak when the caller's own has more than ten listeners. */
-export function forMany(signal: AbortSignal): AbortSignal {
-  const shared = AbortSignal.any([signal])
-  setMaxListeners(0, shared)
-  return shared
 }
 
 /** Ties an AbortSignal to one native call. */
@@ -27,7 +20,5 @@ export function linkAbort(signal: AbortSignal | undefined, message?: string): Ab
   if (signal === undefined) return UNLINKED
   if (signal.aborted) throw abortError(signal, message)
   const token = new CancelToken()
-  const cancel = (): void => { token.cancel() }
-  signal.addEventListener('abort', cancel, { once: true })
-  return { token, unlink: () => { signal.removeEventListener('abort', cancel) } }
+  return { token, unlink: onAbort(signal, () => { token.cancel() }) }
 }

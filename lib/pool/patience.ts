@@ -1,4 +1,5 @@
 import { AbortError, TimeoutExceededError } from '../errors'
+import { onAbort } from '../on-abort'
 
 /** How long a call may take, counted from when, and what ends it earlier. */
 export interface Patience {
@@ -21,18 +22,17 @@ export function spent({ began }: Patience): number {
 export async function patiently(work: Promise<unknown>, within: Patience): Promise<void> {
   const { timeout = 0, signal } = within
   let timer: NodeJS.Timeout | undefined
-  let abort = (): void => undefined
+  let unlink = (): void => undefined
   const given = new Promise<never>((_resolve, reject) => {
     if (timeout > 0) timer = setTimeout(() => { reject(tooLate(timeout)) }, timeout - spent(within))
-    abort = () => { if (signal !== undefined) reject(cutShort(signal)) }
-    if (signal?.aborted === true) abort()
-    signal?.addEventListener('abort', abort, { once: true })
+    if (signal?.aborted === true) reject(cutShort(signal))
+    else if (signal !== undefined) unlink = onAbort(signal, () => { reject(cutShort(signal)) })
   })
   try {
     await Promise.race([work, given])
   } finally {
     clearTimeout(timer)
-    signal?.removeEventListener('abort', abort)
+    unlink()
   }
 }
 

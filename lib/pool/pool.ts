@@ -15,7 +15,7 @@ import type {
   LocalForwardOptions, PoolOptions, RemoteForwardOptions, SFTPOptions, SSHTarget, SessionOptions,
   SpawnOptions, WarmUpOptions, WarmUpReport,
 } from '../types'
-import { forMany, linkAbort } from './abort'
+import { linkAbort } from './abort'
 import { commandSpec } from './command-spec'
 import { ConnectionPool } from './connection-pool'
 import { type Given, feeding } from './fed'
@@ -107,8 +107,7 @@ export class SSHConnectionPool extends ConnectionPool {
   ): Promise<FleetResult<string | Buffer>> {
     const list = checkTargets(targets)
     const checkedCommand = checkCommand(command)
-    const { concurrency = 32, onProgress, signal, ...others } = checkFleetOptions(options)
-    const execOptions = signal === undefined ? others : { ...others, signal: forMany(signal) }
+    const { concurrency = 32, onProgress, ...execOptions } = checkFleetOptions(options)
     // A stream can be read once only, so everybody gets what it held; its failure is everybody's failure.
     const stdin = Promise.resolve(readStdin(execOptions.stdin, patience(execOptions)))
     stdin.catch(() => undefined)

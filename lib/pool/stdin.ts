@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import { TimeoutExceededError, XecNativeError } from '../errors'
+import { onAbort } from '../on-abort'
 import { chunkOf, stdinError } from '../process/feed'
 import { abortError } from './abort'
 import { type Patience, spent } from './patience'
@@ -23,7 +24,7 @@ async function readStream(stdin: Readable, patience: Patience): Promise<Buffer> 
     ? undefined
     : setTimeout(() => { giveUp(tooLate(timeout)) }, timeout - spent(patience))
   if (signal?.aborted === true) abort()
-  signal?.addEventListener('abort', abort, { once: true })
+  const unlink = signal === undefined ? undefined : onAbort(signal, abort)
   try {
     const chunks: Buffer[] = []
     for await (const chunk of stdin) chunks.push(chunkOf(chunk))
@@ -32,7 +33,7 @@ async function readStream(stdin: Readable, patience: Patience): Promise<Buffer> 
     throw cause instanceof XecNativeError ? cause : stdinError(cause, false)
   } finally {
     clearTimeout(timer)
-    signal?.removeEventListener('abort', abort)
+    unlink?.()
   }
 }
 

@@ -2,6 +2,7 @@ import type { Writable } from 'node:stream'
 import { CancelToken, type NativeProcess, type CommandSpec } from '../binding'
 import { errorFromFailure } from '../errors'
 import type { CheckedSpawnOptions } from '../options'
+import { onAbort } from '../on-abort'
 import type { SpawnResult } from '../types'
 import { Feed, type Inlet } from './feed'
 import { type Start, RemoteProcess } from './remote-process'
@@ -20,11 +21,11 @@ export function spawnProcess(spawner: Spawner, command: string, options: Checked
   const token = new CancelToken()
   const cancel = (): void => { token.cancel() }
   if (signal?.aborted === true) cancel()
-  signal?.addEventListener('abort', cancel, { once: true })
+  const unlink = signal === undefined ? undefined : onAbort(signal, cancel)
   const native = spawner.start(spawnSpec(command, options), token)
   const fed: { by?: Feed } = {}
   const done = ending({ command, host, native }, { signal, fed }, spawner.settled)
-    .finally(() => { signal?.removeEventListener('abort', cancel) })
+    .finally(() => { unlink?.() })
   const process = new RemoteProcess({ command, host, native, done, token, encoding })
   if (stdin === undefined) return process
   if (typeof stdin === 'string' || Buffer.isBuffer(stdin)) process.stdin.end()

@@ -1,5 +1,6 @@
 import { type CandidateRecord, type SftpAnswer, TransferToken, type TreeRecord } from '../binding'
 import { errorFromFailure } from '../errors'
+import { onAbort } from '../on-abort'
 import { abortError } from '../pool/abort'
 import type { DirectoryTransferOptions, DirectoryTransferResult, TransferProgress } from '../types'
 import { settled } from './answer'
@@ -28,12 +29,11 @@ export class Transfer {
   async run(start: (token: TransferToken) => Promise<SftpAnswer>): Promise<SftpAnswer> {
     const { signal } = this.#options
     if (signal?.aborted === true) throw abortError(signal, 'The transfer was aborted before it began')
-    const cancel = (): void => { this.token.cancel() }
-    signal?.addEventListener('abort', cancel, { once: true })
+    const unlink = signal === undefined ? undefined : onAbort(signal, () => { this.token.cancel() })
     try {
       return await settled(start(this.token), signal)
     } finally {
-      signal?.removeEventListener('abort', cancel)
+      unlink?.()
       this.token.settle()
       this.#report()
       this.#rethrow()

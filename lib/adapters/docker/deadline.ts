@@ -1,5 +1,6 @@
 import { aborted, tooLong } from './daemon-error'
 import type { DockerExchange } from '../../docker'
+import { onAbort } from '../../on-abort'
 
 export interface Limits {
   what: string
@@ -32,16 +33,13 @@ export class Cut {
   readonly #controller = new AbortController()
   readonly #closing: (() => void)[] = []
   readonly #timer: NodeJS.Timeout | undefined
-  readonly #signal: AbortSignal | undefined
-  readonly #aborted = (): void => { this.now(aborted(this.#signal?.reason, this.#host)) }
-  readonly #host: string
+  readonly #unlink: (() => void) | undefined
 
   constructor({ what, host, timeout, signal }: Limits) {
-    this.#host = host
-    this.#signal = signal
     if (timeout > 0) this.#timer = setTimeout(() => { this.now(tooLong(what, timeout, host, true)) }, timeout)
-    if (signal?.aborted === true) this.#aborted()
-    else signal?.addEventListener('abort', this.#aborted, { once: true })
+    const fired = (): void => { this.now(aborted(signal?.reason, host)) }
+    if (signal?.aborted === true) fired()
+    else if (signal !== undefined) this.#unlink = onAbort(signal, fired)
   }
 
   get signal(): AbortSignal {
@@ -62,7 +60,7 @@ export class Cut {
 
   end(): void {
     clearTimeout(this.#timer)
-    this.#signal?.removeEventListener('abort', this.#aborted)
+    this.#unlink?.()
   }
 
   /** For a reason of the caller's own. */

@@ -1,6 +1,7 @@
 import { InvalidOptionError, XecNativeError } from '../../errors'
 import type { KubernetesContext } from '../../kube'
 import { boolean, integer, nonEmptyText } from '../../options/checks'
+import { onAbort } from '../../on-abort'
 import { signal } from '../../options/exec'
 import { type Check, shape } from '../../options/schema'
 import { checkName } from './where'
@@ -61,18 +62,18 @@ export async function streamLogs(
     state.stopped = true
     source.stop()
   }
-  stopping?.addEventListener('abort', stop, { once: true })
+  const unlink = stopping === undefined ? undefined : onAbort(stopping, stop)
   if (stopping?.aborted === true) stop()
   try {
     await source.started
   } catch (error) {
-    stopping?.removeEventListener('abort', stop)
+    unlink?.()
     throw error
   }
   const done = eachLine(source, onData, state).catch((error: unknown) => {
     source.stop()
     if (!state.stopped || !(error instanceof XecNativeError)) throw translate(error)
-  }).finally(() => { stopping?.removeEventListener('abort', stop) })
+  }).finally(() => { unlink?.() })
   // Whoever wants to know asks `done` or `onError`; nobody asking must not end the program.
   done.catch((error: unknown) => { tell?.(error as Error) })
   return { stop, done }
