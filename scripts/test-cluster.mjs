@@ -6,7 +6,7 @@ import { tryNpx } from './support/npm.mjs'
 import { BUILD_TOOLS, REAL_CLUSTER, RealCluster, build, buildFolder, isBuilt } from './support/real-cluster/real-cluster.mjs'
 import { endAll } from './support/run.mjs'
 import { setup } from './support/setup.mjs'
-import { step } from './support/terminal.mjs'
+import { done, elapsed, step } from './support/terminal.mjs'
 
 await main(async () => {
   await setup()
@@ -19,11 +19,15 @@ await main(async () => {
   }
   // These replace the handlers that would end the cluster without its clean-up: the suite ends, and then everything else does.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.removeAllListeners(signal).once(signal, () => endAll())
+  const start = performance.now()
+  step('starting etcd, kube-apiserver, kubelet and containerd …')
   const cluster = await RealCluster.start()
+  done(`a cluster is at ${cluster.url} (${elapsed(performance.now() - start)})`)
   try {
     return await suite({ KUBECONFIG_LIVE: cluster.kubeconfig, KUBE_LIVE_NODE: cluster.node, KUBE_LIVE_IMAGE: cluster.image })
   } finally {
     await cluster.stop()
+    done('it is gone')
   }
 })
 

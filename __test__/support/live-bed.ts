@@ -1,6 +1,7 @@
 /**
  * A real cluster: the one that `npm run test:cluster` starts, or the one that KUBECONFIG_LIVE names. A bed is a namespace of it, whose
- * users are service accounts with what real RBAC lets them do. What happens in pods is told by the real kubectl.
+ * users are service accounts with what real RBAC lets them do. What happens in pods is told by the real kubectl. The cluster that we build
+ * speaks `v4.channel.k8s.io` only, as all did before 1.30: the end of stdin is there the engine's own doing, by the container's sh.
  */
 import { randomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -86,7 +87,7 @@ export class LiveBed implements Bed {
     await this.#ask('delete', 'pod', pod, '-n', this.home, '--grace-period=1')
   }
 
-  /** Whatever its first process waits for is killed. */
+  /** Whatever its first process waits for is killed; the kernel protects that one itself. */
   async restart(pod: string): Promise<void> {
     await this.#kubectl.run(['exec', pod, '-n', this.home, '--', 'kill', '-9', '-1'])
     await this.#until(pod, this.home, ({ status: { containerStatuses = [] } }) => containerStatuses.some(({ ready, restartCount }) => ready && restartCount > 0))

@@ -49,6 +49,9 @@ export function installed(start: () => Promise<[Bed, Bed]>): void {
     })
     afterEach(async () => { await uninstall($) })
 
+    /** Core's own `pod()` means 'default' where no namespace is named, whatever the kubeconfig says. */
+    const place = ({ home }: Bed): { namespace: string } => ({ namespace: home })
+
     /** Without core's promise around it, whose rejections core 0.9.0 leaves unhandled. */
     const direct = (command: string, extra: Partial<core.Command> = {}, options: object = {}): Promise<core.ExecutionResult> =>
       $.execute({ command, adapter: 'kubernetes', adapterOptions: { type: 'kubernetes', pod: 'web', ...options }, ...extra })
@@ -61,12 +64,12 @@ export function installed(start: () => Promise<[Bed, Bed]>): void {
     })
 
     it('text, lines, json, cd, env, nothrow, timeout, stdin', async () => {
-      const pod = $.cd('/etc').k8s().pod('web')
+      const pod = $.cd('/etc').k8s({ pod: 'web', ...place(east) }).pod('web')
       expect(await pod.exec`echo ${'x'}`.text()).toBe('x')
       expect(await pod.exec`printf 'x\ny\n'`.lines()).toEqual(['x', 'y'])
       expect(await pod.exec`echo '{"a":1}'`.json()).toEqual({ a: 1 })
       expect(await pod.exec`pwd`.text()).toBe('/etc')
-      expect(await $.env({ GREETING: 'hi there' }).k8s().pod('web').exec`echo $GREETING`.text()).toBe('hi there')
+      expect(await $.env({ GREETING: 'hi there' }).k8s({ pod: 'web', ...place(east) }).pod('web').exec`echo $GREETING`.text()).toBe('hi there')
       expect(await pod.exec`exit 3`.nothrow()).toMatchObject({ exitCode: 3, ok: false })
       expect(await pod.exec`sleep 300`.timeout(300).nothrow()).toMatchObject({ exitCode: 124 })
       expect(await direct('cat', { stdin: 'in' })).toMatchObject({ stdout: 'in' })
@@ -83,7 +86,7 @@ export function installed(start: () => Promise<[Bed, Bed]>): void {
       const target = { context, pod: 'web' }
       expect(await $.k8s(target).exec`echo $CLUSTER`.text()).toBe(context)
       expect(await $.cd('/tmp').env({ X: 'x' }).k8s(target).exec`echo $CLUSTER $X; pwd`.text()).toBe(`${context} x\n/tmp`)
-      const pod = $.k8s({ ...target }).pod('web')
+      const pod = $.k8s({ ...target, ...place(context === 'east' ? east : west) }).pod('web')
       expect(await pod.exec`echo $CLUSTER`.text()).toBe(context)
       expect(await pod.raw`echo $CLUSTER`.text()).toBe(context)
       expect(await pod.logs({ tail: 1 })).toBe(`log of ${context}\n`)
@@ -104,11 +107,11 @@ export function installed(start: () => Promise<[Bed, Bed]>): void {
     })
 
     it('port forwards reach it too, and end with the engine', async () => {
-      const dynamic = await $.k8s({ context: 'west', pod: 'site' }).pod('site').portForwardDynamic(port)
+      const dynamic = await $.k8s({ context: 'west', pod: 'site', ...place(west) }).pod('site').portForwardDynamic(port)
       expect(dynamic).toMatchObject({ isOpen: true, remotePort: port })
       expect(await page(dynamic.localPort)).toBe('west\n')
       const local = await freePort()
-      const fixed = await $.k8s({ context: 'west', pod: 'site' }).pod('site').portForward(local, port)
+      const fixed = await $.k8s({ context: 'west', pod: 'site', ...place(west) }).pod('site').portForward(local, port)
       expect(await page(local)).toBe('west\n')
       await dynamic.close()
       expect(dynamic.isOpen).toBe(false)
@@ -119,7 +122,7 @@ export function installed(start: () => Promise<[Bed, Bed]>): void {
     it('a kubeconfig of its own is meant as well', async () => {
       const own = await west.kubeconfig()
       expect(await $.k8s({ kubeconfig: own, pod: 'web' }).exec`echo $CLUSTER`.text()).toBe('west')
-      expect(await $.k8s({ kubeconfig: own, pod: 'web' }).pod('web').logs()).toBe('log of west\n')
+      expect(await $.k8s({ kubeconfig: own, pod: 'web', ...place(west) }).pod('web').logs()).toBe('log of west\n')
     })
 
     it('uninstall brings core\'s own adapter back', async () => {

@@ -14,6 +14,7 @@ import { Authority } from '../kube/pki.mjs'
 import { freePort } from '../kube/ports.mjs'
 import { find } from '../programs.mjs'
 import { must } from '../run.mjs'
+import { done, elapsed, step } from '../terminal.mjs'
 import { Child } from './child.mjs'
 
 /** package → a program that proves it is installed */
@@ -23,6 +24,8 @@ export const REAL_CLUSTER = {
 export const BUILD_TOOLS = { 'golang-go': 'go', rsync: 'rsync', make: 'make', gcc: 'gcc', 'libc6-dev': '/usr/include/stdlib.h', 'dpkg-dev': 'dpkg-source' }
 
 const BUILD = fileURLToPath(new URL('./build.sh', import.meta.url))
+
+const TELL_EVERY = 60_000
 
 /** The kubelet raises them; they are put back. */
 const SYSCTLS = ['vm.overcommit_memory', 'kernel.panic', 'kernel.panic_on_oops']
@@ -35,8 +38,17 @@ export function buildFolder() {
 
 export const isBuilt = () => ['kube-apiserver', 'kubelet'].every((name) => existsSync(path.join(buildFolder(), 'bin', name)))
 
-/** Builds them where they are missing. */
-export const build = () => must('bash', [BUILD, buildFolder()], { env: { DEBIAN_FRONTEND: 'noninteractive' } })
+/** Builds them where they are missing. The compiler is silent for minutes, so that it is at work must be told. */
+export async function build() {
+  const start = performance.now()
+  const telling = setInterval(() => { step(`still building Kubernetes, for ${elapsed(performance.now() - start)} …`) }, TELL_EVERY).unref()
+  try {
+    await must('bash', [BUILD, buildFolder()], { env: { DEBIAN_FRONTEND: 'noninteractive' } })
+  } finally {
+    clearInterval(telling)
+  }
+  done(`Kubernetes is built (${elapsed(performance.now() - start)})`)
+}
 
 export class RealCluster {
   image = IMAGE
