@@ -48,6 +48,7 @@ pub struct DockerWriter {
 struct Prepared {
     place: Option<(Arc<Place>, Variables)>,
     pty: Option<Pty>,
+    no_input: bool,
 }
 
 impl DockerChannel {
@@ -88,6 +89,10 @@ impl ChannelWriter for DockerWriter {
         self.prepared.lock().place = Some((Arc::clone(place), env.to_vec()));
     }
 
+    fn expects_input(&self, expected: bool) {
+        self.prepared.lock().no_input = !expected;
+    }
+
     async fn pty(&self, pty: &Pty) -> Result<(), Error> {
         self.prepared.lock().pty = Some(pty.clone());
         Ok(())
@@ -95,12 +100,12 @@ impl ChannelWriter for DockerWriter {
 
     /// Resolves when the daemon knows the command and is about to be told to start it: before, nothing can have run.
     async fn exec(&self, line: Vec<u8>) -> Result<(), Error> {
-        let Prepared { place, pty } = std::mem::take(&mut *self.prepared.lock());
+        let Prepared { place, pty, no_input } = std::mem::take(&mut *self.prepared.lock());
         let Some((place, env)) = place else {
             return Err(Error::InvalidOption { option: "container", problem: "it is missing".to_owned() });
         };
         let (about_to, started) = oneshot::channel();
-        self.order(Order::Start(Box::new(What { place, env, pty, line }), about_to))?;
+        self.order(Order::Start(Box::new(What { place, env, pty, line, input: !no_input }), about_to))?;
         started.await.map_err(|_| over())
     }
 

@@ -37,6 +37,17 @@ pub struct What {
     pub env: Variables,
     pub pty: Option<Pty>,
     pub line: Vec<u8>,
+    /// Will anything be written to its stdin?
+    pub input: bool,
+}
+
+/// What the process has for stdin.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stdin {
+    /// At its end from the beginning. A pipe for it would cost the daemon's runtime two milliseconds.
+    Nothing,
+    Pipe,
+    Terminal,
 }
 
 /// One exec, from creating it to its status.
@@ -45,6 +56,8 @@ pub struct Exec {
     events: mpsc::Sender<ChannelEvent>,
     daemon: watch::Receiver<Option<End>>,
     preamble: Arc<Mutex<Preamble>>,
+    /// The signals it was sent, by name.
+    sent: Mutex<Vec<&'static str>>,
     /// Of its terminal, once one was asked for.
     sizes: Mutex<Option<watch::Sender<(u32, u32)>>>,
 }
@@ -67,7 +80,8 @@ impl Exec {
         events: mpsc::Sender<ChannelEvent>,
         daemon: watch::Receiver<Option<End>>,
     ) -> Self {
-        Self { client, events, daemon, preamble: Arc::new(Mutex::new(Preamble::none())), sizes: Mutex::default() }
+        let preamble = Arc::new(Mutex::new(Preamble::none()));
+        Self { client, events, daemon, preamble, sent: Mutex::default(), sizes: Mutex::default() }
     }
 
     /// The exec's life. Ends without a word, as a lost connection does, when the connection is cut.
@@ -135,7 +149,7 @@ impl Exec {
         let term = what.pty.as_ref().map(|pty| format!("TERM={}", pty.term));
         let env: Vec<String> = term.into_iter().chain(env).chain(tag.map(Tag::assignment)).collect();
         let options = bollard::exec::CreateExecOptions {
-            attach_stdin: Some(true),
+            attach_stdin: Some(what.stdin() != Stdin::Nothing),
             attach_stdout: Some(true),
             attach_stderr: Some(true),
             tty: Some(what.pty.is_some()),
@@ -161,7 +175,7 @@ impl Exec {
     ) -> LineEnd {
         let (read, write) = split(line);
         let reading = self.read(read, what.pty.is_some());
-        let feeding = feed(write, input, what.pty.is_some());
+        let feeding = feed(write, input, what.stdin());
         tokio::pin!(reading, feeding);
         loop {
             tokio::select! {
@@ -254,7 +268,8 @@ impl Exec {
             })?;
             if seen.running != Some(true) {
                 let number = seen.exit_code.and_then(|code| u32::try_from(code).ok());
-                return number.map(ExitStatus::of_number).ok_or(Error::NoExitStatus);
+                let status = number.map(|number| ExitStatus::reported(number, &self.sent.lock()));
+                return status.ok_or(Error::NoExitStatus);
             }
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_LOOK);
@@ -269,6 +284,7 @@ impl Exec {
             Some(Order::Start(..)) => {}
             Some(Order::Resize(columns, rows)) => self.resize(&process.exec, columns, rows),
             Some(Order::Signal(signal)) => {
+                self.sent.lock().push(signal.name());
                 let (client, preamble) = (Arc::clone(&self.client), Arc::clone(&self.preamble));
                 let process = Arc::clone(process);
                 tokio::spawn(async move { kill(&client, &process, &preamble, signal).await });
@@ -311,6 +327,14 @@ impl Exec {
 }
 
 impl What {
+    fn stdin(&self) -> Stdin {
+        match (&self.pty, self.input) {
+            (Some(_), _) => Stdin::Terminal,
+            (None, true) => Stdin::Pipe,
+            (None, false) => Stdin::Nothing,
+        }
+    }
+
     /// What the daemon is to run, and what is heard before it.
     fn words(&self) -> (Vec<String>, Preamble) {
         if let Some(argv) = &self.place.argv {
@@ -371,8 +395,8 @@ pub async fn until<T>(watched: &mut watch::Receiver<T>, so: impl FnMut(&T) -> bo
 }
 
 /// A process that reads no more takes its stdin with it, which is no error.
-async fn feed(mut line: WriteHalf<BoxedIo>, mut input: mpsc::Receiver<Input>, terminal: bool) -> ! {
-    if let Err(error) = feed_all(&mut line, &mut input, terminal).await {
+async fn feed(mut line: WriteHalf<BoxedIo>, mut input: mpsc::Receiver<Input>, stdin: Stdin) -> ! {
+    if let Err(error) = feed_all(&mut line, &mut input, stdin).await {
         tracing::debug!(%error, "stdin could not be sent to its end");
     }
     // Dropped, it would end the line's other direction as well.
@@ -382,7 +406,7 @@ async fn feed(mut line: WriteHalf<BoxedIo>, mut input: mpsc::Receiver<Input>, te
 async fn feed_all(
     line: &mut WriteHalf<BoxedIo>,
     input: &mut mpsc::Receiver<Input>,
-    terminal: bool,
+    stdin: Stdin,
 ) -> std::io::Result<()> {
     let mut last = b'\n';
     while let Some(Input::Data(data)) = input.recv().await {
@@ -390,8 +414,10 @@ async fn feed_all(
         line.flush().await?;
         last = data.last().copied().unwrap_or(last);
     }
-    if !terminal {
-        return line.shutdown().await;
+    match stdin {
+        Stdin::Nothing => return Ok(()),
+        Stdin::Pipe => return line.shutdown().await,
+        Stdin::Terminal => {}
     }
     // A daemon that hears the end of a terminal's input ends its output too. So the end is typed, as a person types it: on
     // a line that has begun, the first one only ends that line.
