@@ -1,7 +1,7 @@
 //! Docker over its Engine API: a connection is a daemon that answers, a channel is one exec.
 //!
 //! - [`endpoint`], [`tls`], [`wire`]: where a daemon is, and lines to it
-//! - [`over_ssh`]: the same behind an SSH server
+//! - [`over_ssh`], [`dial_stdio`]: the same behind an SSH server
 //! - [`client`], [`request`]: calls of the API, over lines that are kept
 //! - [`mod@call`], [`mod@exchange`]: the same through a pool, collected or piece by piece
 //! - [`connection`], [`channel`], [`exec`]: the traits; one exec from creating it to its status
@@ -12,6 +12,7 @@ mod call;
 mod channel;
 mod client;
 mod connection;
+mod dial_stdio;
 mod endpoint;
 mod exchange;
 mod exec;
