@@ -217,6 +217,16 @@ describe.each([{ Engine: Dockerd }, { Engine: Podman }])('$Engine.name', ({ Engi
       expect(result).toMatchObject({ exitCode: 5, stdout: 'ready\nbye\n' })
     })
 
+    it('claims no signal that a program may have handled, unless it was sent from here', async () => {
+      const quiet = await run('exit 143', { nothrow: true })
+      expect([quiet.exitCode, quiet.signal]).toEqual([143, undefined])
+      const line = 'trap "exit 143" TERM; echo ready; while true; do sleep 0.1; done'
+      const sent = await run(line, { nothrow: true, onSpawn: (handle) => { handle.stdout.once('data', () => { handle.kill('SIGTERM') }) } })
+      expect(sent).toMatchObject({ exitCode: 143, signal: 'SIGTERM' })
+      const killed = await run('echo ready; exec sleep 1000', { nothrow: true, onSpawn: (handle) => { handle.stdout.once('data', () => { handle.kill('SIGKILL') }) } })
+      expect(killed).toMatchObject({ exitCode: 137, signal: 'SIGKILL' })
+    })
+
     it('a program that is missing is 127, as in a shell', async () => {
       const before = await containers()
       expect(await run('no-such-program', { shell: false, nothrow: true })).toMatchObject({ exitCode: 127, ok: false })

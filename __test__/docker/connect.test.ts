@@ -235,6 +235,20 @@ describe('over ssh://', () => {
     await gone(engine, container, '1201')
   })
 
+  it('goes by way of the docker program where the server forwards no sockets', async () => {
+    const strict = await OpenSSHServer.start({ config: ['AllowStreamLocalForwarding no'] })
+    try {
+      const { host, port, username, privateKey, knownHostsPath } = strict.target()
+      const ssh = { privateKey, knownHostsPath, sshConfig: false }
+      await using pool = new DockerConnectionPool({ host: `ssh://${username}@${host}:${port}${engine.socketPath}`, ssh })
+      expect(await pool.exec('web', 'cat; exit 5', { stdin: 'by stdio' })).toMatchObject({ stdout: 'by stdio', exitCode: 5 })
+      expect(await pool.exec('web', 'head -c 3000000 /dev/zero | wc -c; head -c 3000000 /dev/zero', { encoding: 'buffer' })).toMatchObject({ exitCode: 0, stdout: { length: 3_000_008 } })
+      expect(await failureOf(says({ host: `ssh://${username}@${host}:${port}/not/there.sock`, ssh }))).toMatchObject({ code: 'EFORWARDTARGET', reached: false })
+    } finally {
+      await strict.stop()
+    }
+  })
+
   it('says which part of the way failed', async () => {
     const { host, port, username, privateKey, knownHostsPath } = server.target()
     const ssh = { privateKey, knownHostsPath, sshConfig: false }

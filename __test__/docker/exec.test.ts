@@ -38,7 +38,23 @@ describe.each(ENGINES)('exec on %s', (name, start) => {
 
   it('tells a process that a signal ended', async () => {
     expect(await pool.exec(container, 'kill -9 $$')).toMatchObject({ exitCode: 137, signal: 'SIGKILL', ok: false })
-    expect(await pool.exec(container, 'kill -TERM $$')).toMatchObject({ exitCode: 143, signal: 'SIGTERM' })
+    expect(await pool.exec(container, 'kill -SEGV $$')).toMatchObject({ exitCode: 139, signal: 'SIGSEGV' })
+  })
+
+  it('claims no signal that a program may have handled, unless it was sent from here', async () => {
+    for (const line of ['exit 143', 'trap "exit 130" INT; kill -INT $$', 'kill -TERM $$']) {
+      const result = await pool.exec(container, line)
+      expect([line, result.exitCode, result.signal, result.ok]).toEqual([line, line.includes('130') ? 130 : 143, undefined, false])
+    }
+    const sent = pool.spawn(container, 'echo up; exec sleep 1000')
+    sent.stdout.once('data', () => { sent.kill('SIGTERM') })
+    sent.stderr.resume()
+    expect(await sent.done).toMatchObject({ exitCode: 143, signal: 'SIGTERM' })
+    const other = pool.spawn(container, 'trap "exit 143" USR1; echo up; while :; do sleep 0.05; done')
+    other.stdout.once('data', () => { other.kill('SIGUSR1') })
+    other.stderr.resume()
+    const { exitCode, signal } = await other.done
+    expect([exitCode, signal]).toEqual([143, undefined])
   })
 
   it.each([

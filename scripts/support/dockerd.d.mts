@@ -5,6 +5,8 @@ export interface DockerdOptions {
   hosts?: string[]
   /** More for dockerd's command line. */
   options?: string[]
+  /** Its daemon.json. */
+  config?: object
   /** true: with the busybox image */
   image?: boolean
 }

@@ -11,20 +11,23 @@ export class Dockerd extends PrivateEngine {
   #hosts
   #options
 
-  /** `hosts`: further places to listen at, as `tcp://127.0.0.1:PORT`; `options`: more for dockerd's command line. */
-  static async start({ hosts = [], options = [], image = true } = {}) {
-    const engine = new Dockerd(hosts, options)
+  /**
+   * `hosts`: further places to listen at, as `tcp://127.0.0.1:PORT`; `options`: more for dockerd's command line; `config`: its
+   * daemon.json.
+   */
+  static async start({ hosts = [], options = [], config = {}, image = true } = {}) {
+    const engine = new Dockerd(hosts, options, config)
     await engine.resume()
     if (image) await engine.importImage()
     return engine
   }
 
-  constructor(hosts, options) {
+  constructor(hosts, options, config) {
     super('dockerd')
     this.#hosts = hosts
     this.#options = options
     // The machine's own /etc/docker/daemon.json is not for this one.
-    writeFileSync(path.join(this.folder, 'daemon.json'), '{}')
+    writeFileSync(path.join(this.folder, 'daemon.json'), JSON.stringify(config))
   }
 
   /**

@@ -148,7 +148,21 @@ impl ExitStatus {
             None => Self::Code(number),
         }
     }
+
+    /// The same, of what `sent` was sent to. Programs that handle a signal which asks them to end do so with its number, and others
+    /// just have such a number. So one that can be handled is told only when it was sent from here; KILL, and what a crash is, always.
+    pub fn reported(number: u32, sent: &[&str]) -> Self {
+        match Self::of_number(number) {
+            Self::Signal(name) if !FATAL.contains(&name.as_str()) && !sent.contains(&name.as_str()) => {
+                Self::Code(number)
+            }
+            status => status,
+        }
+    }
 }
+
+/// No program ends by itself with the numbers of these.
+const FATAL: [&str; 7] = ["KILL", "SEGV", "ABRT", "BUS", "ILL", "FPE", "SYS"];
 
 const SIGNALS: [(&str, u32); 24] = [
     ("HUP", 1),
@@ -226,6 +240,16 @@ mod tests {
         assert_eq!(ExitStatus::Signal("KILL".into()).code(), 137);
         assert_eq!(ExitStatus::Signal("TERM".into()).signal().as_deref(), Some("SIGTERM"));
         assert_eq!(ExitStatus::Signal("NOSUCH".into()).code(), 128);
+    }
+
+    #[test]
+    fn a_signal_that_can_be_handled_is_told_only_when_it_was_sent() {
+        assert_eq!(ExitStatus::reported(143, &[]), ExitStatus::Code(143));
+        assert_eq!(ExitStatus::reported(143, &["HUP", "TERM"]), ExitStatus::Signal("TERM".into()));
+        assert_eq!(ExitStatus::reported(130, &["TERM"]), ExitStatus::Code(130));
+        assert_eq!(ExitStatus::reported(137, &[]), ExitStatus::Signal("KILL".into()));
+        assert_eq!(ExitStatus::reported(139, &[]), ExitStatus::Signal("SEGV".into()));
+        assert_eq!(ExitStatus::reported(3, &["INT"]), ExitStatus::Code(3));
     }
 
     #[test]

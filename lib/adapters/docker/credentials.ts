@@ -34,6 +34,11 @@ export async function allRegistries(): Promise<string> {
   return encode(known)
 }
 
+/** What is known about one registry, asked of a helper where config.json names one. */
+export async function storedLogin(registry: string): Promise<RegistryAuth | undefined> {
+  return storedAuth(await config(), registry)
+}
+
 /** The alphabet for URLs, with the padding that `base64url` leaves out and podman wants. */
 const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64').replaceAll('+', '-').replaceAll('/', '_')
 

@@ -93,6 +93,7 @@ class Running implements RunningCommand {
   readonly #room: Room
   readonly #request: RunRequest
   readonly #begun: Begun
+  readonly #sent = new Set<string>()
   #ended = false
 
   constructor(room: Room, request: RunRequest, begun: Begun) {
@@ -109,6 +110,7 @@ class Running implements RunningCommand {
   kill(signal: NodeJS.Signals | number = 'SIGTERM'): boolean {
     const name = checkSignal(signal)
     if (this.#ended) return false
+    this.#sent.add(name)
     // It may end in this very moment; `done` tells how.
     killContainer(this.#room, this.#begun.id, name).catch(() => undefined)
     return true
@@ -140,7 +142,7 @@ class Running implements RunningCommand {
   }
 
   #result(exitCode: number): SpawnResult {
-    const signal = signalOf(exitCode)
+    const signal = signalOf(exitCode, this.#sent)
     const duration = performance.now() - this.#begun.startedAt
     return {
       command: this.#request.line, host: this.#room.client.host, exitCode, ...(signal === undefined ? {} : { signal }), ok: exitCode === 0,
@@ -186,6 +188,10 @@ function statusOf(answer: unknown): number {
   })
 }
 
-function signalOf(exitCode: number): string | undefined {
-  return Object.entries(constants.signals).find(([, number]) => exitCode === 128 + number)?.[0]
+/** No program ends by itself with the numbers of these. */
+const FATAL = ['SIGKILL', 'SIGSEGV', 'SIGABRT', 'SIGBUS', 'SIGILL', 'SIGFPE', 'SIGSYS']
+
+/** As of a command in a container that runs: what can be handled is told only when it was sent from here. */
+function signalOf(exitCode: number, sent: ReadonlySet<string>): string | undefined {
+  return Object.entries(constants.signals).find(([name, number]) => exitCode === 128 + number && (FATAL.includes(name) || sent.has(name)))?.[0]
 }

@@ -76,6 +76,12 @@ export interface DockerImageBuildOptions extends DockerTransferOptions {
   pull?: boolean
   platform?: string
   labels?: Record<string, string>
+  /** What `RUN` may reach: 'none', 'host', or a network's name for the classic builder. The daemon's bridge by default. */
+  network?: string
+  /** What `DOCKER_BUILDKIT` says by default, else what the daemon prefers */
+  builder?: 'classic' | 'buildkit'
+  /** For `RUN --mount=type=secret,id=…`, by id; BuildKit only. They are kept in memory while it builds. */
+  secrets?: Record<string, string | Buffer>
   /** Everything the build prints, as it comes. */
   onOutput?: (text: string) => void
 }

@@ -96,7 +96,8 @@ impl DockerClient {
     pub async fn hijack(&self, request: &ApiRequest, body: Bytes) -> Result<BoxedIo, Error> {
         let mut built = request.build(&self.prefix, full_body(body))?;
         built.headers_mut().insert(CONNECTION, hyper::header::HeaderValue::from_static("Upgrade"));
-        built.headers_mut().insert(UPGRADE, hyper::header::HeaderValue::from_static("tcp"));
+        // A session of BuildKit asks for another protocol.
+        built.headers_mut().entry(UPGRADE).or_insert(hyper::header::HeaderValue::from_static("tcp"));
         let response = answered(&self.http, built, request.timeout.unwrap_or(self.timeout)).await?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Err(Refusal::protocol("it does not hand over the line").error());

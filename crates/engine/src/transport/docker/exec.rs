@@ -30,11 +30,22 @@ const DAEMON_END: Duration = Duration::from_millis(200);
 const SIZE_ATTEMPTS: u32 = 10;
 const SIZE_PAUSE: Duration = Duration::from_millis(20);
 
+/// What the process has for stdin.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stdin {
+    /// At its end from the beginning. A pipe for it would cost the daemon's runtime two milliseconds.
+    Nothing,
+    Pipe,
+    Terminal,
+}
+
 /// One exec, from creating it to its status.
 pub struct Exec {
     client: Arc<DockerClient>,
     output: Arc<Output>,
     daemon: watch::Receiver<Option<End>>,
+    /// The signals it was sent, by name.
+    sent: Mutex<Vec<&'static str>>,
     /// Of its terminal, once one was asked for.
     sizes: Mutex<Option<watch::Sender<(u32, u32)>>>,
 }
@@ -50,7 +61,7 @@ enum LineEnd {
 
 impl Exec {
     pub fn new(client: Arc<DockerClient>, output: Arc<Output>, daemon: watch::Receiver<Option<End>>) -> Self {
-        Self { client, output, daemon, sizes: Mutex::default() }
+        Self { client, output, daemon, sent: Mutex::default(), sizes: Mutex::default() }
     }
 
     /// The exec's life. `Err`: there is nobody to close a channel for, or no connection.
@@ -96,7 +107,7 @@ impl Exec {
         let term = what.pty.as_ref().map(|pty| format!("TERM={}", pty.term));
         let env: Vec<String> = term.into_iter().chain(env).chain(tag.map(Tag::assignment)).collect();
         let options = bollard::exec::CreateExecOptions {
-            attach_stdin: Some(true),
+            attach_stdin: Some(stdin_of(what) != Stdin::Nothing),
             attach_stdout: Some(true),
             attach_stderr: Some(true),
             tty: Some(what.pty.is_some()),
@@ -122,7 +133,7 @@ impl Exec {
     ) -> LineEnd {
         let (read, write) = split(line);
         let reading = self.read(read, what.pty.is_some());
-        let feeding = feed(write, input, what.pty.is_some());
+        let feeding = feed(write, input, stdin_of(what));
         tokio::pin!(reading, feeding);
         loop {
             tokio::select! {
@@ -200,7 +211,8 @@ impl Exec {
             })?;
             if seen.running != Some(true) {
                 let number = seen.exit_code.and_then(|code| u32::try_from(code).ok());
-                return number.map(ExitStatus::of_number).ok_or(Error::NoExitStatus);
+                let status = number.map(|number| ExitStatus::reported(number, &self.sent.lock()));
+                return status.ok_or(Error::NoExitStatus);
             }
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_LOOK);
@@ -215,6 +227,7 @@ impl Exec {
             Some(Order::Start(..)) => {}
             Some(Order::Resize(columns, rows)) => self.resize(&process.exec, columns, rows),
             Some(Order::Signal(signal)) => {
+                self.sent.lock().push(signal.name());
                 let (client, preamble) = (Arc::clone(&self.client), Arc::clone(self.output.preamble()));
                 let process = Arc::clone(process);
                 tokio::spawn(async move { kill(&client, &process, &preamble, signal).await });
@@ -248,6 +261,14 @@ impl Exec {
         }
         self.output.say(ChannelEvent::Failed(error)).await;
         Ok(())
+    }
+}
+
+fn stdin_of(what: &What) -> Stdin {
+    match (&what.pty, what.input) {
+        (Some(_), _) => Stdin::Terminal,
+        (None, true) => Stdin::Pipe,
+        (None, false) => Stdin::Nothing,
     }
 }
 
@@ -288,8 +309,8 @@ async fn set_size(client: &DockerClient, id: &str, columns: u32, rows: u32) {
 }
 
 /// A process that reads no more takes its stdin with it, which is no error.
-async fn feed(mut line: WriteHalf<BoxedIo>, mut input: mpsc::Receiver<Input>, terminal: bool) -> ! {
-    if let Err(error) = feed_all(&mut line, &mut input, terminal).await {
+async fn feed(mut line: WriteHalf<BoxedIo>, mut input: mpsc::Receiver<Input>, stdin: Stdin) -> ! {
+    if let Err(error) = feed_all(&mut line, &mut input, stdin).await {
         tracing::debug!(%error, "stdin could not be sent to its end");
     }
     // Dropped, it would end the line's other direction as well.
@@ -299,7 +320,7 @@ async fn feed(mut line: WriteHalf<BoxedIo>, mut input: mpsc::Receiver<Input>, te
 async fn feed_all(
     line: &mut WriteHalf<BoxedIo>,
     input: &mut mpsc::Receiver<Input>,
-    terminal: bool,
+    stdin: Stdin,
 ) -> std::io::Result<()> {
     let mut last = b'\n';
     while let Some(Input::Data(data)) = input.recv().await {
@@ -307,8 +328,10 @@ async fn feed_all(
         line.flush().await?;
         last = data.last().copied().unwrap_or(last);
     }
-    if !terminal {
-        return line.shutdown().await;
+    match stdin {
+        Stdin::Nothing => return Ok(()),
+        Stdin::Pipe => return line.shutdown().await,
+        Stdin::Terminal => {}
     }
     // A daemon that hears the end of a terminal's input ends its output too. So the end is typed, as a person types it: on
     // a line that has begun, the first one only ends that line.

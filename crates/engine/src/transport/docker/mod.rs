@@ -1,7 +1,7 @@
 //! Docker over its Engine API: a connection is a daemon that answers, a channel is one exec.
 //!
 //! - [`endpoint`], [`tls`], [`wire`]: where a daemon is, and lines to it
-//! - [`over_ssh`]: the same behind an SSH server
+//! - [`over_ssh`], [`dial_stdio`]: the same behind an SSH server
 //! - [`client`]: calls of the API, over lines that are kept
 //! - [`mod@exchange`]: the same through a pool, piece by piece
 //! - [`connection`], [`exec`]: the traits; one exec from creating it to its status
@@ -10,6 +10,7 @@
 
 mod client;
 mod connection;
+mod dial_stdio;
 mod endpoint;
 mod exchange;
 mod exec;

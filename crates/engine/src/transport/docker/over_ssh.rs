@@ -7,15 +7,17 @@ use russh::ChannelStream;
 use russh::client::Msg;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::dial_stdio::dial_stdio;
 use super::endpoint::{Bridge, Dialing};
 use super::wire::BoxedIo;
 use crate::error::Error;
 use crate::pool::{Permit, Pool, Request};
 use crate::transport::Connection;
-use crate::transport::ssh::SshTransport;
 use crate::transport::ssh::forward::{Address, ForwardError};
+use crate::transport::ssh::{SshConnection, SshTransport};
 
-/// Lines to a daemon's socket behind an SSH server, each a channel of a pooled connection.
+/// Lines to a daemon's socket behind an SSH server, each a channel of a pooled connection: to the socket itself, or to a program
+/// that connects to it where the server forwards none.
 pub struct OverSsh {
     pool: Arc<Pool<SshTransport>>,
     request: Request<SshTransport>,
@@ -44,8 +46,14 @@ async fn line(permit: Permit<SshTransport>, socket: &Address) -> Result<BoxedIo,
         permit.release();
         return Err(Error::Forward(refusal));
     };
-    match connection.open_towards(socket, None).await {
-        Ok(channel) => Ok(Box::new(Carried { stream: channel.into_stream(), permit: Some(permit) })),
+    let opened = match connection.open_towards(socket, None).await {
+        Ok(channel) => Ok(channel.into_stream()),
+        // OpenSSH says of sockets that it may not forward that they cannot be reached.
+        Err(Error::Forward(refusal)) => by_program(&connection, socket, refusal).await,
+        Err(error) => Err(error),
+    };
+    match opened {
+        Ok(stream) => Ok(Box::new(Carried { stream, permit: Some(permit) })),
         Err(error) => {
             if permit.connection().is_closed() {
                 permit.suspect()
@@ -55,6 +63,16 @@ async fn line(permit: Permit<SshTransport>, socket: &Address) -> Result<BoxedIo,
             Err(error)
         }
     }
+}
+
+async fn by_program(
+    connection: &Arc<SshConnection>,
+    socket: &Address,
+    refusal: ForwardError,
+) -> Result<ChannelStream<Msg>, Error> {
+    let Address::Unix(path) = socket else { return Err(Error::Forward(refusal)) };
+    // Where that cannot be had either, the first refusal says best what to change.
+    dial_stdio(connection, path).await?.ok_or(Error::Forward(refusal))
 }
 
 /// A line, and its place on the SSH connection. Dropping it closes the channel and gives the place back.

@@ -267,7 +267,7 @@ impl SshConnection {
         &self.parking
     }
 
-    pub(super) fn open_timeout(&self) -> Duration {
+    pub(in crate::transport) fn open_timeout(&self) -> Duration {
         self.open_timeout
     }
 

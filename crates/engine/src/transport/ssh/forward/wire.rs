@@ -133,10 +133,25 @@ impl SshConnection {
         from: Option<(String, u16)>,
     ) -> Result<Channel<Msg>, Error> {
         let (connection, target) = (Arc::clone(self), to.clone());
+        let opened = self.opened(async move { connection.request_channel(&target, from).await }).await?;
+        opened.map_err(|error| self.open_error(to, error))
+    }
+
+    /// A channel for a program. Whoever stops waiting leaves nothing open.
+    pub(in crate::transport) async fn open_session(&self) -> Result<Channel<Msg>, Error> {
+        let handle = self.handle();
+        let opened = self.opened(async move { handle.channel_open_session().await }).await?;
+        opened.map_err(|error| self.lost(Phase::OpenChannel, Some(Arc::new(error))))
+    }
+
+    async fn opened(
+        &self,
+        opening: impl Future<Output = Result<Channel<Msg>, russh::Error>> + Send + 'static,
+    ) -> Result<Result<Channel<Msg>, russh::Error>, Error> {
         // In a task of its own: a channel that opens after all must be closed.
         let (answer, opened) = tokio::sync::oneshot::channel();
         tokio::spawn(async move {
-            let opened = connection.request_channel(&target, from).await;
+            let opened = opening.await;
             if let Err(Ok(unwanted)) = answer.send(opened) {
                 // A failing write means that the connection is gone, and the channel with it.
                 let _ = unwanted.close().await;
@@ -145,8 +160,7 @@ impl SshConnection {
         let limit = self.open_timeout();
         let _user = self.parking().enter();
         match timeout(limit, opened).await {
-            Ok(Ok(Ok(channel))) => Ok(channel),
-            Ok(Ok(Err(error))) => Err(self.open_error(to, error)),
+            Ok(Ok(opened)) => Ok(opened),
             Ok(Err(_)) => Err(Error::Internal { what: "opening a forwarded channel" }),
             Err(_) => Err(Error::Timeout { phase: Phase::OpenChannel, limit, reached: Reached::No, source: None }),
         }
