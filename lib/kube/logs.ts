@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import type { DockerExchange as Exchange } from '../docker/exchange'
+import { XecNativeError } from '../errors'
 import type { CheckedLogs } from '../options'
 import { lines } from '../process/lines'
 import type { KubernetesContext } from './context'
@@ -18,10 +19,20 @@ export async function logText(context: KubernetesContext, pod: string, options: 
   return texts.join('')
 }
 
+/** Which container is meant is asked only where the server says that it must be named. */
 async function oneText(context: KubernetesContext, pod: string, options: CheckedLogs): Promise<string> {
-  const { signal, query, path } = call(context, pod, await withContainer(context, pod, options))
-  const { body } = await context.request('GET', path, { query, ...(signal === undefined ? {} : { signal }) })
-  return body.toString()
+  const { signal, query, path } = call(context, pod, options)
+  try {
+    const { body } = await context.request('GET', path, { query, ...(signal === undefined ? {} : { signal }) })
+    return body.toString()
+  } catch (error) {
+    if (options.container !== undefined || !wantsContainer(error)) throw error
+    return oneText(context, pod, await withContainer(context, pod, options))
+  }
+}
+
+function wantsContainer(error: unknown): boolean {
+  return error instanceof XecNativeError && error.code === 'ENOCONTAINER' && error.message.includes('container name must be specified')
 }
 
 /** Whole lines of a container's logs, or of all containers', as they come. They are to be iterated over once. */

@@ -1,4 +1,5 @@
 // What an API server answers about its objects.
+import { once } from 'node:events'
 import { readLog, logOptions } from './logs.mjs'
 import { Refusal, badRequest } from './status.mjs'
 import { KINDS, apiVersionOf } from './store.mjs'
@@ -77,10 +78,8 @@ async function sendLog({ store, pods }, request, response, { namespace, name, qu
   response.end()
 }
 
-const drained = (response, signal) => new Promise((resolve) => {
-  response.once('drain', resolve)
-  signal.addEventListener('abort', resolve, { once: true })
-})
+/** Whoever is gone reads no more either. */
+const drained = (response, signal) => once(response, 'drain', { signal }).catch((error) => { if (!signal.aborted) throw error })
 
 async function bodyOf(request) {
   const chunks = []

@@ -2,11 +2,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::rt::{Read, Write};
 use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::client::legacy::Client as HttpClient;
+use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
-use hyper_util::client::legacy::connect::{Connection, HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use kube::client::{Body, ConfigExt};
 use kube::{Client, Config};
@@ -16,6 +15,7 @@ use tower::{BoxError, Service, ServiceBuilder};
 
 use super::failure::{LineFailure, building, line_failure};
 use super::refusal::KubeRefusal;
+use super::spares::{Line, Spare, Spares};
 use super::target::KubeTarget;
 use crate::error::{Error, Phase, Reached};
 use crate::transport::container::answer::Uncollected;
@@ -40,6 +40,7 @@ pub struct KubeClient {
 
 struct Current {
     client: Client,
+    spares: Arc<dyn Spare>,
     /// The server knew us no more, or did not take our certificate.
     stale: bool,
 }
@@ -96,13 +97,18 @@ impl KubeClient {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => {
                 let error = line_failure(error, &self.target);
-                if matches!(error, Error::Tls { .. }) {
-                    self.current.lock().stale = true;
-                }
+                let mut current = self.current.lock();
+                current.stale |= matches!(error, Error::Tls { .. });
+                current.spares.forget();
                 Err(error)
             }
             Err(_) => Err(Error::Timeout { phase: Phase::Run, limit, reached: Reached::Unknown, source: None }),
         }
+    }
+
+    /// A line is somebody's own from now on.
+    pub fn used_up_a_line(&self) {
+        self.current.lock().spares.used();
     }
 
     /// What a refusal says.
@@ -152,32 +158,32 @@ async fn build(target: &Arc<KubeTarget>) -> Result<Current, Error> {
     let building = tokio::task::spawn_blocking(move || {
         // What kube starts for itself needs to know where.
         let _entered = runtime.enter();
-        proxied(&asked.config)
+        proxied(&asked.config, limit)
     });
     match timeout(limit, building).await {
-        Ok(Ok(Ok(client))) => Ok(Current { client, stale: false }),
+        Ok(Ok(Ok((client, spares)))) => Ok(Current { client, spares, stale: false }),
         Ok(Ok(Err(error))) => Err(self::building(error)),
         Ok(Err(_)) => Err(Error::Internal { what: "making a Kubernetes client" }),
         Err(_) => Err(Error::Timeout { phase: Phase::Authenticate, limit, reached: Reached::No, source: None }),
     }
 }
 
-type Built = Result<Client, kube::Error>;
+type Built = Result<(Client, Arc<dyn Spare>), kube::Error>;
 
-fn proxied(config: &Config) -> Built {
+fn proxied(config: &Config, limit: Duration) -> Built {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_keepalive(Some(TCP_SILENCE));
     tcp.set_keepalive_interval(Some(TCP_SILENCE / 3));
     tcp.set_connect_timeout(config.connect_timeout);
-    let Some(proxy) = &config.proxy_url else { return over(config, tcp) };
+    let Some(proxy) = &config.proxy_url else { return over(config, tcp, limit) };
     match proxy.scheme_str() {
-        Some("socks5" | "socks5h") => over(config, SocksV5::new(proxy.clone(), tcp)),
-        Some("http") => over(config, with_login(proxy, Tunnel::new(proxy.clone(), tcp))),
+        Some("socks5" | "socks5h") => over(config, SocksV5::new(proxy.clone(), tcp), limit),
+        Some("http") => over(config, with_login(proxy, Tunnel::new(proxy.clone(), tcp)), limit),
         Some("https") => {
             let tls = config.rustls_https_connector_with_connector(tcp)?;
-            over(config, with_login(proxy, Tunnel::new(proxy.clone(), tls)))
+            over(config, with_login(proxy, Tunnel::new(proxy.clone(), tls)), limit)
         }
         _ => Err(kube::Error::ProxyProtocolUnsupported { proxy_url: Box::new(proxy.clone()) }),
     }
@@ -199,26 +205,27 @@ fn with_login<C>(proxy: &Uri, tunnel: Tunnel<C>) -> Tunnel<C> {
 }
 
 /// kube's layers over our lines: its own have Nagle's delay, and no limit on how long a dead peer is believed.
-fn over<C>(config: &Config, connector: C) -> Built
+fn over<C>(config: &Config, connector: C, limit: Duration) -> Built
 where
     C: Service<Uri> + Clone + Send + Sync + 'static,
-    C::Response: Connection + Read + Write + Send + Unpin + 'static,
+    C::Response: Line,
     C::Future: Send + 'static,
     C::Error: Into<BoxError> + Send + Sync + 'static,
 {
     let auth = config.auth_layer()?;
     let headers = config.extra_headers_layer()?;
-    let tls = config.rustls_https_connector_with_connector(connector)?;
+    let lines = Spares::new(config.rustls_https_connector_with_connector(connector)?, limit);
+    let spares = lines.handle(config.cluster_url.clone());
     let http: HttpClient<_, Body> = HttpClient::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(KEPT_FOR)
         .pool_max_idle_per_host(KEPT_LINES)
-        .build(tls);
+        .build(lines);
     let service = ServiceBuilder::new()
         .layer(config.base_uri_layer())
         .option_layer(auth)
         .layer(headers)
         .map_err(BoxError::from)
         .service(http);
-    Ok(Client::new(service, config.default_namespace.clone()))
+    Ok((Client::new(service, config.default_namespace.clone()), spares))
 }

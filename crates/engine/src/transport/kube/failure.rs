@@ -27,7 +27,9 @@ pub fn line_failure(error: kube::Error, target: &KubeTarget) -> Error {
     }
     let connecting = find::<hyper_util::client::legacy::Error>(&error).is_some_and(|error| error.is_connect());
     if !connecting {
-        return LineFailure::of(error).lost(Reached::Unknown);
+        // Cancelled: the line had ended before the request was sent.
+        let unsent = find::<hyper::Error>(&error).is_some_and(hyper::Error::is_canceled);
+        return LineFailure::of(error).lost(if unsent { Reached::No } else { Reached::Unknown });
     }
     let (host, _) = address(&target.config.cluster_url);
     let address = target.address();

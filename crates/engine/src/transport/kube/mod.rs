@@ -1,7 +1,7 @@
 //! Kubernetes over its API: a connection is a cluster that answers, a channel is one exec in a pod.
 //!
 //! - [`config`], [`target`]: where a cluster is and who we are there
-//! - [`client`], [`failure`]: calls of the API, over lines that are kept; why there was no answer
+//! - [`client`], [`spares`], [`failure`]: calls of the API, over lines that are kept; lines made ahead; why there was no answer
 //! - [`mod@exchange`]: the same through a pool, piece by piece
 //! - [`connection`], [`exec`], [`talk`], [`feeding`], [`peer`]: the traits; one exec from its request to its status, what comes
 //!   from it, what goes to it, whether anybody is there
@@ -25,6 +25,7 @@ mod peer;
 mod pods;
 mod refusal;
 mod socket;
+mod spares;
 mod talk;
 mod target;
 mod tunnel;

@@ -54,15 +54,23 @@ impl Version {
 pub async fn open(client: &KubeClient, request: &ApiRequest, offered: &[Version]) -> Result<(Stream, Version), Error> {
     let limit = request.timeout.unwrap_or(client.target().timeout);
     let key = generate_key();
-    let mut built = request.build("", no_body())?.map(|_| Body::empty());
-    head(built.headers_mut(), &key, offered)?;
-    let mut response = client.answered(built, limit).await?;
+    let ask = || {
+        let mut built = request.build("", no_body())?.map(|_| Body::empty());
+        head(built.headers_mut(), &key, offered)?;
+        Ok::<_, Error>(client.answered(built, limit))
+    };
+    let mut response = match ask()?.await {
+        // A line that was ready turned out to be dead before anything was sent: nothing can have run.
+        Err(Error::ConnectionLost { reached: Reached::No, .. }) => ask()?.await?,
+        answer => answer?,
+    };
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         let (status, said) = client.refused(response, limit).await;
         return Err(KubeRefusal::of_upgrade(status, &said).error());
     }
     let version = agreed(response.headers(), &key, offered)
         .map_err(|problem| KubeRefusal::upgrade(StatusCode::SWITCHING_PROTOCOLS.as_u16(), problem).error())?;
+    client.used_up_a_line();
     let line = match timeout(limit, upgrade::on(&mut response)).await {
         Ok(Ok(line)) => line,
         Ok(Err(error)) => return Err(LineFailure::of(error).lost(Reached::Unknown)),
