@@ -1,4 +1,5 @@
-// npm run bench:docker [-- --quick]: execs and calls, ours and the others side by side against one private dockerd.
+// npm run bench:docker [-- --quick] [-- exec streams …]: execs, calls and streams, ours and the others side by side against one private
+// dockerd; all of them, or those named.
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -6,7 +7,8 @@ import { cpus, loadavg, tmpdir } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { cli, dockerode, ours } from '../bench/docker/clients.mjs'
-import { printVerdicts } from '../bench/report.mjs'
+import { STREAMS, raceStreams } from '../bench/docker/streams.mjs'
+import { printTransfers, printVerdicts } from '../bench/report.mjs'
 import { median } from '../bench/statistics.mjs'
 import { Dockerd } from './support/dockerd.mjs'
 import { main } from './support/main.mjs'
@@ -18,23 +20,25 @@ const CLIENTS = { ours: (daemon) => ours(daemon), persistent: (daemon) => ours(d
 const RACES = { exec: ['ours', 'persistent', 'cli', 'dockerode'], inspect: ['ours', 'cli', 'dockerode'], list: ['ours', 'cli', 'dockerode'] }
 
 await main(async () => {
-  const { values } = parseArgs({ options: { quick: { type: 'boolean' }, built: { type: 'boolean' } } })
+  const { values, positionals } = parseArgs({ allowPositionals: true, options: { quick: { type: 'boolean' }, built: { type: 'boolean' } } })
   if (values.built !== true) await setup({ servers: true })
   const [load] = loadavg()
   if (load > cpus().length) warn(`the machine is busy (load ${load.toFixed(1)}): these figures will not be worth much`)
+  const wanted = (what) => positionals.length === 0 || positionals.includes(what)
   const [rounds, seconds] = values.quick === true ? [3, 0.5] : [9, 1]
   const daemon = await Dockerd.start()
   try {
     const container = await daemon.container()
     const results = {}
-    for (const [what, names] of Object.entries(RACES)) {
+    for (const [what, names] of Object.entries(RACES).filter(([name]) => wanted(name))) {
       step(`${what} …`)
       results[what] = await race(what, names, { daemon, container, rounds, seconds })
       print(what, results[what])
     }
-    const share = await ownShare(rounds * 200)
-    say(`  our share of an exec, against a daemon that answers at once: ${share.toFixed(0)} µs`)
-    printVerdicts(judge(results))
+    if (wanted('share')) say(`\n  our share of an exec, against a daemon that answers at once: ${(await ownShare(rounds * 200)).toFixed(0)} µs`)
+    const streams = wanted('streams') ? await raceStreams({ daemon, rounds, progress: (what) => step(`${what} …`) }) : {}
+    for (const [what, clients] of Object.entries(streams)) printTransfers(STREAMS[what].title, clients)
+    printVerdicts([...judge(results), ...judgeStreams(streams)])
   } finally {
     await daemon.stop()
   }
@@ -47,8 +51,7 @@ await main(async () => {
 async function race(what, names, { daemon, container, rounds, seconds }) {
   const contenders = []
   for (const name of names) {
-    const client = await CLIENTS[name](daemon)
-    if (client !== undefined) contenders.push({ name, client, rates: [] })
+    contenders.push({ name, client: await CLIENTS[name](daemon), rates: [] })
   }
   for (let round = 0; round <= rounds; round += 1) {
     const spent = await turns(contenders.map(({ client }) => () => client[what](container)), seconds)
@@ -116,10 +119,20 @@ function ratio(what, least, value) {
 
 function judge({ exec, inspect, list }) {
   return [
-    ratio('exec, against the docker CLI', 1.6, faster(exec.ours, exec.cli)),
-    ...(exec.dockerode === undefined ? [] : [ratio('exec, against dockerode', 1, faster(exec.ours, exec.dockerode))]),
-    ratio('exec in a persistent shell, against the docker CLI', 25, faster(exec.persistent, exec.cli)),
-    ratio('inspect, against the docker CLI', 15, faster(inspect.ours, inspect.cli)),
-    ratio('list, against the docker CLI', 15, faster(list.ours, list.cli)),
+    ...(exec === undefined ? [] : [
+      ratio('exec, against the docker CLI', 1.6, faster(exec.ours, exec.cli)),
+      ratio('exec, against dockerode', 1, faster(exec.ours, exec.dockerode)),
+      ratio('exec in a persistent shell, against the docker CLI', 25, faster(exec.persistent, exec.cli)),
+    ]),
+    ...(inspect === undefined ? [] : [ratio('inspect, against the docker CLI', 15, faster(inspect.ours, inspect.cli))]),
+    ...(list === undefined ? [] : [ratio('list, against the docker CLI', 15, faster(list.ours, list.cli))]),
   ]
+}
+
+/** Held-up event loops, round by round and then the median. */
+function judgeStreams(streams) {
+  return Object.entries(streams).map(([what, { ours, dockerode }]) => {
+    const share = median(ours.loopDelays.map((delay, round) => delay / dockerode.loopDelays[round]))
+    return { what: `event loop's delay (${what}), against dockerode`, target: 'at most 0.25×', value: `${share.toFixed(2)}×`, met: share <= 0.25 }
+  })
 }

@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { PassThrough } from 'node:stream'
 import { promisify } from 'node:util'
+import Docker from 'dockerode'
 import { DockerConnectionPool } from '../../index.mjs'
 
 const run = promisify(execFile)
@@ -28,11 +29,8 @@ export async function cli({ url }) {
   }
 }
 
-/** `undefined` where it is not installed: npm install --no-save dockerode@5 */
 export async function dockerode({ socketPath }) {
-  const module = await import('dockerode').catch(() => undefined)
-  if (module === undefined) return undefined
-  const docker = new module.default({ socketPath })
+  const docker = new Docker({ socketPath })
   return {
     async exec(container) {
       const exec = await docker.getContainer(container).exec({ Cmd: ['sh', '-c', 'echo hello'], AttachStdout: true, AttachStderr: true })
