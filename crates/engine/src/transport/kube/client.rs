@@ -115,7 +115,7 @@ impl KubeClient {
     pub async fn refused(&self, response: Response<Body>, limit: Duration) -> (u16, Bytes) {
         let status = response.status();
         if status == StatusCode::UNAUTHORIZED {
-            // A credential plugin may have something newer.
+            // A credential plugin or a token's file may have something newer.
             self.current.lock().stale = true;
         }
         let said = timeout(limit, collect(response.into_body(), REFUSAL_LIMIT)).await;
@@ -138,8 +138,9 @@ impl KubeClient {
 
     fn usable(&self) -> Option<Client> {
         let current = self.current.lock();
-        // Without a plugin another client would be nobody else.
-        let ask_again = current.stale && self.target.config.auth_info.exec.is_some();
+        // Without a plugin or a file another client would be nobody else.
+        let auth = &self.target.config.auth_info;
+        let ask_again = current.stale && (auth.exec.is_some() || auth.token_file.is_some());
         (!ask_again).then(|| current.client.clone())
     }
 }
