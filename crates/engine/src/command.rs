@@ -153,7 +153,9 @@ impl ExitStatus {
     /// just have such a number. So one that can be handled is told only when it was sent from here; KILL, and what a crash is, always.
     pub fn reported(number: u32, sent: &[&str]) -> Self {
         match Self::of_number(number) {
-            Self::Signal(name) if !FATAL.contains(&name.as_str()) && !sent.contains(&name.as_str()) => Self::Code(number),
+            Self::Signal(name) if !FATAL.contains(&name.as_str()) && !sent.contains(&name.as_str()) => {
+                Self::Code(number)
+            }
             status => status,
         }
     }

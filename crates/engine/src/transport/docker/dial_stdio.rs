@@ -62,7 +62,9 @@ async fn is_accepted(channel: &mut Channel<Msg>, command: String) -> bool {
 
 fn command(socket: &str) -> String {
     let (path, host) = (quote(socket), quote(&format!("unix://{socket}")));
-    format!("[ -S {path} ] && command -v docker >/dev/null 2>&1 && echo ready && exec docker --host {host} system dial-stdio")
+    format!(
+        "[ -S {path} ] && command -v docker >/dev/null 2>&1 && echo ready && exec docker --host {host} system dial-stdio"
+    )
 }
 
 #[cfg(test)]
