@@ -19,6 +19,9 @@ import { bold, dim, say, step, warn } from './support/terminal.mjs'
 const CLIENTS = { ours: (daemon) => ours(daemon), persistent: (daemon) => ours(daemon, 'persistent'), cli, dockerode }
 const RACES = { exec: ['ours', 'persistent', 'cli', 'dockerode'], inspect: ['ours', 'cli', 'dockerode'], list: ['ours', 'cli', 'dockerode'] }
 
+// Each takes seconds.
+const STREAM_ROUNDS = 5
+
 await main(async () => {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: { quick: { type: 'boolean' }, built: { type: 'boolean' } } })
   if (values.built !== true) await setup({ servers: true })
@@ -36,7 +39,7 @@ await main(async () => {
       print(what, results[what])
     }
     if (wanted('share')) say(`\n  our share of an exec, against a daemon that answers at once: ${(await ownShare(rounds * 200)).toFixed(0)} µs`)
-    const streams = wanted('streams') ? await raceStreams({ daemon, rounds, progress: (what) => step(`${what} …`) }) : {}
+    const streams = wanted('streams') ? await raceStreams({ daemon, rounds: Math.min(rounds, STREAM_ROUNDS), progress: (what) => step(`${what} …`) }) : {}
     for (const [what, clients] of Object.entries(streams)) printTransfers(STREAMS[what].title, clients)
     printVerdicts([...judge(results), ...judgeStreams(streams)])
   } finally {

@@ -1,11 +1,12 @@
-// The race of streams: a big stdout, and a container's log that is followed, ours and dockerode's, each in a process of its own.
+// The race of streams: a big stdout, and a container's log that is followed, ours and dockerode's, each in a process of its own, and
+// beside the CLI a process that does nothing: on few cores the daemon's own work holds up every loop.
 import { fileURLToPath } from 'node:url'
 import { Contender } from '../contender.mjs'
 import { median } from '../statistics.mjs'
 
 // One worker for whatever is transferred; it finds its clients beside itself.
 const WORKER = fileURLToPath(new URL('../files/worker.mjs', import.meta.url))
-const CLIENTS = { ours: '../docker/stream-ours', dockerode: '../docker/stream-dockerode' }
+const CLIENTS = { ours: '../docker/stream-ours', dockerode: '../docker/stream-dockerode', cli: '../docker/stream-cli' }
 
 const MEBIBYTE = 1024 * 1024
 const LINE = 'what a service says when it has served somebody, and how long that took'
@@ -20,7 +21,7 @@ export async function raceStreams({ daemon, rounds, progress }) {
   const printing = STREAMS.follow.mebibytes * MEBIBYTE
   // It goes on running, as what is followed does; the readers leave when they have seen everything.
   const talker = await daemon.container({ cmd: ['sh', '-c', `yes '${LINE}' | head -c ${printing}; echo; exec sleep 3600`] })
-  const target = { socketPath: daemon.socketPath, container: await daemon.container(), talker }
+  const target = { socketPath: daemon.socketPath, url: daemon.url, container: await daemon.container(), talker }
   const results = {}
   for (const [what, { mebibytes }] of Object.entries(STREAMS)) {
     progress(what)
