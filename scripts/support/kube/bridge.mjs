@@ -110,7 +110,8 @@ class Session {
     }
     const stream = this.#streams.get(channel)
     if (stream === undefined || (channel !== 0 && channel !== 4)) return
-    if (this.#spdy.write(stream, rest[0])) return
+    // What had come before it was paused still comes.
+    if (this.#spdy.write(stream, rest[0]) || this.#client.isPaused) return
     this.#client.pause()
     this.#upstream.socket.once('drain', () => this.#client.resume())
   }

@@ -8,14 +8,14 @@ pub fn cases() -> Vec<Case> {
 
 fn plain(status: u16, body: &str) -> Vec<u8> {
     let length = body.len();
-    format!("HTTP/1.1 {status} Status\r\nContent-Type: text/html\r\nContent-Length: {length}\r\n\r\n{body}").into_bytes()
+    format!("HTTP/1.1 {status} Status\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}").into_bytes()
 }
 
 fn statuses() -> Vec<Case> {
     let all = [
-        200, 201, 202, 203, 206, 207, 226, 300, 301, 302, 303, 305, 307, 308, 400, 401, 402, 403, 404, 405, 406, 407, 408, 409, 410, 411,
-        412, 413, 414, 415, 416, 417, 418, 421, 422, 423, 424, 425, 426, 428, 429, 431, 451, 500, 501, 502, 503, 504, 505, 506, 507, 508,
-        510, 511, 520, 521, 525, 530, 599, 600, 777, 999,
+        200, 201, 202, 203, 206, 207, 226, 300, 301, 302, 303, 305, 307, 308, 400, 401, 402, 403, 404, 405, 406, 407,
+        408, 409, 410, 411, 412, 413, 414, 415, 416, 417, 418, 421, 422, 423, 424, 425, 426, 428, 429, 431, 451, 500,
+        501, 502, 503, 504, 505, 506, 507, 508, 510, 511, 520, 521, 525, 530, 599, 600, 777, 999,
     ];
     let code = |status| match status {
         401 => "EUNAUTHORIZED",
@@ -23,13 +23,15 @@ fn statuses() -> Vec<Case> {
         429 => "EBUSY",
         _ => "EUPGRADE",
     };
-    let mut cases: Vec<Case> =
-        all.iter().map(|status| case(format!("status {status}"), Answer::Raw(plain(*status, "<h1>no</h1>")), code(*status))).collect();
+    let mut cases: Vec<Case> = all
+        .iter()
+        .map(|status| case(format!("status {status}"), Answer::Raw(plain(*status, "<h1>no</h1>")), code(*status)))
+        .collect();
     // These have no body.
     for status in [204, 304] {
         cases.push(case(
             format!("status {status}"),
-            Answer::Raw(format!("HTTP/1.1 {status} Status\r\n\r\n").into_bytes()),
+            Answer::Raw(format!("HTTP/1.1 {status} Status\r\nConnection: close\r\n\r\n").into_bytes()),
             "EUPGRADE",
         ));
     }
@@ -59,7 +61,8 @@ fn told() -> Vec<Case> {
     ]
     .into_iter()
     .map(|(status, said, code)| {
-        let body = format!(r#"{{"kind":"Status","apiVersion":"v1","status":"Failure","message":"{said}","code":{status}}}"#);
+        let body =
+            format!(r#"{{"kind":"Status","apiVersion":"v1","status":"Failure","message":"{said}","code":{status}}}"#);
         case(format!("{status} {said}"), Answer::Raw(plain(status, &body)), code)
     })
     .collect()
@@ -91,7 +94,11 @@ fn bodies() -> Vec<Case> {
         case("a body that stays away", Answer::Held(heads("Content-Length: 100")), "EUPGRADE"),
         case("a body without an end", Answer::Endless(heads("Connection: close"), vec![b'x'; 4096]), "EUPGRADE"),
         case("a chunk of letters", Answer::Raw([chunked.clone(), b"zz\r\nhello\r\n".to_vec()].concat()), "EUPGRADE"),
-        case("a chunk too long for a number", Answer::Raw([chunked.clone(), b"ffffffffffffffffff\r\n".to_vec()].concat()), "EUPGRADE"),
+        case(
+            "a chunk too long for a number",
+            Answer::Raw([chunked.clone(), b"ffffffffffffffffff\r\n".to_vec()].concat()),
+            "EUPGRADE",
+        ),
         case("a chunk that is cut", Answer::Raw([chunked.clone(), b"5\r\nhel".to_vec()].concat()), "EUPGRADE"),
         case("chunks without an end", Answer::Endless(chunked, b"5\r\nhello\r\n".to_vec()), "EUPGRADE"),
     ]);

@@ -41,10 +41,22 @@ fn ends() -> Vec<Case> {
     let mut cases = vec![
         then("an end at once", Vec::new(), "ECONNLOST"),
         then("output and an end", message(1, b"out"), "ECONNLOST"),
-        then("v5's closing of every channel, and an end", [frame(BINARY, &[255, 1]), frame(BINARY, &[255, 3])].concat(), "ECONNLOST"),
+        then(
+            "v5's closing of every channel, and an end",
+            [frame(BINARY, &[255, 1]), frame(BINARY, &[255, 3])].concat(),
+            "ECONNLOST",
+        ),
         case("silence", Answer::Switched { changes: Vec::new(), then: Vec::new(), held: true }, "ETIMEDOUT"),
-        case("silence after output", Answer::Switched { changes: Vec::new(), then: message(1, b"out"), held: true }, "ETIMEDOUT"),
-        case("silence within a frame", Answer::Switched { changes: Vec::new(), then: vec![BINARY, 50, 1], held: true }, "ETIMEDOUT"),
+        case(
+            "silence after output",
+            Answer::Switched { changes: Vec::new(), then: message(1, b"out"), held: true },
+            "ETIMEDOUT",
+        ),
+        case(
+            "silence within a frame",
+            Answer::Switched { changes: Vec::new(), then: vec![BINARY, 50, 1], held: true },
+            "ETIMEDOUT",
+        ),
     ];
     let whole = frame(BINARY, &[[1].as_slice(), &[b'x'; 300]].concat());
     for at in [1, 2, 3, 4, 5, 100] {
@@ -110,7 +122,9 @@ fn channels() -> Vec<Case> {
 /// Statuses that cannot be read: none of them is success.
 fn statuses() -> Vec<Case> {
     let code = |text: &str| {
-        format!(r#"{{"status":"Failure","reason":"NonZeroExitCode","details":{{"causes":[{{"reason":"ExitCode","message":{text}}}]}}}}"#)
+        format!(
+            r#"{{"status":"Failure","reason":"NonZeroExitCode","details":{{"causes":[{{"reason":"ExitCode","message":{text}}}]}}}}"#
+        )
     };
     let texts = [
         "{".to_owned(),
@@ -139,7 +153,8 @@ fn statuses() -> Vec<Case> {
         r#"{"status":"Failure","reason":"NonZeroExitCode","details":null}"#.to_owned(),
         r#"{"status":"Failure","reason":"NonZeroExitCode","details":{"causes":{}}}"#.to_owned(),
         r#"{"status":"Failure","reason":"NonZeroExitCode","details":{"causes":[]}}"#.to_owned(),
-        r#"{"status":"Failure","reason":"NonZeroExitCode","details":{"causes":[{"reason":"Other","message":"3"}]}}"#.to_owned(),
+        r#"{"status":"Failure","reason":"NonZeroExitCode","details":{"causes":[{"reason":"Other","message":"3"}]}}"#
+            .to_owned(),
         code(r#""0""#),
         code(r#""""#),
         code(r#""x""#),
@@ -181,7 +196,11 @@ fn floods() -> Vec<Case> {
     vec![
         case("output without an end", Answer::Flood(Vec::new(), message(1, &[b'x'; 4096])), "EMAXBUFFER"),
         case("errors without an end", Answer::Flood(Vec::new(), message(2, &[b'x'; 4096])), "EMAXBUFFER"),
-        case("a message in pieces without an end", Answer::Flood(frame(0x02, &[1; 4096]), frame(0x00, &[1; 4096])), "EPROTO"),
+        case(
+            "a message in pieces without an end",
+            Answer::Flood(frame(0x02, &[1; 4096]), frame(0x00, &[1; 4096])),
+            "EPROTO",
+        ),
         case("pings without an end", Answer::Flood(Vec::new(), frame(0x89, b"ping")), "ETIMEDOUT"),
         case("empty messages without an end", Answer::Flood(Vec::new(), message(1, &[])), "ETIMEDOUT"),
     ]

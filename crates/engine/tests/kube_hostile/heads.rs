@@ -70,7 +70,11 @@ fn endless() -> Vec<Case> {
     vec![
         case("a header of a mebibyte", Answer::Raw(huge), "ECONNLOST"),
         case("headers without an end", Answer::Endless(start.clone(), b"X-More: and more\r\n".to_vec()), "ECONNLOST"),
-        case("a header without an end", Answer::Endless([&start[..], b"X-Long: "].concat(), vec![b'x'; 4096]), "ECONNLOST"),
+        case(
+            "a header without an end",
+            Answer::Endless([&start[..], b"X-Long: "].concat(), vec![b'x'; 4096]),
+            "ECONNLOST",
+        ),
         case("a reason without an end", Answer::Endless(b"HTTP/1.1 101 ".to_vec(), vec![b'x'; 4096]), "ECONNLOST"),
         case("a name without an end", Answer::Endless(start, vec![b'x'; 4096]), "ECONNLOST"),
     ]
@@ -80,26 +84,32 @@ fn agreed_to_something_else() -> Vec<Case> {
     let wrong: &[(&str, &[Option<&str>])] = &[
         ("Upgrade", &[None, Some(""), Some("SPDY/3.1"), Some("h2c"), Some("websocket2"), Some("tcp"), Some("TLS/1.0")]),
         ("Connection", &[None, Some(""), Some("close"), Some("keep-alive"), Some("upgraded")]),
-        ("Sec-WebSocket-Accept", &[
-            None,
-            Some(""),
-            Some("x"),
-            Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
-            Some("AAAAAAAAAAAAAAAAAAAAAAAAAAA="),
-            Some("\u{fc}"),
-        ]),
-        ("Sec-WebSocket-Protocol", &[
-            None,
-            Some(""),
-            Some("channel.k8s.io"),
-            Some("base64.channel.k8s.io"),
-            Some("v3.channel.k8s.io"),
-            Some("v6.channel.k8s.io"),
-            Some("V5.CHANNEL.K8S.IO"),
-            Some("v5.channel.k8s.io, v4.channel.k8s.io"),
-            Some("v5.channel.k8s.io;q=1"),
-            Some("SPDY/3.1+portforward.k8s.io"),
-        ]),
+        (
+            "Sec-WebSocket-Accept",
+            &[
+                None,
+                Some(""),
+                Some("x"),
+                Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
+                Some("AAAAAAAAAAAAAAAAAAAAAAAAAAA="),
+                Some("\u{fc}"),
+            ],
+        ),
+        (
+            "Sec-WebSocket-Protocol",
+            &[
+                None,
+                Some(""),
+                Some("channel.k8s.io"),
+                Some("base64.channel.k8s.io"),
+                Some("v3.channel.k8s.io"),
+                Some("v6.channel.k8s.io"),
+                Some("V5.CHANNEL.K8S.IO"),
+                Some("v5.channel.k8s.io, v4.channel.k8s.io"),
+                Some("v5.channel.k8s.io;q=1"),
+                Some("SPDY/3.1+portforward.k8s.io"),
+            ],
+        ),
     ];
     let mut cases = Vec::new();
     for (name, values) in wrong {

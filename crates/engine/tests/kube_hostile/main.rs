@@ -27,6 +27,8 @@ use self::server::{Server, WELL};
 
 /// For all of them together, on a machine that does other things besides.
 const ALL: Duration = Duration::from_secs(120);
+/// For an answer that comes.
+const ENOUGH: Duration = Duration::from_secs(30);
 /// How long an answer that stays away is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -93,9 +95,9 @@ impl Client {
 /// What is wrong with how a case ended.
 async fn judge(port: u16, pod: String, case: &Case) -> Result<Error, String> {
     // Only where nothing more comes is it waited for; the others have all the time they need.
-    let waits = case.code == "ETIMEDOUT";
-    let client = Client::new(port, if waits { PATIENCE } else { ALL });
-    let error = match client.exec(&pod, if waits { PATIENCE * 2 } else { ALL }).await {
+    let waits = case.code == "ETIMEDOUT" || matches!(case.answer, Answer::Held(_));
+    let client = Client::new(port, if waits { PATIENCE } else { ENOUGH });
+    let error = match client.exec(&pod, if waits { PATIENCE * 2 } else { ENOUGH }).await {
         Ok(output) => return Err(format!("it ended well: {:?}", output.status)),
         Err(failure) => failure.error,
     };
@@ -103,7 +105,8 @@ async fn judge(port: u16, pod: String, case: &Case) -> Result<Error, String> {
         return Err(format!("{} instead of {}: {error}", error.code(), case.code));
     }
     check(&error)?;
-    let next = client.exec(WELL, ALL).await.map_err(|failure| format!("and the next one failed: {}", failure.error))?;
+    let next =
+        client.exec(WELL, ENOUGH).await.map_err(|failure| format!("and the next one failed: {}", failure.error))?;
     if next.status != ExitStatus::Code(0) {
         return Err(format!("and the next one ended with {:?}", next.status));
     }
