@@ -7,6 +7,7 @@ use tokio::time::timeout;
 use super::client::KubeClient;
 use super::exec::Exec;
 use super::pods::Containers;
+use super::starts::Starts;
 use super::target::KubeTarget;
 use crate::error::{Error, Phase, Reached};
 use crate::pool::Hops;
@@ -28,6 +29,7 @@ pub struct KubeConnection {
 pub struct Cluster {
     pub client: KubeClient,
     pub containers: Containers,
+    pub starts: Starts,
     /// Why the API server is taken to be gone.
     gone: watch::Sender<Option<Error>>,
 }
@@ -58,6 +60,7 @@ impl Transport for KubeTransport {
                 cluster: Arc::new(Cluster {
                     client: client?,
                     containers: Containers::default(),
+                    starts: Starts::default(),
                     gone: watch::Sender::new(None),
                 }),
                 cut: watch::Sender::new(false),

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
+use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -14,6 +15,7 @@ use super::kill::Process;
 use super::pods::{path_of, wants_container};
 use super::refusal::{KubeRefusal, KubeRefusalKind};
 use super::socket::{self, Sink, Version};
+use super::starts::Turn;
 use super::talk::{SocketEnd, Talk, lost};
 use crate::command::{ExitStatus, Pod, Pty};
 use crate::error::Error;
@@ -28,6 +30,8 @@ const GOODBYE: Duration = Duration::from_millis(500);
 pub struct Exec {
     cluster: Arc<Cluster>,
     output: Arc<Output>,
+    /// The signals it was sent, by name.
+    sent: Arc<Mutex<Vec<&'static str>>>,
 }
 
 /// A socket that runs a command.
@@ -47,19 +51,24 @@ enum Attempt {
 
 impl Exec {
     pub fn new(cluster: Arc<Cluster>, output: Arc<Output>) -> Self {
-        Self { cluster, output }
+        Self { cluster, output, sent: Arc::default() }
     }
 
     /// The exec's life. `Err`: there is nobody to close a channel for.
     pub async fn run(self, mut orders: Orders, input: mpsc::Receiver<Input>) -> Result<(), Over> {
         let Some((what, about_to)) = orders.first().await else { return Ok(()) };
+        let mut turn = tokio::select! {
+            turn = self.cluster.starts.turn() => turn,
+            // Nothing has run, and nothing will.
+            () = orders.unwanted() => return Ok(()),
+        };
         // Whoever waited may be gone; the orders say what then.
         let _ = about_to.send(());
         let mut input = Some(input);
         let end = loop {
             // Bounded. What is asked meanwhile waits: once the request is sent the command may run, and must be found to be ended.
             let attempt = match self.start(&what).await {
-                Ok(started) => self.converse(started, &what, &mut input, &mut orders).await,
+                Ok(started) => self.converse(started, &mut turn, &what, &mut input, &mut orders).await,
                 Err(error) => Attempt::Ended(SocketEnd::Failed(error)),
             };
             if let Attempt::Ended(end) = attempt {
@@ -68,7 +77,8 @@ impl Exec {
         };
         match end {
             SocketEnd::Status(Status::Code(code)) => {
-                self.output.say(ChannelEvent::Exited(ExitStatus::of_number(code))).await;
+                let status = ExitStatus::reported(code, &self.sent.lock());
+                self.output.say(ChannelEvent::Exited(status)).await;
                 self.output.say(ChannelEvent::Eof).await;
             }
             SocketEnd::Status(Status::Failure(said)) if tells_of_loss(&said) => {
@@ -85,6 +95,7 @@ impl Exec {
     async fn converse(
         &self,
         started: Started,
+        turn: &mut Turn,
         what: &What,
         input: &mut Option<mpsc::Receiver<Input>>,
         orders: &mut Orders,
@@ -99,6 +110,7 @@ impl Exec {
             output: Arc::clone(&self.output),
             process: Arc::new(process),
             sink: Arc::clone(&sink),
+            sent: Arc::clone(&self.sent),
         };
         if let Some(Pty { columns, rows, .. }) = what.pty {
             talk.resize(columns, rows);
@@ -108,7 +120,7 @@ impl Exec {
         let feeding = Feeding { sink: Arc::clone(&sink), version, spelling, attached: gate.attach };
         // What is not read now can be read by another attempt.
         let source = if what.input || what.pty.is_some() { input.take() } else { None };
-        let end = talk.run(stream, feeding.feed(head, source), complaint, orders).await;
+        let end = talk.run(stream, turn, feeding.feed(head, source), complaint, orders).await;
         if let SocketEnd::Status(status) = &end {
             // stdin that an attempt has taken may be gone.
             let whole = input.is_some();

@@ -26,6 +26,7 @@ mod pods;
 mod refusal;
 mod socket;
 mod spares;
+mod starts;
 mod talk;
 mod target;
 mod tunnel;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream::SplitStream;
 use futures_util::{SinkExt, StreamExt};
-use tokio::time::{Instant, sleep, timeout};
+use parking_lot::Mutex;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::connection::Cluster;
@@ -15,6 +16,7 @@ use super::kill::{Process, kill};
 use super::peer::Peer;
 use super::refusal::KubeRefusal;
 use super::socket::{self, Sink};
+use super::starts::Turn;
 use crate::error::{Error, Phase, Reached, Stream};
 use crate::transport::container::preamble::LOOK;
 use crate::transport::container::{Order, Orders, Output, Over};
@@ -40,18 +42,20 @@ pub struct Talk {
     pub output: Arc<Output>,
     pub process: Arc<Process>,
     pub sink: Sink,
+    pub sent: Arc<Mutex<Vec<&'static str>>>,
 }
 
 impl Talk {
     pub async fn run(
         &self,
         stream: SplitStream<socket::Stream>,
+        turn: &mut Turn,
         feeding: impl Future<Output = ()>,
         complaint: Option<Complaint>,
         orders: &mut Orders,
     ) -> SocketEnd {
         let peer = Peer::default();
-        let reading = self.read(stream, complaint, &peer);
+        let reading = self.read(stream, turn, complaint, &peer);
         let watching = peer.gone(&self.sink);
         tokio::pin!(reading, feeding, watching);
         let (mut fed, mut signalled) = (false, false);
@@ -90,18 +94,18 @@ impl Talk {
     async fn read(
         &self,
         mut stream: SplitStream<socket::Stream>,
+        turn: &mut Turn,
         mut complaint: Option<Complaint>,
         peer: &Peer,
     ) -> SocketEnd {
         let mut status = None;
         let mut deadline = None;
         let end = loop {
-            let next = match deadline {
-                None => stream.next().await,
-                Some(deadline) => match tokio::time::timeout_at(deadline, stream.next()).await {
-                    Ok(next) => next,
-                    Err(_) => break SocketEnd::Failed(Error::NoExitStatus),
-                },
+            let next = tokio::select! {
+                biased;
+                next = stream.next() => next,
+                () = at(deadline) => break SocketEnd::Failed(Error::NoExitStatus),
+                () = turn.outlasted() => continue,
             };
             peer.note(&next);
             let message = match heard(next) {
@@ -109,6 +113,10 @@ impl Talk {
                 Ok(None) => continue,
                 Err(end) => break end,
             };
+            // More than its channel's number: the command runs.
+            if message.len() > 1 {
+                turn.end();
+            }
             match self.hand_on(message, &mut complaint).await {
                 Ok(None) => {}
                 Ok(Some(said)) => {
@@ -156,6 +164,7 @@ impl Talk {
             Some(Order::Start(..)) => {}
             Some(Order::Resize(columns, rows)) => self.resize(columns, rows),
             Some(Order::Signal(signal)) => {
+                self.sent.lock().push(signal.name());
                 let (cluster, preamble) = (Arc::clone(&self.cluster), Arc::clone(self.output.preamble()));
                 let process = Arc::clone(&self.process);
                 tokio::spawn(async move { kill(&cluster.client, &process, &preamble, signal).await });
@@ -171,6 +180,13 @@ impl Talk {
                 tracing::debug!(%error, "a terminal could not be given its size");
             }
         });
+    }
+}
+
+async fn at(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
     }
 }
 
