@@ -77,7 +77,8 @@ export class KubernetesContext {
     const words = checkPodCommand(command)
     const checked = checkPodExec(options)
     const target = this.#target
-    const name = await this.#nameOf(ref, checked)
+    const found = this.#nameOf(ref, checked)
+    const name = typeof found === 'string' ? found : await found
     const place = placeOf(target, name, words, checked)
     const line = lineOf(words)
     const spec = { ...checked, ...(place.argv === undefined ? {} : { cwd: undefined }) }
@@ -99,7 +100,8 @@ export class KubernetesContext {
     return spawnProcess({
       host: target.host,
       start: async (spec, token) => {
-        const place = placeOf(target, await this.#nameOf(ref, checked), words, checked)
+        const found = this.#nameOf(ref, checked)
+        const place = placeOf(target, typeof found === 'string' ? found : await found, words, checked)
         return this.#host.native.spawn(target, place, place.argv === undefined ? spec : { ...spec, cwd: undefined }, token)
       },
       settled: this.#host.settled,
@@ -112,7 +114,8 @@ export class KubernetesContext {
     const { signal, namespace, container, ...rest } = checkPodSession(options)
     const target = this.#target
     const within = { ...(namespace === undefined ? {} : { namespace }), ...(container === undefined ? {} : { container }) }
-    const place = placeOf(target, await this.#nameOf(ref, { ...within, signal }), ':', within)
+    const found = this.#nameOf(ref, { ...within, signal })
+    const place = placeOf(target, typeof found === 'string' ? found : await found, ':', within)
     const link = linkAbort(signal, 'The session was aborted before it was opened')
     try {
       const { session, failure } = await this.#host.perform(() =>
@@ -138,7 +141,7 @@ export class KubernetesContext {
   followLogs(pod: PodRef, options?: FollowLogOptions): PodLogs {
     const ref = checkPod(pod)
     const checked = checkFollowLogs(options)
-    return new PodLogs(this, () => this.#nameOf(ref, checked), { follow: true, ...checked })
+    return new PodLogs(this, async () => this.#nameOf(ref, checked), { follow: true, ...checked })
   }
 
   listPods(options?: PodListOptions): Promise<PodInfo[]> {
@@ -207,7 +210,8 @@ export class KubernetesContext {
     return this.#host.targets.find(this.#options)
   }
 
-  async #nameOf(pod: PodRef, options: { namespace?: string; signal?: AbortSignal | undefined }): Promise<string> {
+  /** At once, so that commands keep their order, unless the pod has to be found. */
+  #nameOf(pod: PodRef, options: { namespace?: string; signal?: AbortSignal | undefined }): string | Promise<string> {
     return typeof pod === 'string' ? pod : findPod(this, pod.selector, options)
   }
 
