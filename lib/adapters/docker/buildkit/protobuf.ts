@@ -13,7 +13,9 @@ export class Message {
       const key = Number(input.varint())
       const value = input.value(key & 7)
       const number = Math.floor(key / 8)
-      this.#fields.set(number, [...this.#fields.get(number) ?? [], value])
+      const known = this.#fields.get(number)
+      if (known === undefined) this.#fields.set(number, [value])
+      else known.push(value)
     }
   }
 

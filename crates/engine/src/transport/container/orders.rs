@@ -31,17 +31,24 @@ pub enum Input {
 }
 
 /// An exec's ear.
-pub struct Orders(mpsc::UnboundedReceiver<Order>);
+pub struct Orders {
+    received: mpsc::UnboundedReceiver<Order>,
+    /// The last size that was heard while nobody could use it.
+    kept: Option<Order>,
+}
 
 impl Orders {
     pub fn new() -> (mpsc::UnboundedSender<Order>, Self) {
         let (sender, receiver) = mpsc::unbounded_channel();
-        (sender, Self(receiver))
+        (sender, Self { received: receiver, kept: None })
     }
 
     /// `None`: whoever gave them is gone. Cancel-safe.
     pub async fn next(&mut self) -> Option<Order> {
-        self.0.recv().await
+        match self.kept.take() {
+            Some(order) => Some(order),
+            None => self.received.recv().await,
+        }
     }
 
     /// The command. What is said before it has no meaning yet.
@@ -55,8 +62,35 @@ impl Orders {
         }
     }
 
-    /// Whoever sends a signal before the command runs wants it not to.
+    /// Whoever sends a signal before the command runs wants it not to. A new size is for later. Cancel-safe.
     pub async fn unwanted(&mut self) {
-        while let Some(Order::Start(..) | Order::Resize(..)) = self.next().await {}
+        loop {
+            match self.received.recv().await {
+                Some(size @ Order::Resize(..)) => self.kept = Some(size),
+                Some(Order::Start(..)) => {}
+                None | Some(Order::Signal(_) | Order::Close) => return,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_size_that_came_too_early_is_heard_later() {
+        let (sender, mut orders) = Orders::new();
+        for columns in [80, 120] {
+            assert!(sender.send(Order::Resize(columns, 24)).is_ok());
+        }
+        assert!(timeout(Duration::from_secs(1), orders.unwanted()).await.is_err(), "a size is no reason to stop");
+        assert!(matches!(orders.next().await, Some(Order::Resize(120, 24))));
+        assert!(sender.send(Order::Close).is_ok());
+        orders.unwanted().await;
     }
 }
