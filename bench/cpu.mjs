@@ -1,5 +1,5 @@
 // CPU time from /proc, in milliseconds: for processes other than our own, which Node does not tell about.
-import { readFileSync } from 'node:fs'
+import { readFileSync, readdirSync } from 'node:fs'
 
 // Linux counts in hundredths of a second there, on every architecture that Node runs on.
 const TICK = 10
@@ -17,4 +17,19 @@ export function cpuOf(pid) {
 export function cpuOfEndedChildren() {
   const stat = fields('self')
   return (stat[13] + stat[14]) * TICK
+}
+
+/** User and system time of a process and of all that come from it, ended ones too once they have been waited for. */
+export function cpuOfFamily(pid) {
+  const stats = new Map(readdirSync('/proc').filter((name) => /^\d+$/.test(name)).flatMap((name) => {
+    try {
+      return [[Number(name), fields(name)]]
+    } catch {
+      // It has ended meanwhile; its parent has its time.
+      return []
+    }
+  }))
+  const isOurs = (id) => id === pid || (stats.has(id) && id > 1 && isOurs(stats.get(id)[1]))
+  const total = ([, stat]) => (stat[11] + stat[12] + stat[13] + stat[14]) * TICK
+  return [...stats].filter(([id]) => isOurs(id)).reduce((sum, entry) => sum + total(entry), 0)
 }

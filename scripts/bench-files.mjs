@@ -15,7 +15,7 @@ await main(async () => {
   if (load > cpus().length) warn(`the machine is busy (load ${load.toFixed(1)}): these figures will not be worth much`)
   const sshd = await startSshd()
   try {
-    const results = await raceFiles({ target: sshd.target, rounds: values.quick === true ? 3 : 9, progress: (what) => step(`${RACES[what].title} …`) })
+    const results = await raceFiles({ target: sshd.target, pid: sshd.pid, rounds: values.quick === true ? 3 : 9, progress: (what) => step(`${RACES[what].title} …`) })
     for (const [what, clients] of Object.entries(results)) printTransfers(RACES[what].title, clients)
     printVerdicts(judgeFiles(results))
   } finally {
