@@ -1,7 +1,7 @@
 import type { ExecOutcome, NativeDockerPool, NativeDockerTarget, PlaceSpec } from '../binding'
 import { errorFromFailure } from '../errors'
 import {
-  checkContainer, checkDockerCommand, checkDockerExec, checkDockerRequest, checkDockerSession, checkDockerSpawn, checkExecSession,
+  checkApiRequest, checkContainer, checkContainerCommand, checkDockerExec, checkDockerSession, checkDockerSpawn, checkExecSession,
 } from '../options'
 import { linkAbort } from '../pool/abort'
 import { commandSpec } from '../pool/command-spec'
@@ -65,7 +65,7 @@ export class DockerClient {
   exec(container: string, command: string | string[], options?: DockerExecOptions): Promise<DockerResult<string | Buffer>>
   async exec(container: string, command: string | string[], options?: DockerExecOptions): Promise<DockerResult<string | Buffer>> {
     const name = checkContainer(container)
-    const words = checkDockerCommand(command)
+    const words = checkContainerCommand(command)
     const checked = checkDockerExec(options)
     const place = placeOf(name, words, checked)
     const line = lineOf(words)
@@ -86,7 +86,7 @@ export class DockerClient {
   /** Starts a command with live streams. Options are checked at once; everything else is told by `done`. */
   spawn(container: string, command: string | string[], options?: DockerSpawnOptions): RemoteProcess {
     const name = checkContainer(container)
-    const words = checkDockerCommand(command)
+    const words = checkContainerCommand(command)
     const checked = checkDockerSpawn(options)
     const place = placeOf(name, words, checked)
     this.#host.noticed()
@@ -127,7 +127,7 @@ export class DockerClient {
    * with the daemon's own words when it refuses; 304 is an answer.
    */
   async request(method: string, path: string, options?: DockerRequestOptions): Promise<DockerResponse> {
-    const { signal, ...checked } = checkDockerRequest(options)
+    const { signal, ...checked } = checkApiRequest(options)
     const link = linkAbort(signal, 'The request was aborted before it was sent')
     try {
       const { response, failure } = await this.#host.perform(() => this.#with((target) =>
@@ -143,7 +143,7 @@ export class DockerClient {
   /** As `request`, for an answer that comes piece by piece: logs, events, archives, an attached container. */
   exchange(method: string, path: string, options: ExchangeOptions = {}): DockerExchange {
     const { upload, framed, hijack, ...rest } = options
-    const { signal, ...checked } = checkDockerRequest(rest)
+    const { signal, ...checked } = checkApiRequest(rest)
     this.#host.noticed()
     const spec = { ...apiSpec(method, path, checked), upload, framed, hijack }
     const native = Promise.resolve(this.#with((target) => this.#host.native.exchange(target, spec)))

@@ -3,8 +3,8 @@ import { apiSpec } from '../docker/api-spec'
 import { DockerExchange as Exchange } from '../docker/exchange'
 import { errorFromFailure } from '../errors'
 import {
-  type CheckedKubernetesContext, checkFollowLogs, checkForwardTarget, checkKubernetesRequest, checkListPods, checkCopyPath, checkPod,
-  checkPodCommand, checkPodCopy, checkPodExec, checkPodLogs, checkPodName, checkPodSession, checkPodSpawn, checkPortForward, checkWaitForPod,
+  type CheckedKubernetesContext, checkApiRequest, checkContainerCommand, checkFollowLogs, checkForwardTarget, checkListPods,
+  checkCopyPath, checkPod, checkPodCopy, checkPodExec, checkPodLogs, checkPodName, checkPodSession, checkPodSpawn, checkPortForward, checkWaitForPod,
 } from '../options'
 import { linkAbort } from '../pool/abort'
 import { commandSpec } from '../pool/command-spec'
@@ -74,7 +74,7 @@ export class KubernetesContext {
   exec(pod: PodRef, command: string | string[], options?: PodExecOptions): Promise<PodResult<string | Buffer>>
   async exec(pod: PodRef, command: string | string[], options?: PodExecOptions): Promise<PodResult<string | Buffer>> {
     const ref = checkPod(pod)
-    const words = checkPodCommand(command)
+    const words = checkContainerCommand(command)
     const checked = checkPodExec(options)
     const target = this.#target
     const found = this.#nameOf(ref, checked)
@@ -93,7 +93,7 @@ export class KubernetesContext {
   /** Starts a command with live streams. Options are checked at once; everything else is told by `done`. */
   spawn(pod: PodRef, command: string | string[], options?: PodSpawnOptions): RemoteProcess {
     const ref = checkPod(pod)
-    const words = checkPodCommand(command)
+    const words = checkContainerCommand(command)
     const checked = checkPodSpawn(options)
     const target = this.#target
     this.#host.noticed()
@@ -187,7 +187,7 @@ export class KubernetesContext {
 
   /** One call of the API, its answer collected. Rejects with the server's own words when it refuses. */
   async request(method: string, path: string, options?: KubernetesRequestOptions): Promise<KubernetesResponse> {
-    const { signal, ...checked } = checkKubernetesRequest(options)
+    const { signal, ...checked } = checkApiRequest(options)
     const link = linkAbort(signal, 'The request was aborted before it was sent')
     try {
       const { response, failure } = await this.#host.perform(() =>
@@ -202,7 +202,7 @@ export class KubernetesContext {
 
   /** As `request`, for an answer that comes piece by piece: logs, watches. */
   exchange(method: string, path: string, options?: KubernetesRequestOptions): Exchange {
-    const { signal, ...checked } = checkKubernetesRequest(options)
+    const { signal, ...checked } = checkApiRequest(options)
     return this.#exchange(() => this.#host.native.exchange(this.#target, apiSpec(method, path, checked)), signal)
   }
 

@@ -3,11 +3,12 @@ import { InvalidOptionError } from '../errors'
 import type {
   ContainerOptions, DockerConnectOptions, DockerExecOptions, DockerPoolOptions, DockerSessionOptions, ExecSessionOptions,
 } from '../types'
-import { anything, asBuffer, boolean, duration, environment, integer, nonEmptyText, positiveDuration, text } from './checks'
-import { type CheckedExecOptions, encoding, execFields, pty, signal, stdin } from './exec'
-import { hostConfigFields } from './host-config'
+import { asBuffer, boolean, integer, nonEmptyText, positiveDuration, text } from './checks'
+import { clientPoolFields } from './client-pool'
+import { type CheckedExecOptions, execFields } from './exec'
 import { type Check, describe, shape } from './schema'
-import type { CheckedSpawnOptions } from './spawn'
+import { sessionFields } from './session'
+import { type CheckedSpawnOptions, spawnFields } from './spawn'
 
 const pem: Check<string | Buffer> = (value, option) => {
   if (isUint8Array(value)) return asBuffer(value)
@@ -30,17 +31,7 @@ const connectFields = {
   timeout: positiveDuration,
 }
 
-const { enabled, maxConnections, channelsPerConnection, whenExhausted, acquireTimeout, maxQueue, idleTimeout, maxLifetime,
-  reconnect, autoReconnect, maxReconnectAttempts, reconnectDelay, maxRetries, shell } = hostConfigFields
-
-const poolFields = shape({
-  ...connectFields, enabled, maxConnections, channelsPerConnection, whenExhausted, acquireTimeout, maxQueue, idleTimeout,
-  maxLifetime, reconnect, autoReconnect, maxReconnectAttempts, reconnectDelay, maxRetries, shell,
-  healthCheck: shape({ enabled: boolean, interval: positiveDuration, timeout: positiveDuration, failureThreshold: integer(1, 1_000) }),
-  maxTotalConnections: integer(1, 1_000_000),
-  cleanupInterval: positiveDuration,
-})
-
+const poolFields = shape({ ...connectFields, ...clientPoolFields })
 const onlyConnect = shape(connectFields)
 
 /** One way to say where it is. */
@@ -73,13 +64,6 @@ export function checkContainer(value: unknown): string {
   return container
 }
 
-/** A line for the container's `sh`, or a program and its arguments. */
-export function checkDockerCommand(value: unknown): string | string[] {
-  if (!Array.isArray(value)) return nonEmptyText(value, 'command')
-  const [program, ...rest] = value as unknown[]
-  return [nonEmptyText(program, 'command[0]'), ...rest.map((word, index) => text(word, `command[${index + 1}]`))]
-}
-
 const absolutePath: Check<string> = (value, option) => {
   if (!nonEmptyText(value, option).startsWith('/')) throw new InvalidOptionError(option, 'expected an absolute path')
   return nonEmptyText(value, option)
@@ -88,18 +72,8 @@ const absolutePath: Check<string> = (value, option) => {
 const containerFields = { user: nonEmptyText, workdir: absolutePath, privileged: boolean }
 
 const execOptions = shape({ ...execFields, ...containerFields })
-const spawnOptions = shape({
-  ...containerFields, cwd: nonEmptyText, env: environment, stdin, timeout: duration, signal, pty,
-  priority: integer(-1_000_000, 1_000_000),
-  encoding: ((value, option) => {
-    const checked = encoding(value, option)
-    if (checked === 'buffer') throw new InvalidOptionError(option, 'without it the streams give Buffers')
-    return checked
-  }) satisfies Check<BufferEncoding>,
-})
-const sessionOptions = shape({
-  ...containerFields, cwd: nonEmptyText, env: environment, timeout: duration, signal, priority: integer(-1_000_000, 1_000_000),
-})
+const spawnOptions = shape({ ...spawnFields, ...containerFields })
+const sessionOptions = shape({ ...sessionFields, ...containerFields })
 
 export type CheckedDockerExec = CheckedExecOptions & ContainerOptions
 export type CheckedDockerSpawn = CheckedSpawnOptions & ContainerOptions
@@ -135,13 +109,4 @@ const execSession = shape({
 
 export function checkExecSession(value: unknown): ExecSessionOptions {
   return value === undefined ? {} : execSession(value, '')
-}
-
-const requestOptions = shape({
-  query: anything as Check<Record<string, unknown>>, headers: anything as Check<Record<string, string>>, body: anything,
-  timeout: duration, signal,
-})
-
-export function checkDockerRequest(value: unknown): ReturnType<typeof requestOptions> {
-  return value === undefined ? {} : requestOptions(value, '')
 }

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import { isUint8Array } from 'node:util/types'
 import { InvalidOptionError } from '../errors'
 import type { ExecOptions } from '../types'
-import { asBuffer, boolean, duration, environment, integer, nonEmptyText } from './checks'
+import { asBuffer, boolean, duration, environment, integer, nonEmptyText, text } from './checks'
 import { type Check, describe, shape } from './schema'
 import { shell } from './target'
 
@@ -76,4 +76,11 @@ export function checkExecOptions(value: unknown): CheckedExecOptions {
 
 export function checkCommand(value: unknown): string {
   return nonEmptyText(value, 'command')
+}
+
+/** A line for the container's `sh`, or a program and its arguments. */
+export function checkContainerCommand(value: unknown): string | string[] {
+  if (!Array.isArray(value)) return checkCommand(value)
+  const [program, ...rest] = value as unknown[]
+  return [nonEmptyText(program, 'command[0]'), ...rest.map((word, index) => text(word, `command[${index + 1}]`))]
 }

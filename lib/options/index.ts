@@ -1,4 +1,5 @@
-export { type CheckedExecOptions, checkCommand, checkExecOptions } from './exec'
+export { checkApiRequest } from './api-request'
+export { type CheckedExecOptions, checkCommand, checkContainerCommand, checkExecOptions } from './exec'
 export { type CheckedFleetOptions, checkDrainOptions, checkFleetOptions, checkTargets, checkWarmUpOptions } from './fleet'
 export { type CheckedForward, checkDynamicForward, checkLocalForward, checkRemoteForward } from './forward'
 export { type HopAddress, MOST_HOPS } from './jump-host'
@@ -14,12 +15,12 @@ export {
 export { checkHealthLimit, checkKeepAlive, checkLeaseOptions } from './lease'
 export { type CheckedSpawnOptions, checkSignal, checkSpawnOptions, checkTerminalSize } from './spawn'
 export {
-  checkContainer, checkDockerCommand, checkDockerConnect, checkDockerExec, checkDockerPool, checkDockerRequest, checkDockerSession,
+  checkContainer, checkDockerConnect, checkDockerExec, checkDockerPool, checkDockerSession,
   checkDockerSpawn, checkExecSession,
 } from './docker'
 export { checkExecuteOptions, checkSessionOptions } from './session'
 export {
   type CheckedKubernetesContext, type CheckedKubernetesPool, type CheckedLogs, type CheckedPodExec, type ForwardTarget, checkFollowLogs, checkForwardTarget,
-  checkKubernetesContext, checkKubernetesPool, checkKubernetesRequest, checkListPods, checkCopyPath, checkPod, checkPodCommand, checkPodCopy,
+  checkKubernetesContext, checkKubernetesPool, checkListPods, checkCopyPath, checkPod, checkPodCopy,
   checkPodExec, checkPodLogs, checkPodName, checkPodSession, checkPodSpawn, checkPortForward, checkWaitForPod,
 } from './kube'

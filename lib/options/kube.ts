@@ -4,11 +4,12 @@ import type {
   FollowLogOptions, KubernetesContextOptions, KubernetesForwardOptions, KubernetesPoolOptions, PodListOptions, LogOptions,
   PodCopyOptions, PodOptions, PodRef, PodSessionOptions, WaitForPodOptions,
 } from '../types'
-import { anything, boolean, duration, environment, hostName, integer, nonEmptyText, oneOf, positiveDuration, text } from './checks'
-import { type CheckedExecOptions, encoding, execFields, pty, signal, stdin } from './exec'
-import { hostConfigFields } from './host-config'
+import { boolean, duration, hostName, integer, nonEmptyText, oneOf, positiveDuration } from './checks'
+import { clientPoolFields } from './client-pool'
+import { type CheckedExecOptions, execFields, signal } from './exec'
 import { type Check, describe, shape } from './schema'
-import type { CheckedSpawnOptions } from './spawn'
+import { sessionFields } from './session'
+import { type CheckedSpawnOptions, spawnFields } from './spawn'
 
 const NAME = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/
 
@@ -37,17 +38,7 @@ export function checkKubernetesContext(value: unknown): CheckedKubernetesContext
   return value === undefined ? {} : contextOptions(value, '')
 }
 
-const { enabled, maxConnections, channelsPerConnection, whenExhausted, acquireTimeout, maxQueue, idleTimeout, maxLifetime,
-  reconnect, autoReconnect, maxReconnectAttempts, reconnectDelay, maxRetries, shell } = hostConfigFields
-
-const poolFields = shape({
-  ...contextFields, timeout: positiveDuration, enabled, maxConnections, channelsPerConnection, whenExhausted, acquireTimeout, maxQueue,
-  idleTimeout, maxLifetime, reconnect, autoReconnect, maxReconnectAttempts, reconnectDelay, maxRetries, shell,
-  healthCheck: shape({ enabled: boolean, interval: positiveDuration, timeout: positiveDuration, failureThreshold: integer(1, 1_000) }),
-  maxTotalConnections: integer(1, 1_000_000),
-  cleanupInterval: positiveDuration,
-})
-
+const poolFields = shape({ ...contextFields, ...clientPoolFields, timeout: positiveDuration })
 export type CheckedKubernetesPool = Omit<KubernetesPoolOptions, 'kubeconfig'> & CheckedKubernetesContext
 
 export function checkKubernetesPool(value: unknown): CheckedKubernetesPool {
@@ -65,28 +56,11 @@ export function checkPod(value: unknown): PodRef {
 
 export const checkPodName = (value: unknown): string => name(value, 'pod')
 
-/** A line for the container's `sh`, or a program and its arguments. */
-export function checkPodCommand(value: unknown): string | string[] {
-  if (!Array.isArray(value)) return nonEmptyText(value, 'command')
-  const [program, ...rest] = value as unknown[]
-  return [nonEmptyText(program, 'command[0]'), ...rest.map((word, index) => text(word, `command[${index + 1}]`))]
-}
-
 const podFields = { namespace: name, container: name }
 
 const execOptions = shape({ ...execFields, ...podFields })
-const spawnOptions = shape({
-  ...podFields, cwd: nonEmptyText, env: environment, stdin, timeout: duration, signal, pty,
-  priority: integer(-1_000_000, 1_000_000),
-  encoding: ((value, option) => {
-    const checked = encoding(value, option)
-    if (checked === 'buffer') throw new InvalidOptionError(option, 'without it the streams give Buffers')
-    return checked
-  }) satisfies Check<BufferEncoding>,
-})
-const sessionOptions = shape({
-  ...podFields, cwd: nonEmptyText, env: environment, timeout: duration, signal, priority: integer(-1_000_000, 1_000_000),
-})
+const spawnOptions = shape({ ...spawnFields, ...podFields })
+const sessionOptions = shape({ ...sessionFields, ...podFields })
 
 export type CheckedPodExec = CheckedExecOptions & PodOptions
 export type CheckedPodSpawn = CheckedSpawnOptions & PodOptions
@@ -101,15 +75,6 @@ export function checkPodSpawn(value: unknown): CheckedPodSpawn {
 
 export function checkPodSession(value: unknown): PodSessionOptions {
   return value === undefined ? {} : sessionOptions(value, '')
-}
-
-const requestOptions = shape({
-  query: anything as Check<Record<string, unknown>>, headers: anything as Check<Record<string, string>>, body: anything,
-  timeout: duration, signal,
-})
-
-export function checkKubernetesRequest(value: unknown): ReturnType<typeof requestOptions> {
-  return value === undefined ? {} : requestOptions(value, '')
 }
 
 const time: Check<string> = (value, option) => {

@@ -4,9 +4,11 @@ import { encoding, signal, stdin } from './exec'
 import { shape } from './schema'
 import { refused } from './unsupported'
 
-const sessionFields = shape({
+export const sessionFields = {
   cwd: nonEmptyText, env: environment, timeout: duration, signal, priority: integer(-1_000_000, 1_000_000),
-})
+}
+
+const sessionOptions = shape(sessionFields)
 
 const executeFields = shape({
   encoding,
@@ -21,7 +23,7 @@ const executeFields = shape({
 })
 
 export function checkSessionOptions(value: unknown): SessionOptions {
-  return value === undefined ? {} : sessionFields(value, '')
+  return value === undefined ? {} : sessionOptions(value, '')
 }
 
 export function checkExecuteOptions(value: unknown): ExecuteOptions {

@@ -5,10 +5,12 @@ import { duration, environment, integer, nonEmptyText } from './checks'
 import { type Terminal, pty, signal, stdin, textEncoding } from './exec'
 import { shape } from './schema'
 
-const fields = shape({
+export const spawnFields = {
   cwd: nonEmptyText, env: environment, stdin, encoding: textEncoding, timeout: duration, signal, pty,
   priority: integer(-1_000_000, 1_000_000),
-})
+}
+
+const fields = shape(spawnFields)
 
 export interface CheckedSpawnOptions {
   cwd?: string

@@ -1,8 +1,7 @@
-import { anything, boolean, duration, environment, integer, nonEmptyText, text } from '../../options/checks'
-import { type Check, describe, shape } from '../../options/schema'
+import { anything, boolean, duration, integer, nonEmptyText } from '../../options/checks'
+import { type Check, shape } from '../../options/schema'
 import { InvalidOptionError } from '../../errors'
-import type { MaskingConfig } from '../../masking'
-import { DEFAULT_MAX_BUFFER } from '../../pool/command-spec'
+import { ADAPTER_DEFAULTS, type AdapterConfig, type AlwaysGiven, adapterFields } from '../config'
 import { listOf } from './container-spec'
 import { checkBind } from './volumes-and-ports'
 
@@ -31,21 +30,9 @@ export interface DockerAutoCreateOptions {
   volumes?: string[]
 }
 
-export interface DockerAdapterConfig {
-  /** 120_000 milliseconds per command; 0 = no limit */
-  defaultTimeout?: number
-  /** Directory in the container of commands without their own. */
-  defaultCwd?: string
-  defaultEnv?: Record<string, string>
+export interface DockerAdapterConfig extends AdapterConfig {
   /** true: `sh` runs commands; a name: that shell; false: none, and a command is a program with its arguments */
   defaultShell?: string | boolean
-  /** 'utf8' */
-  encoding?: BufferEncoding
-  /** 10 MiB for each of stdout and stderr */
-  maxBuffer?: number
-  /** true */
-  throwOnNonZeroExit?: boolean
-  sensitiveDataMasking?: MaskingConfig
   /** The daemon's socket. Without it and `host`, the daemon that the CLI would use (DOCKER_HOST, DOCKER_CONTEXT, its files). */
   socketPath?: string
   /** As DOCKER_HOST has it, or a host's name together with `port`. */
@@ -61,19 +48,6 @@ export interface DockerAdapterConfig {
   transferTimeout?: number
 }
 
-const shellOr = (check: Check<boolean>): Check<string | boolean> => (value, option) =>
-  (typeof value === 'string' ? nonEmptyText(value, option) : check(value, option))
-
-const encoding: Check<BufferEncoding> = (value, option) => {
-  if (typeof value === 'string' && Buffer.isEncoding(value)) return value
-  throw new InvalidOptionError(option, `expected an encoding Node.js knows, got ${describe(value)}`)
-}
-
-const patterns: Check<RegExp[]> = (value, option) => {
-  if (Array.isArray(value) && value.every((entry) => entry instanceof RegExp)) return value
-  throw new InvalidOptionError(option, 'expected an array of regular expressions')
-}
-
 const variable: Check<string> = (value, option) => {
   const entry = nonEmptyText(value, option)
   if (!/^[A-Za-z_][A-Za-z0-9_]*=/.test(entry)) throw new InvalidOptionError(option, 'expected \'NAME=value\'')
@@ -83,14 +57,7 @@ const variable: Check<string> = (value, option) => {
 const bind: Check<string> = (value, option) => checkBind(nonEmptyText(value, option), option)
 
 const checkConfig = shape({
-  defaultTimeout: duration,
-  defaultCwd: nonEmptyText,
-  defaultEnv: environment,
-  defaultShell: shellOr(boolean),
-  encoding,
-  maxBuffer: integer(0, Number.MAX_SAFE_INTEGER),
-  throwOnNonZeroExit: boolean,
-  sensitiveDataMasking: shape({ enabled: boolean, patterns, replacement: text }),
+  ...adapterFields,
   socketPath: nonEmptyText,
   host: nonEmptyText,
   port: integer(1, 65_535),
@@ -113,17 +80,11 @@ export function checkDockerConfig(value: unknown): DockerAdapterConfig {
 }
 
 export type ResolvedDockerConfig = DockerAdapterConfig & Required<Pick<DockerAdapterConfig,
-  'defaultTimeout' | 'defaultEnv' | 'defaultShell' | 'encoding' | 'maxBuffer' | 'throwOnNonZeroExit' | 'sensitiveDataMasking'
-  | 'managementTimeout' | 'transferTimeout'>> & { autoCreate: Required<Omit<DockerAutoCreateOptions, 'volumes'>> & Pick<DockerAutoCreateOptions, 'volumes'> }
+  AlwaysGiven | 'defaultShell' | 'managementTimeout' | 'transferTimeout'>> & { autoCreate: Required<Omit<DockerAutoCreateOptions, 'volumes'>> & Pick<DockerAutoCreateOptions, 'volumes'> }
 
 export const DEFAULT_DOCKER_CONFIG: ResolvedDockerConfig = {
-  defaultTimeout: 120_000,
-  defaultEnv: {},
+  ...ADAPTER_DEFAULTS,
   defaultShell: true,
-  encoding: 'utf8',
-  maxBuffer: DEFAULT_MAX_BUFFER,
-  throwOnNonZeroExit: true,
-  sensitiveDataMasking: {},
   autoCreate: { enabled: false, image: 'alpine:latest', autoRemove: true },
   managementTimeout: 60_000,
   transferTimeout: 600_000,

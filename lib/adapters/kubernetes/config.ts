@@ -1,24 +1,10 @@
-import { boolean, duration, environment, integer, nonEmptyText, text } from '../../options/checks'
-import { type Check, describe, shape } from '../../options/schema'
-import { InvalidOptionError } from '../../errors'
-import type { MaskingConfig } from '../../masking'
-import { DEFAULT_MAX_BUFFER } from '../../pool/command-spec'
+import { duration, nonEmptyText } from '../../options/checks'
+import { type Check, shape } from '../../options/schema'
+import { ADAPTER_DEFAULTS, type AdapterConfig, type AlwaysGiven, adapterFields } from '../config'
 
-export interface KubernetesAdapterConfig {
-  /** 120_000 milliseconds per command; 0 = no limit */
-  defaultTimeout?: number
-  /** Directory in the container of commands without their own. */
-  defaultCwd?: string
-  defaultEnv?: Record<string, string>
+export interface KubernetesAdapterConfig extends AdapterConfig {
   /** true: `sh` runs commands; a name: that shell; false: none, and a command is a program with its arguments */
   defaultShell?: string | boolean
-  /** 'utf8' */
-  encoding?: BufferEncoding
-  /** 10 MiB for each of stdout and stderr, and for what else is collected */
-  maxBuffer?: number
-  /** true */
-  throwOnNonZeroExit?: boolean
-  sensitiveDataMasking?: MaskingConfig
   /** A file; without it, what kubectl would read (KUBECONFIG, `~/.kube/config`, a pod's service account). */
   kubeconfig?: string
   /** The kubeconfig's current one by default. */
@@ -37,27 +23,8 @@ export interface KubernetesAdapterConfig {
   transferTimeout?: number
 }
 
-const textOr = <T>(check: Check<T>): Check<string | T> => (value, option) => (typeof value === 'string' ? nonEmptyText(value, option) : check(value, option))
-
-const encoding: Check<BufferEncoding> = (value, option) => {
-  if (typeof value === 'string' && Buffer.isEncoding(value)) return value
-  throw new InvalidOptionError(option, `expected an encoding Node.js knows, got ${describe(value)}`)
-}
-
-const patterns: Check<RegExp[]> = (value, option) => {
-  if (Array.isArray(value) && value.every((entry) => entry instanceof RegExp)) return value
-  throw new InvalidOptionError(option, 'expected an array of regular expressions')
-}
-
 export const checkKubernetesConfig: Check<KubernetesAdapterConfig> = shape({
-  defaultTimeout: duration,
-  defaultCwd: nonEmptyText,
-  defaultEnv: environment,
-  defaultShell: textOr(boolean),
-  encoding,
-  maxBuffer: integer(0, Number.MAX_SAFE_INTEGER),
-  throwOnNonZeroExit: boolean,
-  sensitiveDataMasking: shape({ enabled: boolean, patterns, replacement: text }),
+  ...adapterFields,
   kubeconfig: nonEmptyText,
   context: nonEmptyText,
   cluster: nonEmptyText,
@@ -69,17 +36,11 @@ export const checkKubernetesConfig: Check<KubernetesAdapterConfig> = shape({
 })
 
 export type ResolvedKubernetesConfig = KubernetesAdapterConfig & Required<Pick<KubernetesAdapterConfig,
-  'defaultTimeout' | 'defaultEnv' | 'defaultShell' | 'encoding' | 'maxBuffer' | 'throwOnNonZeroExit' | 'sensitiveDataMasking' | 'kubectlPath'
-  | 'kubectlTimeout' | 'transferTimeout'>>
+  AlwaysGiven | 'defaultShell' | 'kubectlPath' | 'kubectlTimeout' | 'transferTimeout'>>
 
 export const DEFAULT_KUBERNETES_CONFIG: ResolvedKubernetesConfig = {
-  defaultTimeout: 120_000,
-  defaultEnv: {},
+  ...ADAPTER_DEFAULTS,
   defaultShell: true,
-  encoding: 'utf8',
-  maxBuffer: DEFAULT_MAX_BUFFER,
-  throwOnNonZeroExit: true,
-  sensitiveDataMasking: {},
   kubectlPath: 'kubectl',
   kubectlTimeout: 60_000,
   transferTimeout: 600_000,

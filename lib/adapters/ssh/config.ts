@@ -1,13 +1,10 @@
-import { anything, boolean, duration, environment, integer, nonEmptyText, positiveDuration, text } from '../../options/checks'
-import { textEncoding } from '../../options/exec'
+import { anything, boolean, duration, integer, positiveDuration, text } from '../../options/checks'
 import { hostConfig } from '../../options/host-config'
 import { type Check, shape } from '../../options/schema'
 import { targetFields } from '../../options/target'
 import { passwordMethod, sudoFields } from '../../options/sudo'
-import { InvalidOptionError } from '../../errors'
-import { DEFAULT_MAX_BUFFER } from '../../pool/command-spec'
 import type { HostPoolConfig, SSHTarget, SudoOptions } from '../../types'
-import type { MaskingConfig } from '../../masking'
+import { ADAPTER_DEFAULTS, type AdapterConfig, type AlwaysGiven, adapterFields } from '../config'
 import { given } from './given'
 
 /** Options of ssh2 that mean the same here. */
@@ -26,21 +23,9 @@ export interface AdapterSudo extends Partial<SudoOptions> {
   secureHandler?: unknown
 }
 
-export interface SSHAdapterConfig {
-  /** 120_000 milliseconds per command; 0 = no limit */
-  defaultTimeout?: number
-  /** Remote directory of commands without their own. */
-  defaultCwd?: string
-  defaultEnv?: Record<string, string>
+export interface SSHAdapterConfig extends AdapterConfig {
   /** Accepted without effect: the remote user's login shell runs commands. */
   defaultShell?: string | boolean
-  /** 'utf8' */
-  encoding?: BufferEncoding
-  /** 10 MiB for each of stdout and stderr */
-  maxBuffer?: number
-  /** true */
-  throwOnNonZeroExit?: boolean
-  sensitiveDataMasking?: MaskingConfig
   /** Settings of the connections this adapter opens; a target's own `poolConfig` wins over them. */
   connectionPool?: HostPoolConfig
   /** What a target does not say itself. */
@@ -58,14 +43,6 @@ export interface SSHAdapterConfig {
   /** `concurrency`: 5 files at a time in `uploadDirectory`. Not enabled, file transfers are refused. */
   sftp?: { enabled?: boolean; concurrency?: number }
 }
-
-const patterns: Check<RegExp[]> = (value, option) => {
-  if (Array.isArray(value) && value.every((entry): entry is RegExp => entry instanceof RegExp)) return value
-  throw new InvalidOptionError(option, 'expected an array of RegExp')
-}
-
-const textOr = <T>(other: Check<T>): Check<string | T> => (value, option) =>
-  typeof value === 'string' ? nonEmptyText(value, option) : other(value, option)
 
 const {
   port, username, password, privateKey, passphrase, certificate, agent, identitiesOnly, keyboardInteractive, hostKeyChecking,
@@ -93,14 +70,7 @@ const isOff = (value: unknown): value is false | null | undefined => value === f
 const sudo: Check<AdapterSudo> = (value, option) => (isOff(value) ? { enabled: false } : sudoOptions(value, option))
 
 export const checkAdapterConfig: Check<SSHAdapterConfig> = shape({
-  defaultTimeout: duration,
-  defaultCwd: nonEmptyText,
-  defaultEnv: environment,
-  defaultShell: textOr(boolean),
-  encoding: textEncoding,
-  maxBuffer: integer(0, Number.MAX_SAFE_INTEGER),
-  throwOnNonZeroExit: boolean,
-  sensitiveDataMasking: shape({ enabled: boolean, patterns, replacement: text }),
+  ...adapterFields,
   connectionPool: hostConfig,
   defaultConnectOptions: shape({
     port, username, password, privateKey, passphrase, certificate, agent, identitiesOnly, keyboardInteractive,
@@ -116,16 +86,10 @@ export const checkAdapterConfig: Check<SSHAdapterConfig> = shape({
   sftp: shape({ enabled: boolean, concurrency: integer(1, 1_000) }),
 })
 
-export type ResolvedAdapterConfig = SSHAdapterConfig & Required<Pick<SSHAdapterConfig,
-  'defaultTimeout' | 'defaultEnv' | 'encoding' | 'maxBuffer' | 'throwOnNonZeroExit' | 'sensitiveDataMasking'>>
+export type ResolvedAdapterConfig = SSHAdapterConfig & Required<Pick<SSHAdapterConfig, AlwaysGiven>>
 
 export const DEFAULT_ADAPTER_CONFIG: ResolvedAdapterConfig = {
-  defaultTimeout: 120_000,
-  defaultEnv: {},
-  encoding: 'utf8',
-  maxBuffer: DEFAULT_MAX_BUFFER,
-  throwOnNonZeroExit: true,
-  sensitiveDataMasking: {},
+  ...ADAPTER_DEFAULTS,
 }
 
 /** `changes` over `current`; groups of options are merged, not replaced. */
