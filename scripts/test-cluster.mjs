@@ -24,7 +24,7 @@ await main(async () => {
   const cluster = await RealCluster.start()
   done(`a cluster is at ${cluster.url} (${elapsed(performance.now() - start)})`)
   try {
-    return await suite({ KUBECONFIG_LIVE: cluster.kubeconfig, KUBE_LIVE_NODE: cluster.node, KUBE_LIVE_IMAGE: cluster.image })
+    return await suite({ KUBECONFIG_LIVE: cluster.kubeconfig, KUBE_LIVE_NODE: cluster.node, KUBE_LIVE_IMAGE: cluster.image, KUBE_LIVE_BARE_IMAGE: cluster.bareImage })
   } finally {
     await cluster.stop()
     done('it is gone')

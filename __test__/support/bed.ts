@@ -21,6 +21,8 @@ export interface Bed {
   /** Where pods are that name no namespace. */
   readonly home: string
   readonly folder: string
+  /** An image of one static program, busybox, and no shell. */
+  readonly bareImage: string
   /** Resolves when it runs, or has ended. */
   pod(spec: PodSpec): Promise<unknown>
   remove(pod: string): Promise<unknown>
@@ -56,6 +58,10 @@ export class PrivateBed implements Bed {
 
   get folder(): string {
     return this.cluster.folder
+  }
+
+  get bareImage(): string {
+    return this.cluster.bareImage
   }
 
   pod(spec: PodSpec): Promise<unknown> {

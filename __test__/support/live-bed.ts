@@ -14,6 +14,7 @@ import { Relay } from './relay'
 
 const node = process.env['KUBE_LIVE_NODE']
 const image = process.env['KUBE_LIVE_IMAGE'] ?? 'busybox:stable'
+const bareImage = process.env['KUBE_LIVE_BARE_IMAGE']
 const START_LIMIT = 90_000
 
 /** Tells of every other process with its words; \001 ends one. */
@@ -53,6 +54,11 @@ export class LiveBed implements Bed {
 
   get folder(): string {
     return this.#folder.path
+  }
+
+  get bareImage(): string {
+    if (bareImage === undefined) throw new Error('KUBE_LIVE_BARE_IMAGE does not say which image has /bin/busybox and nothing else')
+    return bareImage
   }
 
   async #start(): Promise<void> {

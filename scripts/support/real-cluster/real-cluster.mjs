@@ -8,7 +8,7 @@ import { homedir, tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Containerd } from '../kube/containerd.mjs'
-import { IMAGE } from '../kube/image.mjs'
+import { BARE_IMAGE, IMAGE } from '../kube/image.mjs'
 import { writeKubeconfig } from '../kube/kubeconfig.mjs'
 import { Authority } from '../kube/pki.mjs'
 import { freePort } from '../kube/ports.mjs'
@@ -52,6 +52,7 @@ export async function build() {
 
 export class RealCluster {
   image = IMAGE
+  bareImage = BARE_IMAGE
   node = 'localhost'
   #folder = mkdtempSync(path.join(tmpdir(), 'xec-cluster-'))
   #children = []
