@@ -80,10 +80,15 @@ export function belongingsOfPods(start: StartBed): void {
     expect(await failureOf(context.followLogs('nobody').started)).toMatchObject({ code: 'ENOPOD' })
   })
 
-  test('what the run before this one said', async () => {
+  test('logs end with the run that they are of, and what the run before this one said', async () => {
     await bed.pod({ name: 'restarted', command: ['sh', '-c', 'echo run; sleep 36000; exit 1'] })
     await eventually('it has spoken', async () => (await context.logs('restarted')).includes('run'))
+    const followed: string[] = []
+    const following = (async () => { for await (const line of context.followLogs('restarted')) followed.push(line) })()
+    await eventually('it is followed', () => Promise.resolve(followed.length > 0))
     await bed.restart('restarted')
+    await following
+    expect(followed[0]).toBe('run')
     expect(await context.logs('restarted', { previous: true })).toMatch(/^run\n/)
   })
 
