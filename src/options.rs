@@ -294,6 +294,7 @@ impl CommandSpec {
             pty: self.pty.map(|PtySpec { term, columns, rows }| Pty { term, columns, rows, quiet: false }),
             sudo: self.sudo.map(SudoSpec::into_sudo).transpose()?,
             stdin_stream: input.and_then(NativeInput::stream),
+            stdin_is_open: false,
             place: None,
             stdin: self.stdin.map(|stdin| match stdin {
                 Either::A(text) => Bytes::from(text),

@@ -34,7 +34,9 @@ impl NativeProcess {
         cancel: Cancel,
     ) -> Result<Self> {
         let (input, stream) = input();
-        let command = Command { stdin_stream: Some(stream), ..command };
+        // What is given whole has no more after it.
+        let more = command.stdin.is_none().then_some(stream);
+        let command = Command { stdin_stream: more, stdin_is_open: true, ..command };
         let origin = Origin::of(&request);
         let (process, outcome) = spawn(pool, request, command, cancel);
         Ok(Self { process, input, outcome: Mutex::new(Some(Box::pin(outcome))), origin })

@@ -78,6 +78,21 @@ test.each([
   expect(await context.exec('web', 'echo well')).toMatchObject({ stdout: 'well\n' })
 })
 
+test('logs that end although their container goes on have not ended well', async () => {
+  await cluster.pod({ name: 'talker', command: ['sh', '-c', 'while :; do echo more; sleep 0.05; done'] })
+  const ends = { left: 1 }
+  cluster.api.intercept = ({ request, response }) => {
+    if (!(request.url ?? '').includes('/log') || ends.left === 0) return false
+    ends.left -= 1
+    response?.end('last\n')
+    return true
+  }
+  const seen: string[] = []
+  const following = (async () => { for await (const line of context.followLogs('talker')) seen.push(line) })()
+  expect(await failureOf(following)).toMatchObject({ code: 'ECONNLOST', kind: 'connection-lost', message: expect.stringContaining('talker') as string })
+  expect(seen).toEqual(['last'])
+}, 30_000)
+
 test('bad options are refused at once, by their names', async () => {
   for (const [call, option] of [
     [() => context.exec('Not A Pod', 'true'), 'pod'],

@@ -21,6 +21,8 @@ export interface Bed {
   /** Where pods are that name no namespace. */
   readonly home: string
   readonly folder: string
+  /** An image of one static program, busybox, and no shell. */
+  readonly bareImage: string
   /** Resolves when it runs, or has ended. */
   pod(spec: PodSpec): Promise<unknown>
   remove(pod: string): Promise<unknown>
@@ -36,7 +38,17 @@ export interface Bed {
   permit(user: string, verbs: string[], resources: string[]): Promise<void>
   /** Breaks all the connections that there are. */
   cut(): void
+  part(part: Part): Killable
   stop(): Promise<void>
+}
+
+/** What may be killed; the private cluster has no kubelet. */
+export type Part = 'the API server' | 'the kubelet' | 'the runtime'
+
+/** Killed as by a crash; `resume` resolves when it answers again. */
+export interface Killable {
+  kill: () => Promise<void>
+  resume: () => Promise<void>
 }
 
 export type StartBed = () => Promise<Bed>
@@ -56,6 +68,10 @@ export class PrivateBed implements Bed {
 
   get folder(): string {
     return this.cluster.folder
+  }
+
+  get bareImage(): string {
+    return this.cluster.bareImage
   }
 
   pod(spec: PodSpec): Promise<unknown> {
@@ -101,6 +117,12 @@ export class PrivateBed implements Bed {
 
   cut(): void {
     this.cluster.api.cut()
+  }
+
+  part(part: Part): Killable {
+    if (part === 'the API server') return this.cluster.api
+    if (part === 'the runtime') return this.cluster.runtime
+    throw new Error(`the private cluster does not have ${part}`)
   }
 
   stop(): Promise<void> {

@@ -4,16 +4,24 @@
  * speaks `v4.channel.k8s.io` only, as all did before 1.30: the end of stdin is there the engine's own doing, by the container's sh.
  */
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
+import { type IncomingMessage, request } from 'node:http'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Bed, type BedService, type Who, temporaryFolder } from './bed'
+import { type Bed, type BedService, type Killable, type Part, type Who, temporaryFolder } from './bed'
 import type { ContainerSpec, PodSpec } from './kube'
 import { Kubectl } from './kubectl'
 import { Relay } from './relay'
 
 const node = process.env['KUBE_LIVE_NODE']
 const image = process.env['KUBE_LIVE_IMAGE'] ?? 'busybox:stable'
+const bareImage = process.env['KUBE_LIVE_BARE_IMAGE']
+const controlSocket = process.env['KUBE_LIVE_CONTROL']
+
+/** Only a cluster of our own can be broken. */
+export const canBeKilled = controlSocket !== undefined
+
 const START_LIMIT = 90_000
 
 /** Tells of every other process with its words; \001 ends one. */
@@ -53,6 +61,11 @@ export class LiveBed implements Bed {
 
   get folder(): string {
     return this.#folder.path
+  }
+
+  get bareImage(): string {
+    if (bareImage === undefined) throw new Error('KUBE_LIVE_BARE_IMAGE does not say which image has /bin/busybox and nothing else')
+    return bareImage
   }
 
   async #start(): Promise<void> {
@@ -145,6 +158,29 @@ export class LiveBed implements Bed {
     this.#relay?.cut()
   }
 
+  part(part: Part): Killable {
+    return {
+      kill: () => control('kill', part),
+      resume: async () => {
+        await control('resume', part)
+        await this.#worksAgain()
+      },
+    }
+  }
+
+  /** A command runs, by somebody else's account: what was killed needs a while to know its pods again. */
+  async #worksAgain(): Promise<void> {
+    const [, pod] = (await this.#ask('get', 'pods', '-n', this.home, '-o', 'name')).split(/[/\n]/)
+    if (pod === undefined) return
+    const deadline = performance.now() + START_LIMIT
+    for (;;) {
+      const { code, stderr } = await this.#kubectl.run(['exec', pod, '-n', this.home, '--', 'true'])
+      if (code === 0) return
+      if (performance.now() > deadline) throw new Error(`not within ${START_LIMIT} ms, a command in pod ${pod}: ${stderr}`)
+      await delay(200)
+    }
+  }
+
   async stop(): Promise<void> {
     await this.#relay?.stop()
     for (const name of this.#namespaces.values()) {
@@ -188,6 +224,15 @@ export class LiveBed implements Bed {
       await delay(100)
     }
   }
+}
+
+/** Who started the cluster kills its parts and starts them again. */
+async function control(what: 'kill' | 'resume', part: Part): Promise<void> {
+  if (!canBeKilled) throw new Error('KUBE_LIVE_CONTROL does not say who can kill parts of the cluster')
+  const asking = request({ socketPath: controlSocket, path: `/${what}`, method: 'POST' }).end(part)
+  const [answer] = await once(asking, 'response') as [IncomingMessage]
+  const said = Buffer.concat(await answer.toArray()).toString()
+  if (answer.statusCode !== 200) throw new Error(said)
 }
 
 function container({ command = ['sleep', '36000'], ...spec }: ContainerSpec): object {

@@ -57,9 +57,15 @@ export async function copyFrom(context: KubernetesContext, { local, pod, remote 
       const done = ended(process, remote)
       // What is in the way of unpacking is told instead of what that does to the command.
       done.catch(() => undefined)
-      for await (const piece of process.stdout as AsyncIterable<Buffer>) {
-        const { failure } = await unpacking.write(piece)
-        if (failure !== undefined) throw errorFromFailure(failure)
+      try {
+        for await (const piece of process.stdout as AsyncIterable<Buffer>) {
+          const { failure } = await unpacking.write(piece)
+          if (failure !== undefined) throw errorFromFailure(failure)
+        }
+      } catch (error) {
+        // The stream ends with the command's own error; `ended` knows what it means here.
+        if (isMissingProgram(error)) await done
+        throw error
       }
       await done
       const { report, failure } = await unpacking.finish()
@@ -73,13 +79,19 @@ export async function copyFrom(context: KubernetesContext, { local, pod, remote 
 }
 
 async function isFolder(context: KubernetesContext, pod: PodRef, path: string, within: PodCopyOptions): Promise<boolean> {
-  const { exitCode } = await context.exec(pod, ['test', '-d', path], within)
+  const { exitCode } = await context.exec(pod, ['test', '-d', path], within).catch((error: unknown) => {
+    if (!isMissingProgram(error)) throw error
+    throw lacking(context.host, path, 'test, by which it is found out whether the destination is a folder (one that ends with / does without)', error)
+  })
   return exitCode === 0
 }
 
 /** Rejects when it did not end with 0, with what it said. */
 async function ended(process: RemoteProcess, path: string): Promise<void> {
-  const [{ exitCode }, said] = await Promise.all([process.done, beginning(process.stderr)])
+  const done = process.done.catch((error: unknown) => {
+    throw isMissingProgram(error) ? lacking(process.host, path, 'tar, which copying needs', error) : error
+  })
+  const [{ exitCode }, said] = await Promise.all([done, beginning(process.stderr)])
   if (exitCode === 0) return
   const words = said.trim().slice(0, WORDS)
   if (exitCode === 127) {
@@ -140,6 +152,11 @@ function reportOf(report: TreeReportRecord | undefined): PodCopyReport {
   const { files, directories, links, bytes, skipped } = report
   return { files, directories, links, bytes, skipped }
 }
+
+const isMissingProgram = (error: unknown): error is XecNativeError => error instanceof XecNativeError && error.code === 'ENOPROGRAM'
+
+const lacking = (host: string, path: string, what: string, cause: unknown): NotFoundError =>
+  new NotFoundError({ code: 'ENOPROGRAM', kind: 'not-found', phase: 'transfer', host, reached: false, path, cause, message: `The container has no ${what}` })
 
 const invalid = (message: string): InvalidUsageError =>
   new InvalidUsageError({ code: 'EINVAL', kind: 'invalid-usage', phase: 'transfer', reached: false, message })

@@ -6,6 +6,7 @@ import { ConnectionRefusedError, InvalidUsageError, NotFoundError, type XecNativ
 import type { ForwardTarget } from '../options'
 import type { KubernetesForwardOptions, PodInfo } from '../types'
 import type { KubernetesContext } from './context'
+import { type Lingerer, Lingering } from './lingering'
 import { findPod, getPod, object } from './pods'
 
 /** The listeners' arguments. */
@@ -24,8 +25,8 @@ export interface ForwardHost {
   closed: () => void
 }
 
-/** How long the pod may still answer a client that has said everything: the protocol cannot tell it that the client has. */
-const LAST_WORDS = 5_000
+/** A client that has said everything is asked after that many milliseconds whether it is still there. */
+const ASKED_AFTER = 15_000
 
 interface Destination {
   pod: string
@@ -44,6 +45,7 @@ export class KubernetesForward extends EventEmitter<KubernetesForwardEvents> imp
   readonly #host: ForwardHost
   readonly #server: Server
   readonly #clients = new Map<Socket, Exchange | undefined>()
+  readonly #lingering = new Lingering()
   #destination: Promise<Destination> | undefined
   #closing: Promise<void> | undefined
 
@@ -137,7 +139,7 @@ export class KubernetesForward extends EventEmitter<KubernetesForwardEvents> imp
     try {
       const exchange = await this.#connected(socket)
       if (exchange === undefined) return
-      await relay(socket, exchange, gone)
+      await relay(socket, exchange, { gone, lingering: this.#lingering })
     } catch (error) {
       if (this.#closing === undefined && !socket.destroyed && this.listenerCount('error') > 0) this.emit('error', error as XecNativeError)
     } finally {
@@ -236,22 +238,33 @@ function portOf({ ports = [] }: ServiceObject['spec'], remote: number, name: str
   })
 }
 
-/** Both directions, each at its reader's pace, until the pod's side has ended or the client is gone. */
-async function relay(socket: Socket, exchange: Exchange, gone: Promise<void>): Promise<void> {
-  let last = performance.now()
-  let silence: NodeJS.Timeout | undefined
+/**
+ * Both directions, each at its reader's pace, until the pod's side has ended or the client is gone. The protocol cannot tell the pod that the
+ * client has said everything; the pod may answer all the same.
+ */
+async function relay(socket: Socket, exchange: Exchange, { gone, lingering }: { gone: Promise<void>; lingering: Lingering }): Promise<void> {
+  let lingerer: Lingerer | undefined
+  let owed = false
   const upward = (async () => {
     for await (const chunk of socket.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      owed = true
       if (!await exchange.write(chunk)) return
     }
     exchange.end()
-    silence = setInterval(() => {
-      if (performance.now() - last >= LAST_WORDS) exchange.cancel()
-    }, LAST_WORDS / 5).unref()
+    // One that has closed altogether looks the same, until its system is asked.
+    socket.setKeepAlive(true, ASKED_AFTER).unref()
+    lingerer = lingering.add(() => {
+      // An end would say that the answer was whole.
+      socket.resetAndDestroy()
+      exchange.cancel()
+    }, owed)
   })()
   upward.catch(() => undefined)
   const { stdout } = exchange
-  stdout.on('data', () => { last = performance.now() })
+  stdout.on('data', () => {
+    owed = false
+    lingerer?.heard()
+  })
   const downward = new Promise<void>((resolve, reject) => {
     pipeline(stdout, socket, (error) => { if (error == null) resolve(); else reject(error) })
   })
@@ -259,10 +272,9 @@ async function relay(socket: Socket, exchange: Exchange, gone: Promise<void>): P
   try {
     await Promise.race([exchange.done.then(() => downward), gone])
   } catch (error) {
-    // Ended by us, because the client had said everything and the pod says no more.
-    if (silence === undefined) throw error
+    if (lingerer?.isCut !== true) throw error
   } finally {
-    clearInterval(silence)
+    lingerer?.end()
     exchange.cancel()
   }
 }

@@ -1,9 +1,9 @@
-import { Readable } from 'node:stream'
 import type { DockerExchange as Exchange } from '../docker/exchange'
 import { XecNativeError } from '../errors'
 import type { CheckedLogs } from '../options'
 import { lines } from '../process/lines'
 import type { KubernetesContext } from './context'
+import { hasEnded, runningId } from './log-end'
 import { getPod, podsPath } from './pods'
 
 type Options = CheckedLogs & { follow?: boolean }
@@ -35,19 +35,28 @@ function wantsContainer(error: unknown): boolean {
   return error instanceof XecNativeError && error.code === 'ENOCONTAINER' && error.message.includes('container name must be specified')
 }
 
+/** One container's logs. */
+interface Source {
+  /** What its lines begin with. */
+  prefix: string | undefined
+  exchange: Exchange
+  /** Rejects where the container has not ended. */
+  ended: () => Promise<void>
+}
+
 /** Whole lines of a container's logs, or of all containers', as they come. They are to be iterated over once. */
 export class PodLogs implements AsyncIterable<string>, AsyncDisposable {
   /** Resolves when the logs begin to come; rejects when they are refused. */
   readonly started: Promise<void>
-  readonly #exchanges: Promise<[string | undefined, Exchange][]>
+  readonly #sources: Promise<Source[]>
   #open: Exchange[] = []
   #stopped = false
 
   /** @internal */
   constructor(context: KubernetesContext, pod: () => Promise<string>, options: Options) {
-    this.#exchanges = this.#start(context, pod, options)
-    this.started = this.#exchanges.then(async (exchanges) => {
-      await Promise.all(exchanges.map(([, exchange]) => exchange.head))
+    this.#sources = this.#start(context, pod, options)
+    this.started = this.#sources.then(async (sources) => {
+      await Promise.all(sources.map(({ exchange }) => exchange.head))
     })
     // Whoever iterates learns it as well.
     this.started.catch(() => undefined)
@@ -67,10 +76,10 @@ export class PodLogs implements AsyncIterable<string>, AsyncDisposable {
   async* [Symbol.asyncIterator](): AsyncGenerator<string, void, undefined> {
     try {
       await this.started
-      const exchanges = await this.#exchanges
-      const [first] = exchanges
-      if (exchanges.length === 1 && first?.[0] === undefined && first !== undefined) yield* lines(first[1].stdout, 'utf8')
-      else yield* merged(exchanges)
+      const sources = await this.#sources
+      const [first] = sources
+      if (sources.length === 1 && first !== undefined) yield* this.#linesOf(first)
+      else yield* merged(sources.map((source) => this.#linesOf(source)))
     } catch (error) {
       if (!this.#stopped) throw error
     } finally {
@@ -78,24 +87,30 @@ export class PodLogs implements AsyncIterable<string>, AsyncDisposable {
     }
   }
 
-  async #start(context: KubernetesContext, pod: () => Promise<string>, options: Options): Promise<[string | undefined, Exchange][]> {
+  async* #linesOf({ prefix, exchange, ended }: Source): AsyncGenerator<string, void, undefined> {
+    if (prefix === undefined) yield* lines(exchange.stdout, 'utf8')
+    else for await (const line of lines(exchange.stdout, 'utf8')) yield `[${prefix}] ${line}`
+    if (!this.#stopped) await ended()
+  }
+
+  async #start(context: KubernetesContext, pod: () => Promise<string>, options: Options): Promise<Source[]> {
     const name = await pod()
     const chosen: [string | undefined, Options][] = options.allContainers === true
       ? (await containersOf(context, name, options)).map((container) => [container, { ...options, container }])
       : [[undefined, await withContainer(context, name, options)]]
-    const exchanges = chosen.map(([prefix, one]): [string | undefined, Exchange] => {
+    const sources = chosen.map(([prefix, one]): Source => {
       const { signal, query, path } = call(context, name, one)
-      return [prefix, context.exchange('GET', path, { query, ...(signal === undefined ? {} : { signal }) })]
+      const exchange = context.exchange('GET', path, { query, ...(signal === undefined ? {} : { signal }) })
+      return { prefix, exchange, ended: ending(context, name, one, exchange) }
     })
-    this.#open = exchanges.map(([, exchange]) => exchange)
+    this.#open = sources.map(({ exchange }) => exchange)
     if (this.#stopped) this.stop()
-    return exchanges
+    return sources
   }
 }
 
 /** Each container at its own pace. */
-async function* merged(exchanges: [string | undefined, Exchange][]): AsyncGenerator<string, void, undefined> {
-  const sources = exchanges.map(([prefix, exchange]) => prefixed(prefix, exchange))
+async function* merged(sources: AsyncGenerator<string, void, undefined>[]): AsyncGenerator<string, void, undefined> {
   const waiting = new Map(sources.map((source) => [source, source.next().then((result) => ({ source, result }))]))
   while (waiting.size > 0) {
     const { source, result } = await Promise.race(waiting.values())
@@ -108,9 +123,16 @@ async function* merged(exchanges: [string | undefined, Exchange][]): AsyncGenera
   }
 }
 
-async function* prefixed(prefix: string | undefined, exchange: Exchange): AsyncGenerator<string, void, undefined> {
-  const stream: Readable = exchange.stdout
-  for await (const line of lines(stream, 'utf8')) yield prefix === undefined ? line : `[${prefix}] ${line}`
+/** What is asked at the end of logs. Where they are cut by the caller's own wish, nothing. */
+function ending(context: KubernetesContext, pod: string, options: Options, exchange: Exchange): () => Promise<void> {
+  const { namespace = context.namespace, container, follow = false, previous = false, limitBytes, signal } = options
+  if (!follow || previous || limitBytes !== undefined || container === undefined) return () => Promise.resolve()
+  const whom = { pod, container, namespace }
+  // Who may read logs may perhaps not look at pods.
+  const id = exchange.head.then(() => runningId(context, whom)).catch(() => undefined)
+  return async () => {
+    if (signal?.aborted !== true) await hasEnded(context, { ...whom, id: await id })
+  }
 }
 
 async function containersOf(context: KubernetesContext, pod: string, { namespace, signal }: CheckedLogs): Promise<string[]> {

@@ -13,12 +13,20 @@ export const ACCOUNT = { name: 'tester', uid: 1000 }
 const FOLDERS = ['bin', 'etc', 'root', 'tmp', 'home/tester']
 
 /** Its root file system as a tar archive, about a megabyte. */
-export function busyboxTar() {
+export const busyboxTar = () => rootTar(fill)
+
+/** One static program and nothing else, as images without a distribution are: no sh, no tar. `busybox APPLET` is what it can do. */
+export const bareTar = () => rootTar((folder, busybox) => {
+  mkdirSync(path.join(folder, 'bin'))
+  copyFileSync(busybox, path.join(folder, 'bin/busybox'))
+})
+
+function rootTar(make) {
   const busybox = find('busybox')
   if (busybox === undefined) throw new Error('busybox is missing: run "npm run setup -- --servers" or install busybox-static')
   const folder = mkdtempSync(path.join(tmpdir(), 'xec-rootfs-'))
   try {
-    fill(folder, busybox)
+    make(folder, busybox)
     const owned = ['--owner=0', '--group=0', '--numeric-owner']
     return execFileSync('tar', [...owned, '-C', folder, '-c', '.'], { maxBuffer: 32 * 1024 * 1024 })
   } finally {

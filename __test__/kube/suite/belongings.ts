@@ -12,12 +12,18 @@ import { eventually } from './eventually'
 /** Answers each line with itself, in upper case. */
 const echo = (at: number): string[] => ['sh', '-c', `while :; do nc -ll -p ${at} -e tr a-z A-Z; done`]
 
-async function ask(at: number, text: string): Promise<string> {
-  const socket = connect(at, '127.0.0.1')
-  socket.write(text)
-  const [answer] = await once(socket, 'data') as [Buffer]
-  socket.destroy()
-  return answer.toString()
+/** Rejects where the connection ends without an answer. */
+function ask(at: number, text: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(at, '127.0.0.1')
+    socket.on('error', reject).on('close', () => { reject(new Error('no answer')) })
+    socket.once('data', (answer: Buffer) => {
+      resolve(answer.toString())
+      // Not an end, which leaves open whether it still listens.
+      socket.resetAndDestroy()
+    })
+    socket.write(text)
+  })
 }
 
 /** What a pod has besides commands: logs, its place in lists, ports and files; on any cluster. */
@@ -74,10 +80,15 @@ export function belongingsOfPods(start: StartBed): void {
     expect(await failureOf(context.followLogs('nobody').started)).toMatchObject({ code: 'ENOPOD' })
   })
 
-  test('what the run before this one said', async () => {
+  test('logs end with the run that they are of, and what the run before this one said', async () => {
     await bed.pod({ name: 'restarted', command: ['sh', '-c', 'echo run; sleep 36000; exit 1'] })
     await eventually('it has spoken', async () => (await context.logs('restarted')).includes('run'))
+    const followed: string[] = []
+    const following = (async () => { for await (const line of context.followLogs('restarted')) followed.push(line) })()
+    await eventually('it is followed', () => Promise.resolve(followed.length > 0))
     await bed.restart('restarted')
+    await following
+    expect(followed[0]).toBe('run')
     expect(await context.logs('restarted', { previous: true })).toMatch(/^run\n/)
   })
 
@@ -151,6 +162,55 @@ export function belongingsOfPods(start: StartBed): void {
     await once(socket, 'close')
     expect((await told)[0]).toMatchObject({ code: expect.any(String) as string })
     expect(forward.isOpen).toBe(true)
+  })
+
+  test('a client that has said everything gets the whole answer, however long it takes', async () => {
+    const slow = await freePort()
+    await bed.pod({ name: 'slow', command: ['nc', '-ll', '-p', String(slow), '-e', 'sh', '-c', 'read -r l; echo "got $l"; sleep 6; head -c 300000 /dev/zero; echo end'] })
+    await using forward = await context.portForward('slow', { remote: slow })
+    await eventually('the server listens', async () => await ask(forward.localPort, 'a\n').catch(() => '') === 'got a\n')
+    const socket = connect({ port: forward.localPort, host: '127.0.0.1', allowHalfOpen: true })
+    socket.end('request\n')
+    const pieces: Buffer[] = []
+    for await (const piece of socket as AsyncIterable<Buffer>) pieces.push(piece)
+    const answer = Buffer.concat(pieces)
+    expect(answer.length).toBe('got request\nend\n'.length + 300_000)
+    expect([answer.toString('latin1', 0, 12), answer.toString('latin1', answer.length - 4)]).toEqual(['got request\n', 'end\n'])
+  })
+
+  test('bytes go both ways whole, each way at its reader\'s pace', async () => {
+    const mirror = await freePort()
+    await bed.pod({ name: 'mirror', command: ['nc', '-ll', '-p', String(mirror), '-e', 'cat'] })
+    await using forward = await context.portForward('mirror', { remote: mirror })
+    await eventually('the server listens', async () => await ask(forward.localPort, 'a').catch(() => '') === 'a')
+    const sent = Buffer.from(Array.from({ length: 8_000_000 }, (_, index) => (index * 31 + (index >> 12)) % 256))
+    const socket = connect(forward.localPort, '127.0.0.1')
+    socket.write(sent)
+    const pieces: Buffer[] = []
+    let length = 0
+    for await (const piece of socket as AsyncIterable<Buffer>) {
+      pieces.push(piece)
+      length += piece.length
+      if (length >= sent.length) break
+    }
+    expect(Buffer.concat(pieces).equals(sent)).toBe(true)
+  })
+
+  test('a forward\'s clients are use: what they go through is neither idle nor closed as such', async () => {
+    const own = new KubernetesConnectionPool({ kubeconfig: await bed.kubeconfig(), idleTimeout: 100 })
+    await using forward = await own.context.portForward('server', { remote: port })
+    const socket = connect(forward.localPort, '127.0.0.1')
+    socket.write('in use')
+    expect(String((await once(socket, 'data'))[0])).toBe('IN USE')
+    expect(forward.connections).toBe(1)
+    expect(own.getStats()).toMatchObject({ activeConnections: 1, idleConnections: 0 })
+    expect(await own.closeIdleConnections()).toBe(0)
+    const closed = once(own, 'connection:closed')
+    socket.resetAndDestroy()
+    await closed
+    expect(own.getStats()).toMatchObject({ totalConnections: 0 })
+    expect(await ask(forward.localPort, 'again')).toBe('AGAIN')
+    await own.dispose()
   })
 
   test('closing the pool closes its forwards', async () => {

@@ -24,6 +24,8 @@ pub struct Command {
     /// More bytes for stdin, after `stdin`, as they come. They can be read once only, so such a command never runs again
     /// once it was sent.
     pub stdin_stream: Option<InputStream>,
+    /// Nobody knows whether anything will come of `stdin_stream` before the command has ended.
+    pub stdin_is_open: bool,
     /// A terminal to run under. stdout and stderr are one stream then, stdout.
     pub pty: Option<Pty>,
     /// As somebody else, by sudo.

@@ -69,6 +69,8 @@ export interface ContextOptions {
 export class Cluster {
   static start(options?: { streaming?: Streaming, runtime?: PrivateDaemon }): Promise<Cluster>
   readonly image: string
+  /** One program, busybox, and no shell. */
+  readonly bareImage: string
   readonly folder: string
   readonly runtime: PrivateDaemon
   readonly ca: Buffer

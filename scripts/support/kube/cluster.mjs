@@ -6,7 +6,7 @@ import path from 'node:path'
 import { Access } from './access.mjs'
 import { ApiServer } from './api-server.mjs'
 import { Containerd } from './containerd.mjs'
-import { IMAGE } from './image.mjs'
+import { BARE_IMAGE, IMAGE } from './image.mjs'
 import { writeKubeconfig, writePlugin } from './kubeconfig.mjs'
 import { Authority } from './pki.mjs'
 import { Pods } from './pods.mjs'
@@ -18,6 +18,7 @@ const ADMINS = ['system:masters']
 
 export class Cluster {
   image = IMAGE
+  bareImage = BARE_IMAGE
   access = new Access()
   store = new Store()
   #authority

@@ -1,4 +1,4 @@
-// A server of the cluster: started, and ended by its id.
+// A server of the cluster: started, killed and ended by its id.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -9,10 +9,19 @@ const STOP_LIMIT = 10_000
 export class Child {
   log = ''
   #process
+  #start
+  #ready
 
-  constructor(program, args, env = {}) {
+  /** `ready`: does it answer? */
+  constructor(program, args, env = {}, ready = undefined) {
     this.program = program
-    this.#process = track(spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env }, detached: true }))
+    this.#start = () => track(spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env }, detached: true }))
+    this.#ready = ready
+    this.#listen()
+  }
+
+  #listen() {
+    this.#process = this.#start()
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
       stream.setEncoding('utf8').on('data', (text) => { this.log = (this.log + text).slice(-100_000) })
     }
@@ -30,13 +39,37 @@ export class Child {
     }
   }
 
+  /** Waits until it answers. */
+  answers() {
+    return this.until('it answers', this.#ready)
+  }
+
+  /** Ends it as a crash does. */
+  async kill() {
+    if (this.#hasEnded) return
+    const ended = once(this.#process, 'exit')
+    this.#process.kill('SIGKILL')
+    await ended
+  }
+
+  /** Starts it again, and waits until it answers. */
+  async resume() {
+    if (!this.#hasEnded) return
+    this.#listen()
+    await this.answers()
+  }
+
   async end() {
-    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return
+    if (this.#hasEnded) return
     const ended = once(this.#process, 'exit')
     this.#process.kill('SIGTERM')
     const late = delay(STOP_LIMIT, 'late', { ref: false })
     if (await Promise.race([ended, late]) === 'late') this.#process.kill('SIGKILL')
     await ended
+  }
+
+  get #hasEnded() {
+    return this.#process.exitCode !== null || this.#process.signalCode !== null
   }
 
   get #tail() {

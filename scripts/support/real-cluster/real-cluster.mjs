@@ -8,7 +8,7 @@ import { homedir, tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Containerd } from '../kube/containerd.mjs'
-import { IMAGE } from '../kube/image.mjs'
+import { BARE_IMAGE, IMAGE } from '../kube/image.mjs'
 import { writeKubeconfig } from '../kube/kubeconfig.mjs'
 import { Authority } from '../kube/pki.mjs'
 import { freePort } from '../kube/ports.mjs'
@@ -16,6 +16,7 @@ import { find } from '../programs.mjs'
 import { must } from '../run.mjs'
 import { done, elapsed, step } from '../terminal.mjs'
 import { Child } from './child.mjs'
+import { serveControl } from './control.mjs'
 
 /** package → a program that proves it is installed */
 export const REAL_CLUSTER = {
@@ -52,9 +53,13 @@ export async function build() {
 
 export class RealCluster {
   image = IMAGE
+  bareImage = BARE_IMAGE
   node = 'localhost'
   #folder = mkdtempSync(path.join(tmpdir(), 'xec-cluster-'))
   #children = []
+  /** What can be killed and started again. */
+  #parts = {}
+  #control
   #runtime
   #sysctls
 
@@ -69,7 +74,14 @@ export class RealCluster {
     return cluster
   }
 
+  /** A socket by which another process, a test, kills the cluster's parts and starts them again. */
+  get control() {
+    return this.#at('control')
+  }
+
   async stop() {
+    this.#control?.close()
+    for (const part of Object.values(this.#parts)) await part.resume()
     if (this.kubeconfig !== undefined) this.#kubectl('delete', 'pod', '--all', '--all-namespaces', '--grace-period=0', '--force', '--wait=false')
     for (const child of this.#children.reverse()) await child.end()
     await this.#runtime?.stop()
@@ -84,10 +96,12 @@ export class RealCluster {
     this.#sysctls = Object.fromEntries(SYSCTLS.map((name) => [name, execFileSync('sysctl', ['-n', name], { encoding: 'utf8' }).trim()]))
     const keys = this.#keys()
     this.#runtime = await Containerd.start()
+    this.#parts['the runtime'] = this.#runtime
     this.#etcd(etcdPort, peerPort)
     await this.#apiServer(apiPort, etcdPort, keys)
     this.kubeconfig = writeKubeconfig(this.#at('admin.kubeconfig'), [{ name: 'real', url: this.url, ca: keys.ca.pem, user: { certificate: keys.admin } }])
     await this.#kubelet(kubeletPort, keys)
+    this.#control = await serveControl(this.#at('control'), this.#parts)
   }
 
   #keys() {
@@ -110,6 +124,7 @@ export class RealCluster {
   }
 
   async #apiServer(port, etcdPort, { ca, server, admin }) {
+    const ready = () => this.#answers(`${this.url}/readyz`, { ca, admin })
     const child = this.#run(path.join(buildFolder(), 'bin/kube-apiserver'), [
       `--etcd-servers=http://127.0.0.1:${etcdPort}`, '--bind-address=127.0.0.1', '--advertise-address=127.0.0.1', `--secure-port=${port}`,
       '--insecure-port=0', `--tls-cert-file=${server.certFile}`, `--tls-private-key-file=${server.keyFile}`, `--client-ca-file=${ca.file}`,
@@ -117,20 +132,23 @@ export class RealCluster {
       `--service-account-key-file=${this.#at('sa.key')}`, '--authorization-mode=Node,RBAC', '--disable-admission-plugins=ServiceAccount',
       '--kubelet-preferred-address-types=Hostname', `--kubelet-client-certificate=${admin.certFile}`, `--kubelet-client-key=${admin.keyFile}`,
       '--service-cluster-ip-range=10.0.0.0/24', '--watch-cache=false', `--cert-dir=${this.#at('apiserver')}`,
-    ])
-    await child.until('it is ready', () => this.#answers('/readyz', { ca, admin }))
+    ], {}, ready)
+    this.#parts['the API server'] = child
+    await child.answers()
   }
 
-  async #kubelet(port, { ca, server, node }) {
+  async #kubelet(port, { ca, server, node, admin }) {
     const kubeconfig = writeKubeconfig(this.#at('kubelet.kubeconfig'), [{ name: 'node', url: this.url, ca: ca.pem, user: { certificateFiles: node } }])
     mkdirSync(this.#at('kubelet'))
     const config = this.#at('kubelet.json')
     writeFileSync(config, JSON.stringify(this.#kubeletConfig(port, ca, server)))
+    const ready = () => this.#answers(`https://127.0.0.1:${port}/healthz`, { ca, admin })
     const child = this.#run(path.join(buildFolder(), 'bin/kubelet'), [
       `--config=${config}`, `--root-dir=${this.#at('kubelet')}`, `--kubeconfig=${kubeconfig}`, '--container-runtime=remote',
       `--container-runtime-endpoint=unix://${this.#runtime.socketPath}`, `--hostname-override=${this.node}`, `--cert-dir=${this.#at('pki')}`,
       '--register-node=true',
-    ], { AWS_EC2_METADATA_DISABLED: 'true', AWS_SHARED_CREDENTIALS_FILE: '/dev/null' })
+    ], { AWS_EC2_METADATA_DISABLED: 'true', AWS_SHARED_CREDENTIALS_FILE: '/dev/null' }, ready)
+    this.#parts['the kubelet'] = child
     await child.until('its node is registered', async () => this.#kubectl('get', 'node', this.node) === 0)
   }
 
@@ -149,8 +167,8 @@ export class RealCluster {
     return path.join(this.#folder, name)
   }
 
-  #run(program, args, env) {
-    const child = new Child(program.startsWith('/') ? program : find(program), args, env)
+  #run(program, args, env, ready) {
+    const child = new Child(program.startsWith('/') ? program : find(program), args, env, ready)
     this.#children.push(child)
     return child
   }
@@ -166,7 +184,7 @@ export class RealCluster {
 
   #answers(url, { ca, admin: { cert, key } }) {
     return new Promise((resolve) => {
-      request(`${this.url}${url}`, { ca: ca.pem, cert, key, agent: false, timeout: 5_000 }, (response) => {
+      request(url, { ca: ca.pem, cert, key, agent: false, timeout: 5_000 }, (response) => {
         response.resume()
         resolve(response.statusCode === 200)
       }).on('error', () => resolve(false)).end()

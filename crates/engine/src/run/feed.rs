@@ -8,7 +8,7 @@ use super::sudo::Elevated;
 use crate::command::{Command, Place, Pty, Variables};
 use crate::error::Error;
 use crate::input::InputStream;
-use crate::transport::ChannelWriter;
+use crate::transport::{ChannelWriter, Expected};
 
 /// Everything the server gets for one command: terminal, request, stdin, EOF, without waiting for answers in between.
 pub(super) struct Feed {
@@ -20,6 +20,7 @@ pub(super) struct Feed {
     turn: Option<oneshot::Receiver<()>>,
     stdin: Option<Bytes>,
     stream: Option<InputStream>,
+    open: bool,
 }
 
 impl Feed {
@@ -39,6 +40,17 @@ impl Feed {
             },
             stdin: command.stdin.clone(),
             stream: command.stdin_stream.clone(),
+            open: command.stdin_is_open,
+        }
+    }
+
+    fn expected(&self) -> Expected {
+        let given = self.before.is_some() || self.stdin.as_ref().is_some_and(|data| !data.is_empty());
+        match (&self.stream, self.open) {
+            _ if given => Expected::Input,
+            (None, _) => Expected::Nothing,
+            (Some(_), false) => Expected::Input,
+            (Some(_), true) => Expected::Perhaps,
         }
     }
 
@@ -54,7 +66,7 @@ impl Feed {
         if let Some((place, env)) = &self.place {
             writer.place(place, env);
         }
-        writer.expects_input(self.before.is_some() || self.stdin.is_some() || self.stream.is_some());
+        writer.expects_input(self.expected());
         if let Some(pty) = &self.pty {
             writer.pty(pty).await?;
         }

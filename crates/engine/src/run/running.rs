@@ -15,7 +15,7 @@ use super::tail;
 use crate::command::{Command, ExitStatus, Output, Timings};
 use crate::error::{Cause, Error, Phase, Reached, Stream};
 use crate::pool::{CloseReason, Permit};
-use crate::transport::{Channel, ChannelEvent, Connection, Transport};
+use crate::transport::{Channel, ChannelEvent, ChannelWriter, Connection, Transport};
 
 pub(crate) type ChannelOf<T> = <<T as Transport>::Connection as Connection>::Channel;
 
@@ -219,12 +219,22 @@ impl<T: Transport> Running<T> {
         again
     }
 
+    /// What was to end and cannot be ended is told as what is behind the error.
+    fn stopped(&self, why: Why) -> Error {
+        match (why.error(Phase::Run, self.reached), self.channel.writer().out_of_reach()) {
+            (Error::Timeout { phase, limit, reached, source: None }, Some(reason)) => {
+                Error::Timeout { phase, limit, reached, source: Some(Arc::new(std::io::Error::other(reason))) }
+            }
+            (error, _) => error,
+        }
+    }
+
     /// Answers the caller first, then sees the channel to its end.
     pub async fn finish(mut self, ended: Ended, timings: Timings, started: Instant, reply: &mut Reply) {
         let error = match &ended {
             Ended::Closed | Ended::Lingering => self.gate.as_ref().and_then(|(gate, _)| gate.refusal()),
             Ended::Lost => Some(lost(&self.permit, self.reached).await),
-            Ended::Stopped(why) => Some(why.error(Phase::Run, self.reached)),
+            Ended::Stopped(why) => Some(self.stopped(*why)),
             Ended::Overflow(error) | Ended::Failed(error) => Some(error.clone()),
             Ended::Refused => Some(Error::ExecRefused),
             Ended::NotOpened(reason) => Some(Error::ChannelRefused { reason: reason.clone() }),

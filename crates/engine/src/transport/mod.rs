@@ -156,12 +156,23 @@ pub trait Channel: Send + 'static {
     fn next(&mut self) -> impl Future<Output = Option<ChannelEvent>> + Send;
 }
 
+/// What is known about a command's stdin before it begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Expected {
+    /// It is at its end.
+    Nothing,
+    #[default]
+    Input,
+    /// Somebody may write to it, and may not.
+    Perhaps,
+}
+
 /// The writing half. Errors mean that the connection is gone.
 pub trait ChannelWriter: Clone + Send + Sync + 'static {
     /// Where the command runs, and with which variables; to be followed by `exec`. Only for transports that have places.
     fn place(&self, _place: &Arc<Place>, _env: &[(String, String)]) {}
     /// Will anything be written to its stdin? To be followed by `exec`; unsaid, something will.
-    fn expects_input(&self, _expected: bool) {}
+    fn expects_input(&self, _expected: Expected) {}
     /// Asks for a terminal; to be followed by `exec`. The server's answer is an event of its own.
     fn pty(&self, pty: &Pty) -> impl Future<Output = Result<(), Error>> + Send;
     fn exec(&self, line: Vec<u8>) -> impl Future<Output = Result<(), Error>> + Send;
@@ -172,4 +183,8 @@ pub trait ChannelWriter: Clone + Send + Sync + 'static {
     fn eof(&self) -> impl Future<Output = Result<(), Error>> + Send;
     fn signal(&self, signal: Signal) -> impl Future<Output = Result<(), Error>> + Send;
     fn close(&self) -> impl Future<Output = Result<(), Error>> + Send;
+    /// Why no signal can get to what runs, once that is known.
+    fn out_of_reach(&self) -> Option<&'static str> {
+        None
+    }
 }

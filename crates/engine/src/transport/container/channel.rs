@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -9,7 +9,7 @@ use super::output::{Output, Over};
 use super::until;
 use crate::command::{Place, Pty, Variables};
 use crate::error::{Error, Phase, Reached};
-use crate::transport::{Channel, ChannelEvent, ChannelWriter, Signal};
+use crate::transport::{Channel, ChannelEvent, ChannelWriter, Expected, Signal};
 
 /// Events that may wait for their reader before the exec's line is not read any more.
 const EVENTS: usize = 16;
@@ -29,6 +29,7 @@ pub struct ExecWriter {
     prepared: Arc<Mutex<Prepared>>,
     /// The option that says where it runs.
     whereabouts: &'static str,
+    out_of_reach: Arc<OnceLock<&'static str>>,
 }
 
 /// What is known before the command itself.
@@ -36,7 +37,7 @@ pub struct ExecWriter {
 struct Prepared {
     place: Option<(Arc<Place>, Variables)>,
     pty: Option<Pty>,
-    no_input: bool,
+    expected: Expected,
 }
 
 impl ExecChannel {
@@ -54,6 +55,7 @@ impl ExecChannel {
         let (input, pieces) = mpsc::channel(PIECES);
         let (told, events) = mpsc::channel(EVENTS);
         let output = Arc::new(Output::new(told));
+        let out_of_reach = output.reach();
         let life = life(Arc::clone(&output), received, pieces);
         tokio::spawn(async move {
             tokio::select! {
@@ -66,7 +68,7 @@ impl ExecChannel {
                 }
             }
         });
-        Self { events, writer: ExecWriter { orders, input, prepared: Arc::default(), whereabouts } }
+        Self { events, writer: ExecWriter { orders, input, prepared: Arc::default(), whereabouts, out_of_reach } }
     }
 }
 
@@ -98,8 +100,8 @@ impl ChannelWriter for ExecWriter {
         self.prepared.lock().place = Some((Arc::clone(place), env.to_vec()));
     }
 
-    fn expects_input(&self, expected: bool) {
-        self.prepared.lock().no_input = !expected;
+    fn expects_input(&self, expected: Expected) {
+        self.prepared.lock().expected = expected;
     }
 
     async fn pty(&self, pty: &Pty) -> Result<(), Error> {
@@ -109,12 +111,12 @@ impl ChannelWriter for ExecWriter {
 
     /// Resolves when the server is about to be told to start it: before, nothing can have run.
     async fn exec(&self, line: Vec<u8>) -> Result<(), Error> {
-        let Prepared { place, pty, no_input } = std::mem::take(&mut *self.prepared.lock());
+        let Prepared { place, pty, expected } = std::mem::take(&mut *self.prepared.lock());
         let Some((place, env)) = place else {
             return Err(Error::InvalidOption { option: self.whereabouts, problem: "it is missing".to_owned() });
         };
         let (about_to, started) = oneshot::channel();
-        self.order(Order::Start(Box::new(What { place, env, pty, line, input: !no_input }), about_to))?;
+        self.order(Order::Start(Box::new(What { place, env, pty, line, input: expected }), about_to))?;
         started.await.map_err(|_| over())
     }
 
@@ -136,5 +138,9 @@ impl ChannelWriter for ExecWriter {
 
     async fn close(&self) -> Result<(), Error> {
         self.order(Order::Close)
+    }
+
+    fn out_of_reach(&self) -> Option<&'static str> {
+        self.out_of_reach.get().copied()
     }
 }

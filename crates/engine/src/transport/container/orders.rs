@@ -4,7 +4,7 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::command::{Place, Pty, Variables};
-use crate::transport::Signal;
+use crate::transport::{Expected, Signal};
 
 /// What is to run.
 pub struct What {
@@ -12,8 +12,14 @@ pub struct What {
     pub env: Variables,
     pub pty: Option<Pty>,
     pub line: Vec<u8>,
-    /// Something will be written to its stdin.
-    pub input: bool,
+    /// What will be written to its stdin.
+    pub input: Expected,
+}
+
+impl What {
+    pub fn has_input(&self) -> bool {
+        self.input != Expected::Nothing
+    }
 }
 
 /// What an exec is told, in order.

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -15,11 +15,21 @@ pub struct Over;
 pub struct Output {
     events: mpsc::Sender<ChannelEvent>,
     preamble: Arc<Mutex<Preamble>>,
+    out_of_reach: Arc<OnceLock<&'static str>>,
 }
 
 impl Output {
     pub fn new(events: mpsc::Sender<ChannelEvent>) -> Self {
-        Self { events, preamble: Arc::new(Mutex::new(Preamble::none())) }
+        Self { events, preamble: Arc::new(Mutex::new(Preamble::none())), out_of_reach: Arc::default() }
+    }
+
+    /// No signal will get to what runs, and why.
+    pub fn out_of_reach(&self, why: &'static str) {
+        self.out_of_reach.get_or_init(|| why);
+    }
+
+    pub fn reach(&self) -> Arc<OnceLock<&'static str>> {
+        Arc::clone(&self.out_of_reach)
     }
 
     /// What comes before the command's own output from now on.

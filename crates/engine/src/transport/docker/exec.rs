@@ -265,7 +265,7 @@ impl Exec {
 }
 
 fn stdin_of(what: &What) -> Stdin {
-    match (&what.pty, what.input) {
+    match (&what.pty, what.has_input()) {
         (Some(_), _) => Stdin::Terminal,
         (None, true) => Stdin::Pipe,
         (None, false) => Stdin::Nothing,

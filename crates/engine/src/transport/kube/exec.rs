@@ -5,26 +5,29 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::connection::Cluster;
-use super::feeding::Feeding;
+use super::feeding::{Feeding, endless};
 use super::frames::Status;
-use super::gate::Gate;
+use super::gate::{Gate, without_shell};
 use super::kill::Process;
-use super::pods::{path_of, wants_container};
+use super::pods::{Shell, path_of, wants_container};
 use super::refusal::{KubeRefusal, KubeRefusalKind};
 use super::socket::{self, Sink, Version};
 use super::starts::Turn;
 use super::talk::{SocketEnd, Talk, lost};
 use crate::command::{ExitStatus, Pod, Pty};
 use crate::error::Error;
-use crate::transport::ChannelEvent;
+use crate::transport::{ChannelEvent, Expected};
 use crate::transport::container::preamble::Preamble;
 use crate::transport::container::{ApiRequest, Input, Orders, Output, Over, What};
 
 /// For the goodbye of a socket.
 const GOODBYE: Duration = Duration::from_millis(500);
+
+/// Why what runs in some containers goes on although nobody wants it any more.
+const NO_SHELL: &str = "The container has no sh by which its processes could be signalled, so the command may still run there";
 
 /// One exec, from its request to its status.
 pub struct Exec {
@@ -40,6 +43,8 @@ struct Started {
     version: Version,
     gate: Gate,
     process: Process,
+    /// Nobody knows yet whether the gate's shell is there.
+    unsure: bool,
 }
 
 /// What became of one attempt.
@@ -64,7 +69,7 @@ impl Exec {
         };
         // Whoever waited may be gone; the orders say what then.
         let _ = about_to.send(());
-        let mut input = Some(input);
+        let mut input = input;
         let end = loop {
             // Bounded. What is asked meanwhile waits: once the request is sent the command may run, and must be found to be ended.
             let attempt = match self.start(&what).await {
@@ -97,10 +102,14 @@ impl Exec {
         started: Started,
         turn: &mut Turn,
         what: &What,
-        input: &mut Option<mpsc::Receiver<Input>>,
+        input: &mut mpsc::Receiver<Input>,
         orders: &mut Orders,
     ) -> Attempt {
-        let Started { stream, version, mut gate, process } = started;
+        let Started { stream, version, mut gate, process, unsure } = started;
+        let terminal = what.pty.is_some();
+        if !gate.has_shell() && !terminal {
+            self.output.out_of_reach(NO_SHELL);
+        }
         self.output.expect(std::mem::replace(&mut gate.preamble, Preamble::none()));
         self.output.say(ChannelEvent::Started).await;
         let (sink, stream) = stream.split();
@@ -111,35 +120,44 @@ impl Exec {
             process: Arc::new(process),
             sink: Arc::clone(&sink),
             sent: Arc::clone(&self.sent),
+            keys: !gate.has_shell() && terminal,
         };
         if let Some(Pty { columns, rows, .. }) = what.pty {
             talk.resize(columns, rows);
         }
-        let (head, spelling) = gate.open(version, what.pty.is_some());
+        let (head, spelling) = gate.open(version, terminal);
         let complaint = gate.complaint(spelling);
-        let feeding = Feeding { sink: Arc::clone(&sink), version, spelling, attached: gate.attach };
-        // What is not read now can be read by another attempt.
-        let source = if what.input || what.pty.is_some() { input.take() } else { None };
-        let end = talk.run(stream, turn, feeding.feed(head, source), complaint, orders).await;
-        if let SocketEnd::Status(status) = &end {
-            // stdin that an attempt has taken may be gone.
-            let whole = input.is_some();
-            if self.lacks_shell(&gate, status, &talk.process) && what.place.argv.is_some() && whole {
-                return Attempt::NoShell;
+        // What this attempt does not read can be read by another one.
+        let held = unsure && without_shell(what).is_none();
+        let after = held.then(|| Arc::clone(self.output.preamble()));
+        let feeding = Feeding { sink: Arc::clone(&sink), version, spelling, attached: gate.attach, after };
+        let reads = what.has_input() || terminal;
+        let end = talk.run(stream, turn, feeding.feed(head, reads.then_some(input)), complaint, orders).await;
+        let SocketEnd::Status(status) = &end else { return Attempt::Ended(end) };
+        if let Some(lacking) = self.lacks_shell(&gate, status, &talk.process) {
+            match without_shell(what) {
+                None if held || !reads => return Attempt::NoShell,
+                None => {}
+                Some(refusal) if lacking => return Attempt::Ended(SocketEnd::Failed(refusal.error())),
+                Some(_) => {}
             }
-            farewell(sink).await;
+        } else if gate.has_shell() && matches!(status, Status::Code(_)) {
+            self.cluster.containers.note_shell(&talk.process.pod, &talk.process.container, Shell::There);
         }
+        farewell(sink).await;
         Attempt::Ended(end)
     }
 
-    /// Did the container only lack the shell that we put before the program? Then nothing has run.
-    fn lacks_shell(&self, gate: &Gate, status: &Status, process: &Process) -> bool {
-        let Status::Failure(said) = status else { return false };
-        let lacks = gate.has_shell() && KubeRefusal::new(500, said).why == KubeRefusalKind::NoProgram;
-        if lacks {
-            self.cluster.containers.note_no_shell(&process.pod, &process.container);
+    /// Did the container only lack the shell that we put before the program? Then nothing has run. `false`: whoever says that something
+    /// is missing does not say what.
+    fn lacks_shell(&self, gate: &Gate, status: &Status, process: &Process) -> Option<bool> {
+        let Status::Failure(said) = status else { return None };
+        if !gate.has_shell() || KubeRefusal::new(500, said).why != KubeRefusalKind::NoProgram {
+            return None;
         }
-        lacks
+        let missing = Shell::Missing { since: Instant::now() };
+        self.cluster.containers.note_shell(&process.pod, &process.container, missing);
+        Some(["\"sh\"", "`sh`", "/sh:"].iter().any(|shell| said.contains(shell)))
     }
 
     /// Opens the socket that starts the command.
@@ -164,25 +182,29 @@ impl Exec {
     }
 
     async fn start_in(&self, pod: &Pod, container: &str, what: &What) -> Result<Started, Error> {
-        let shell = !self.cluster.containers.has_no_shell(pod, container);
+        let known = self.cluster.containers.shell(pod, container);
+        // What cannot do without one looks for it again.
+        let shell = !matches!(known, Some(Shell::Missing { .. })) || without_shell(what).is_some();
         let gate = Gate::new(what, shell)?;
+        let terminal = what.pty.is_some();
+        let request = exec_request(pod, container, &gate.words, gate.attach, terminal);
         let offered: &[Version] = if gate.needs_v5() { &[Version::V5] } else { &[Version::V5, Version::V4] };
-        let request = exec_request(pod, container, &gate.words, gate.attach, what.pty.is_some());
-        let (stream, version) = socket::open(&self.cluster.client, &request, offered).await.map_err(|error| {
-            match error {
-                Error::Kube(refusal) if gate.needs_v5() && refusal.why == KubeRefusalKind::Upgrade => {
-                    KubeRefusal::of_kind(
-                        KubeRefusalKind::NotSupported,
-                        refusal.status,
-                        "This API server cannot say that stdin has ended (it speaks v4.channel.k8s.io only), and the container has no sh to help with it",
-                    )
-                    .error()
+        let opened = socket::open(&self.cluster.client, &request, offered).await;
+        let (stream, version, gate) = match opened {
+            Ok((stream, version)) => (stream, version, gate),
+            Err(Error::Kube(refusal)) if gate.needs_v5() && refusal.why == KubeRefusalKind::Upgrade => {
+                if what.input != Expected::Perhaps {
+                    return Err(endless().error());
                 }
-                error => error,
+                let gate = gate.detached();
+                let request = exec_request(pod, container, &gate.words, false, terminal);
+                let (stream, version) = socket::open(&self.cluster.client, &request, &[Version::V4]).await?;
+                (stream, version, gate)
             }
-        })?;
+            Err(error) => return Err(error),
+        };
         let process = Process { pod: pod.clone(), container: container.to_owned() };
-        Ok(Started { stream, version, gate, process })
+        Ok(Started { stream, version, gate, process, unsure: known.is_none() })
     }
 
     /// An API server that is gone makes the pool hear of it; the failure is this exec's.

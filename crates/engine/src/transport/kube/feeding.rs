@@ -1,12 +1,19 @@
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures_util::SinkExt;
+use parking_lot::Mutex;
 use tokio::sync::mpsc;
+use tokio::time::sleep;
 use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
 
 use super::frames;
 use super::gate::Spelling;
+use super::refusal::{KubeRefusal, KubeRefusalKind};
 use super::socket::{Sink, Version};
+use crate::error::Error;
 use crate::transport::container::Input;
+use crate::transport::container::preamble::{LOOK, Preamble};
 
 /// stdin, as this server and this container take it.
 pub struct Feeding {
@@ -14,18 +21,40 @@ pub struct Feeding {
     pub version: Version,
     pub spelling: Spelling,
     pub attached: bool,
+    /// Nothing is taken from the input before this was heard: who says it may not be there, and then somebody else wants the input.
+    pub after: Option<Arc<Mutex<Preamble>>>,
+}
+
+/// An input that nobody could end.
+pub fn endless() -> KubeRefusal {
+    KubeRefusal::of_kind(
+        KubeRefusalKind::NotSupported,
+        0,
+        "This API server cannot say that stdin has ended (it speaks v4.channel.k8s.io only), and the container has no sh to help with it",
+    )
 }
 
 impl Feeding {
-    /// A process that reads no more takes its stdin with it, which is no error.
-    pub async fn feed(mut self, head: Option<Bytes>, mut input: Option<mpsc::Receiver<Input>>) {
-        if let Err(error) = self.feed_all(head, input.as_mut()).await {
+    /// A process that reads no more takes its stdin with it, which is no error. Input for what has no stdin is one.
+    pub async fn feed(
+        mut self,
+        head: Option<Bytes>,
+        mut input: Option<&mut mpsc::Receiver<Input>>,
+    ) -> Result<(), Error> {
+        if !self.attached
+            && let Some(input) = input.as_deref_mut()
+            && let Some(Input::Data(_)) = input.recv().await
+        {
+            return Err(endless().error());
+        }
+        if let Err(error) = self.feed_all(head, input.as_deref_mut()).await {
             tracing::debug!(%error, "stdin could not be sent to its end");
         }
         // Whoever still writes must not wait for ever.
-        if let Some(mut input) = input {
+        if let Some(input) = input {
             while input.recv().await.is_some() {}
         }
+        Ok(())
     }
 
     async fn feed_all(
@@ -40,6 +69,11 @@ impl Feeding {
             self.send(&head).await?;
         }
         let Some(input) = input else { return Ok(()) };
+        if let Some(preamble) = &self.after {
+            while preamble.lock().is_expected() {
+                sleep(LOOK).await;
+            }
+        }
         while let Some(Input::Data(data)) = input.recv().await {
             for piece in self.spelling.pieces(&data) {
                 self.send(&piece).await?;

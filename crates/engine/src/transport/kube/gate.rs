@@ -45,10 +45,13 @@ impl Gate {
         let missing = Nonce::fresh();
         let exports = exports(what);
         if !shell {
-            return plain(what, missing);
+            return match without_shell(what) {
+                None => Ok(plain(what, missing)),
+                Some(refusal) => Err(refusal.error()),
+            };
         }
         // A terminal echoes what is written to it, so nothing can be said before the command.
-        let waits = !terminal && (what.input || !what.env.is_empty());
+        let waits = !terminal && (what.has_input() || !what.env.is_empty());
         let changed = what.place.workdir.as_ref().map(|path| format!("cd {} || exit 1\n", quote(path)));
         let before = changed.unwrap_or_default();
         let before = if terminal { format!("{exports}{before}") } else { before };
@@ -68,12 +71,17 @@ impl Gate {
             words.push("sh".to_owned());
             words.extend(rest);
         }
-        Ok(Self { words, preamble, attach: terminal || waits, bare: false, waits, input: what.input, exports, missing })
+        Ok(Self { words, preamble, attach: terminal || waits, bare: false, waits, input: what.has_input(), exports, missing })
     }
 
     /// Could nobody say, over v4, that its stdin has ended?
     pub fn needs_v5(&self) -> bool {
         self.bare && self.input
+    }
+
+    /// The command's stdin is at its end from the beginning: over v4 nobody could say it later.
+    pub fn detached(self) -> Self {
+        Self { attach: false, input: false, ..self }
     }
 
     /// Does the container's shell come before the program?
@@ -103,33 +111,42 @@ impl Gate {
     }
 }
 
-/// A container without a shell gets the program alone.
-fn plain(what: &What, missing: Nonce) -> Result<Gate, Error> {
-    let unsupported = |problem: &str| Err(KubeRefusal::of_kind(KubeRefusalKind::NotSupported, 0, problem).error());
-    let Some(argv) = what.place.argv.clone() else {
-        return Err(KubeRefusal::of_kind(
+/// Why a container without a shell cannot be given this.
+pub fn without_shell(what: &What) -> Option<KubeRefusal> {
+    let refusal = |why, said: &str| Some(KubeRefusal::of_kind(why, 0, said));
+    if what.place.argv.is_none() {
+        return refusal(
             KubeRefusalKind::NoProgram,
-            0,
             "The container has no sh, which command lines need: give the program and its arguments as an array",
-        )
-        .error());
-    };
+        );
+    }
     if !what.env.is_empty() {
-        return unsupported("The container has no sh, without which a command cannot be given variables");
+        return refusal(
+            KubeRefusalKind::NotSupported,
+            "The container has no sh, without which a command cannot be given variables",
+        );
     }
     if what.place.workdir.is_some() {
-        return unsupported("The container has no sh, without which a command cannot be given a directory");
+        return refusal(
+            KubeRefusalKind::NotSupported,
+            "The container has no sh, without which a command cannot be given a directory",
+        );
     }
-    Ok(Gate {
-        words: argv,
+    None
+}
+
+/// A container without a shell gets the program alone.
+fn plain(what: &What, missing: Nonce) -> Gate {
+    Gate {
+        words: what.place.argv.clone().unwrap_or_default(),
         preamble: Preamble::none(),
-        attach: what.pty.is_some() || what.input,
+        attach: what.pty.is_some() || what.has_input(),
         bare: true,
         waits: false,
-        input: what.input,
+        input: what.has_input() && what.pty.is_none(),
         exports: String::new(),
         missing,
-    })
+    }
 }
 
 /// On one line, whatever the values hold.

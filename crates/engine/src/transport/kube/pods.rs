@@ -1,10 +1,12 @@
 //! What of a pod decides where a command runs.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::client::KubeClient;
 use super::refusal::{KubeRefusal, KubeRefusalKind};
@@ -15,6 +17,8 @@ use crate::transport::container::request::encode;
 
 /// Pods whose choice is remembered; after that many all are forgotten.
 const REMEMBERED: usize = 4096;
+/// A pod of the same name may come with another image: after that long a container without a shell is asked for one again.
+const SHELLLESS: Duration = Duration::from_secs(60);
 /// kubectl's way to say which of a pod's containers is meant, and what it was called first.
 const DEFAULT_CONTAINER: [&str; 2] =
     ["kubectl.kubernetes.io/default-container", "kubectl.kubernetes.io/default-logs-container"];
@@ -28,11 +32,18 @@ pub fn path_of(pod: &Pod) -> String {
     path
 }
 
-/// Which container is meant in pods that have several, once it had to be found out; and which containers have no shell.
+/// Which container is meant in pods that have several, once it had to be found out; and which containers have a shell.
 #[derive(Default)]
 pub struct Containers {
     chosen: Mutex<HashMap<Pod, String>>,
-    shellless: Mutex<HashMap<(Pod, String), ()>>,
+    shells: Mutex<HashMap<(Pod, String), Shell>>,
+}
+
+/// What is known about a container's `sh`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shell {
+    There,
+    Missing { since: Instant },
 }
 
 impl Containers {
@@ -58,16 +69,18 @@ impl Containers {
         Ok(chosen)
     }
 
-    pub fn has_no_shell(&self, pod: &Pod, container: &str) -> bool {
-        self.shellless.lock().contains_key(&(pod.clone(), container.to_owned()))
+    /// `None`: nothing is known, or not any more.
+    pub fn shell(&self, pod: &Pod, container: &str) -> Option<Shell> {
+        let known = self.shells.lock().get(&(pod.clone(), container.to_owned())).copied();
+        known.filter(|shell| !matches!(shell, Shell::Missing { since } if since.elapsed() >= SHELLLESS))
     }
 
-    pub fn note_no_shell(&self, pod: &Pod, container: &str) {
-        let mut known = self.shellless.lock();
+    pub fn note_shell(&self, pod: &Pod, container: &str, shell: Shell) {
+        let mut known = self.shells.lock();
         if known.len() >= REMEMBERED {
             known.clear();
         }
-        known.insert((pod.clone(), container.to_owned()), ());
+        known.insert((pod.clone(), container.to_owned()), shell);
     }
 }
 
@@ -103,6 +116,21 @@ mod tests {
             Some("x")
         );
         assert_eq!(default_container(&serde_json::json!({})), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_container_without_a_shell_is_asked_again_later() {
+        let containers = Containers::default();
+        let pod = Pod { namespace: "a".into(), name: "b".into() };
+        assert_eq!(containers.shell(&pod, "c"), None);
+        let missing = Shell::Missing { since: Instant::now() };
+        containers.note_shell(&pod, "c", missing);
+        assert_eq!(containers.shell(&pod, "c"), Some(missing));
+        tokio::time::advance(SHELLLESS).await;
+        assert_eq!(containers.shell(&pod, "c"), None);
+        containers.note_shell(&pod, "c", Shell::There);
+        tokio::time::advance(SHELLLESS).await;
+        assert_eq!(containers.shell(&pod, "c"), Some(Shell::There));
     }
 
     #[test]

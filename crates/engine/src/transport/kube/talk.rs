@@ -18,6 +18,7 @@ use super::refusal::KubeRefusal;
 use super::socket::{self, Sink};
 use super::starts::Turn;
 use crate::error::{Error, Phase, Reached, Stream};
+use crate::transport::Signal;
 use crate::transport::container::preamble::LOOK;
 use crate::transport::container::{Order, Orders, Output, Over};
 
@@ -43,6 +44,8 @@ pub struct Talk {
     pub process: Arc<Process>,
     pub sink: Sink,
     pub sent: Arc<Mutex<Vec<&'static str>>>,
+    /// Its terminal's keys are the only way to signal it.
+    pub keys: bool,
 }
 
 impl Talk {
@@ -50,7 +53,7 @@ impl Talk {
         &self,
         stream: SplitStream<socket::Stream>,
         turn: &mut Turn,
-        feeding: impl Future<Output = ()>,
+        feeding: impl Future<Output = Result<(), Error>>,
         complaint: Option<Complaint>,
         orders: &mut Orders,
     ) -> SocketEnd {
@@ -62,7 +65,10 @@ impl Talk {
         loop {
             tokio::select! {
                 end = &mut reading => return end,
-                () = &mut feeding, if !fed => fed = true,
+                outcome = &mut feeding, if !fed => match outcome {
+                    Ok(()) => fed = true,
+                    Err(error) => return SocketEnd::Failed(error),
+                },
                 () = &mut watching => return SocketEnd::Lost(lost(io::Error::from(io::ErrorKind::TimedOut))),
                 order = orders.next() => {
                     signalled |= matches!(order, Some(Order::Signal(_)));
@@ -165,12 +171,31 @@ impl Talk {
             Some(Order::Resize(columns, rows)) => self.resize(columns, rows),
             Some(Order::Signal(signal)) => {
                 self.sent.lock().push(signal.name());
+                if self.keys {
+                    self.press(signal);
+                    return Ok(());
+                }
                 let (cluster, preamble) = (Arc::clone(&self.cluster), Arc::clone(self.output.preamble()));
                 let process = Arc::clone(&self.process);
                 tokio::spawn(async move { kill(&cluster.client, &process, &preamble, signal).await });
             }
         }
         Ok(())
+    }
+
+    /// What a person at the terminal would do; as far as the program has left its keys their meaning.
+    fn press(&self, signal: Signal) {
+        let key: &[u8] = match signal {
+            Signal::Int | Signal::Term | Signal::Hup => b"\x03",
+            Signal::Quit => b"\x1c",
+            _ => return tracing::debug!(signal = signal.name(), "no key of a terminal means this signal"),
+        };
+        let sink = Arc::clone(&self.sink);
+        tokio::spawn(async move {
+            if let Err(error) = sink.lock().await.send(Message::Binary(frames::stdin(key))).await {
+                tracing::debug!(%error, "a key could not be pressed");
+            }
+        });
     }
 
     pub fn resize(&self, columns: u32, rows: u32) {
