@@ -139,6 +139,11 @@ const CASES: Case[] = [
     await adapter.portForward(target(), localPort, echoPort, '127.0.0.1')
     return [await exchange(localPort, 'forwarded'), adapter.activeTunnels.size]
   }, ['forwarded', 1]),
+  at('portForward', 'in core\'s order of words', async ({ adapter, target, echoPort }) => {
+    const localPort = await freePort()
+    await adapter.portForward(localPort, '127.0.0.1', echoPort, target())
+    return exchange(localPort, 'forwarded')
+  }, 'forwarded'),
   at('activeTunnels', 'are those that are open', async ({ adapter, target, echoPort }) => {
     const counts = [adapter.activeTunnels.size]
     const tunnel = await adapter.tunnel({ remoteHost: '127.0.0.1', remotePort: echoPort }, target())
@@ -175,6 +180,30 @@ const CASES: Case[] = [
   at('dispose', 'ends what runs', ({ adapter, run }) => run('echo begun; exec sleep 60', {
     onSpawn: ({ stdout }) => { stdout.once('data', () => { void adapter.dispose() }) },
   }), thrown('AdapterError', 'invalid-usage', 'EPOOLCLOSED')),
+  at('onFiltered', 'by patterns and by what an event has', async ({ adapter, run, target }) => {
+    const seen: string[] = []
+    const { host } = target()
+    adapter.onFiltered('ssh:*', ({ adapter: name }: { adapter: string }) => { seen.push(`any of ${name}`) })
+    adapter.onFiltered('ssh:execute', { host }, ({ command }: { command: string }) => { seen.push(command) })
+    adapter.onFiltered('ssh:execute', { host: 'elsewhere' }, () => { seen.push('elsewhere') })
+    adapter.onFiltered('*:open', { adapter: ['local', 'ssh'] }, () => { seen.push('open') })
+    await run('echo 1')
+    return seen
+  }, ['any of ssh', 'echo 1', 'any of ssh', 'open', 'any of ssh']),
+  at('offFiltered', 'undoes one', async ({ adapter, run }) => {
+    const seen: string[] = []
+    const listeners = [(): void => { seen.push('one') }, (): void => { seen.push('other') }] as const
+    for (const listener of listeners) adapter.onFiltered('ssh:ex*', listener)
+    adapter.offFiltered('ssh:ex*', listeners[0]).offFiltered('ssh:execute', listeners[1])
+    await run('true')
+    return [seen, adapter.listenerCount('ssh:execute')]
+  }, [['other'], 1]),
+  at('emitEnhanced', 'adds what every event has', ({ adapter }) => {
+    const seen: unknown[] = []
+    adapter.on('ssh:execute', ({ host, command, adapter: name, timestamp }) => { seen.push(host, command, name, timestamp instanceof Date) })
+    adapter.emitEnhanced('ssh:execute', { host: 'h', command: 'c' }, 'mine')
+    return Promise.resolve(seen)
+  }, ['h', 'c', 'mine', true]),
   at('on', 'the events of a tunnel', async ({ adapter, target, echoPort }) => {
     const seen: string[] = []
     for (const name of ['ssh:tunnel-created', 'tunnel:created', 'ssh:tunnel-closed'] as const) {
@@ -241,8 +270,17 @@ describe.each(SERVERS)('the adapter on %s', (_name, start) => {
 
 describe('the table', () => {
   it('has every public method', () => {
-    const methods = Object.getOwnPropertyNames(SSHAdapter.prototype).filter((name) => !['constructor', 'listenersChanged'].includes(name))
-    const tested = new Set(CASES.map(({ method }) => method))
+    const ours: object = SSHAdapter.prototype
+    const methods = [ours, Object.getPrototypeOf(ours) as object].flatMap(Object.getOwnPropertyNames)
+    const tested = new Set([...CASES.map(({ method }) => method), 'constructor', 'listenersChanged'])
     expect(methods.filter((name) => !tested.has(name))).toEqual([])
+  })
+
+  it('has every method that core declares as public', () => {
+    const declared = ['adapters/ssh/index', 'adapters/base-adapter', 'utils/event-emitter'].map((file) =>
+      readFileSync(join(__dirname, `../../node_modules/@xec-sh/core/dist/${file}.d.ts`), 'utf8').split('export declare').find((text) => /^ (?:abstract )?class/.test(text)) ?? '')
+    const names = declared.flatMap((text) => [...text.matchAll(/^ {4}(?:abstract )?([a-z]\w*)[(<]/gmi)].map((match) => match[1] ?? ''))
+    expect(names.length).toBeGreaterThan(15)
+    expect(names.filter((name) => name !== 'constructor' && !(name in SSHAdapter.prototype))).toEqual([])
   })
 })
