@@ -8,7 +8,7 @@ use xec_engine::error::Error;
 use xec_engine::run::unless_stopped;
 use xec_engine::transport::ssh::HostKeyChecking;
 use xec_engine::transport::ssh::ssh_config::{
-    AgentChoice, ConfigFiles, Local, Persist, Query, Resolved, Via, Which, resolve, system_knows,
+    AgentChoice, ConfigFiles, Local, Persist, Query, Resolved, Via, Which, resolve, system_finds,
 };
 
 use crate::cancel::CancelToken;
@@ -91,7 +91,7 @@ pub fn resolve_ssh_config<'env>(
         which: query.file.map_or(Which::Standard, |file| Which::File(file.into())),
         exec: query.exec,
         control_path: query.control_path,
-        knows: system_knows,
+        find: system_finds,
     };
     runtime::promise(env, async move {
         // A file system or a command of `Match exec` may keep it for longer than anybody waits.

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -13,12 +13,16 @@ const script = join(__dirname, '../fixtures/control-master/client.mjs')
 let server: OpenSSHServer
 let directory: string
 let path: string
+/** Where the server's user may write. */
+let shared: string
 let pool: SSHConnectionPool
 
 beforeEach(async () => {
   server = await OpenSSHServer.start()
   directory = mkdtempSync(join(tmpdir(), 'xec-mux-'))
   path = join(directory, 'control')
+  shared = mkdtempSync(join(tmpdir(), 'xec-shared-'))
+  chmodSync(shared, 0o777)
   pool = new SSHConnectionPool()
   await pool.exec(server.target({ controlMaster: true, controlPath: path, poolConfig: { maxConnections: 1 } }), 'true')
   await until('the control socket is there', () => existsSync(path))
@@ -27,7 +31,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await pool.dispose()
   await server.stop()
-  rmSync(directory, { recursive: true })
+  for (const made of [directory, shared]) rmSync(made, { recursive: true })
 })
 
 const client = (env: Record<string, string> = {}): Program =>
@@ -42,6 +46,30 @@ describe('our client through our master, in two processes', () => {
     })
     await server.runs('sleep', 0)
     expect(await server.counted(/^Connection from /)).toBe(1)
+  })
+
+  it('streams, files and forwards go through it as well, with nothing to log in with', async () => {
+    const own = join(directory, 'wide')
+    const wide = server.target({ controlMaster: true, controlPath: own })
+    await pool.exec(wide, 'true')
+    await until('the control socket is there', () => existsSync(own))
+    const before = pool.getStats().activeChannels
+    const other = new Program(join(__dirname, '../fixtures/control-master/uses.mjs'), {
+      SSH_PORT: String(server.port), SSH_USER: TEST_USER, CONTROL_PATH: own, DIRECTORY: shared, THEN_STREAM: '1',
+    })
+    await other.says('streaming')
+    expect(JSON.parse(other.lines[0] ?? '')).toEqual({
+      first: 'got one', second: 'got two', code: 4, signal: 'SIGTERM', sizes: true, beside: 'well\n', unread: 'y\ny\n', size: '33 91',
+      resized: '44 101', files: true, listed: true, local: true, remote: true, refused: 'EFORWARDTARGET', closed: true,
+    })
+    // All of them are connections of this process.
+    expect(await server.counted(/^Connection from /)).toBe(pool.getStats().connectionsCreated)
+    await server.runs('yes', 0)
+    await pool.closeAll()
+    expect(await other.end()).toEqual({ code: 0, signal: null, stderr: '' })
+    expect(JSON.parse(other.lines.at(-1) ?? '')).toEqual(['ECONNLOST', true])
+    await server.runs('sleep', 0)
+    expect(pool.getStats().activeChannels).toBe(before)
   })
 
   it('while the master has others to serve, a client waits; after its time it is told so, and no connection counts as lost', async () => {

@@ -153,15 +153,6 @@ describe('ssh over our connection', () => {
     gate.close()
   })
 
-  it('forwards are refused in the protocol\'s words', async () => {
-    await serving()
-    const { code, stderr } = await sshThrough(path, ['-O', 'forward', '-L', '18022:127.0.0.1:1', 'host'])
-    expect(code).not.toBe(0)
-    expect(stderr).toMatch(/serves no forwards/)
-    expect((await sshThrough(path, ['-W', '127.0.0.1:1', 'host'])).stderr).toMatch(/serves no forwards/)
-    expect((await sshThrough(path, ['host', 'echo well'])).stdout.toString()).toBe('well\n')
-  })
-
   it('what the server refuses to run is no success', async () => {
     await serving()
     const { code, stderr } = await sshThrough(path, ['-s', 'host', 'no-such-subsystem'])

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 /** CanonicalizeHostname, beside the real client, on a machine that knows a few names (for that it needs root). */
 
 /** As the resolver asks for them: a dot at the end means that no other domain is tried. */
-const HOSTS = '127.0.0.1 localhost web.corp.test. db.lab.test. full.name.test. a.b.lab.test.\n'
+const HOSTS = '127.0.0.1 localhost web.corp.test. db.lab.test. full.name.test. a.b.lab.test.\n127.0.0.1 cdn.example.net www.corp.test. shop\n'
 const DOMAINS = 'CanonicalDomains corp.test LAB.test.\n'
 
 interface Question { name: string, host: string, config: string, answer: string[] | 'refused' }
@@ -32,6 +32,20 @@ const questions = [
   ask('not behind a jump', 'web', `CanonicalizeHostname yes\n${DOMAINS}ProxyJump gate\n`, ['web', 'root', '22']),
   ask('nor behind one that is none', 'web', `CanonicalizeHostname yes\n${DOMAINS}ProxyJump none\n`, ['web', 'root', '22']),
   ask('always, whatever is before it', 'web', `CanonicalizeHostname always\n${DOMAINS}ProxyCommand nc %h %p\nProxyJump gate\n`, ['web.corp.test', 'root', '22']),
+  ask('an alias that may be followed', 'www', `CanonicalizeHostname yes\n${DOMAINS}CanonicalizePermittedCNAMEs *.CORP.test:*.Example.net\n`, ['cdn.example.net', 'root', '22']),
+  ask('an alias without a rule', 'www', `CanonicalizeHostname yes\n${DOMAINS}`, ['www.corp.test', 'root', '22']),
+  ask('one of other names', 'www', `CanonicalizeHostname yes\n${DOMAINS}CanonicalizePermittedCNAMEs *.lab.test:*\n`, ['www.corp.test', 'root', '22']),
+  ask('to other names', 'www', `CanonicalizeHostname yes\n${DOMAINS}CanonicalizePermittedCNAMEs *.corp.test:*.test,*.org *.lab.test:*\n`, ['www.corp.test', 'root', '22']),
+  ask('one of several rules', 'www', `CanonicalizeHostname yes\n${DOMAINS}CanonicalizePermittedCNAMEs *.lab.test:* *.test:*.org,cdn.*\n`, ['cdn.example.net', 'root', '22']),
+  ask('one that is excepted', 'www', `CanonicalizeHostname yes\n${DOMAINS}CanonicalizePermittedCNAMEs *.corp.test,!www.*:*\n`, ['www.corp.test', 'root', '22']),
+  ask('any to any', 'www', `CanonicalizeHostname yes\n${DOMAINS}CanonicalizePermittedCNAMEs *\n`, ['cdn.example.net', 'root', '22']),
+  ask('none, which stays', 'www', `CanonicalizeHostname yes\n${DOMAINS}CanonicalizePermittedCNAMEs none\nCanonicalizePermittedCNAMEs *:*\n`, ['www.corp.test', 'root', '22']),
+  ask('the files are read again for the alias', 'www', `CanonicalizeHostname yes\n${DOMAINS}CanonicalizePermittedCNAMEs *:*\nHost cdn.example.net\n User edge\nMatch canonical host *.net\n Port 2200\n`, ['cdn.example.net', 'edge', '2200']),
+  ask('an alias under no domain', 'shop', `CanonicalizeHostname yes\n${DOMAINS}CanonicalizePermittedCNAMEs shop:*.example.net\n`, ['cdn.example.net', 'root', '22']),
+  ask('what the system calls a name is its alias', 'web', `CanonicalizeHostname yes\n${DOMAINS}CanonicalizePermittedCNAMEs *:lo*\n`, ['localhost', 'root', '22']),
+  ask('no alias where nothing is made full', 'shop', `${DOMAINS}CanonicalizePermittedCNAMEs *:*\n`, ['shop', 'root', '22']),
+  ask('nor behind a command', 'www', `CanonicalizeHostname yes\n${DOMAINS}CanonicalizePermittedCNAMEs *:*\nProxyCommand nc %h %p\n`, ['www', 'root', '22']),
+  ask('a rule without its half', 'www', `CanonicalizeHostname yes\n${DOMAINS}CanonicalizePermittedCNAMEs *.corp.test:\n`, 'refused'),
   ask('no', 'web', `CanonicalizeHostname no\n${DOMAINS}Match canonical\n User c\n`, ['web', 'root', '22']),
 ]
 

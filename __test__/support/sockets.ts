@@ -15,10 +15,10 @@ export async function listen(serve: (socket: Socket) => void, path?: string): Pr
 }
 
 /** Connects, sends, ends its side, and reads to the end; rejects when the connection breaks. */
-export async function exchange(to: number | string, data: string | Buffer): Promise<string> {
+export async function exchange(to: number | string, data: string | Buffer, encoding: BufferEncoding = 'utf8'): Promise<string> {
   const socket = typeof to === 'number' ? connect({ port: to, host: '127.0.0.1', allowHalfOpen: true }) : connect({ path: to, allowHalfOpen: true })
   let text = ''
-  socket.setEncoding('utf8').on('data', (piece: string) => { text += piece })
+  socket.setEncoding(encoding).on('data', (piece: string) => { text += piece })
   socket.end(data)
   await once(socket, 'close')
   return text

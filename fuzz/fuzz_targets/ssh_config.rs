@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
-use xec_engine::transport::ssh::ssh_config::{ConfigFiles, Local, Query, Which, resolve};
+use xec_engine::transport::ssh::ssh_config::{ConfigFiles, Local, Named, Query, Which, resolve};
 
 fuzz_target!(|data: &[u8]| {
     // In memory, and one per process: several fuzzers may run.
@@ -23,7 +23,10 @@ fuzz_target!(|data: &[u8]| {
         exec: false,
         control_path: None,
         // Nor are names looked up.
-        knows: |name| name.len() % 2 == 0,
+        find: |name| {
+            let alias_of = name.len().is_multiple_of(3).then(|| "alias.test".into());
+            name.len().is_multiple_of(2).then_some(Named { alias_of })
+        },
     };
     let local = Local { user: "me".into(), uid: 0, home: "/nowhere".into(), host_name: "here.lan".into() };
     let _ = resolve(&query, &ConfigFiles::default(), &local);

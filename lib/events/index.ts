@@ -1,4 +1,5 @@
 export type { PoolDiagnostic, PoolTransport } from './diagnostics'
+export { AdapterHub, type EventFilter } from './adapter-hub'
 export { EventHub } from './hub'
 export { EVENT_NAMES, type PoolEventInfo, type PoolEventName, type PoolEvents } from './names'
 export { PoolEventHub, type EventSource } from './pool-events'

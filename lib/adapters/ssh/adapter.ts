@@ -8,8 +8,8 @@ import {
   DEFAULT_ADAPTER_CONFIG, type ResolvedAdapterConfig, type SSHAdapterConfig, checkAdapterConfig, mergeConfig,
   withDefaults,
 } from './config'
-import { EventHub } from '../../events'
-import { EventBridge, type SSHAdapterEvents, stamp } from './events'
+import { AdapterHub } from '../../events'
+import { EventBridge, SSH_EVENTS, type SSHAdapterEvents, stamp } from './events'
 import type { ExecutionResult, ResultFields } from './execution-result'
 import { contractError } from './failures'
 import { type FileJob, requireComplete, transferFiles } from './files'
@@ -18,7 +18,8 @@ import { type ConnectionPoolMetrics, connectionPoolMetrics } from './metrics'
 import { cutShortFields, endedFields, maskPartialOutput } from './outcome'
 import { type Shapes, nativeShapes } from './shapes'
 import {
-  type ReverseTunnelOptions, type Tunnel, type TunnelOptions, TunnelTargets, announceTunnel, openReverseTunnel, openTunnel,
+  type PortForwardArguments, type ReverseTunnelOptions, type Tunnel, type TunnelOptions, TunnelTargets, announceTunnel, inOurOrder,
+  openReverseTunnel, openTunnel,
 } from './tunnels'
 
 /** For `@xec-sh/native/xec`. */
@@ -32,9 +33,10 @@ export interface AdapterInternals {
 const plainTarget = (target: SSHTarget): SSHTarget => ({ ...target })
 
 /** Runs commands over SSH in the way @xec-sh/core asks of an adapter. Works without core as well. */
-export class SSHAdapter extends EventHub<SSHAdapterEvents> implements AsyncDisposable {
+export class SSHAdapter extends AdapterHub<SSHAdapterEvents> implements AsyncDisposable {
   readonly name: string = 'ssh'
   readonly adapterName: string = 'ssh'
+  protected override readonly names = SSH_EVENTS
   readonly #pool: SSHConnectionPool
   readonly #poolIsOurs: boolean
   readonly #shapes: Shapes
@@ -113,8 +115,11 @@ export class SSHAdapter extends EventHub<SSHAdapterEvents> implements AsyncDispo
     return this.#tunnel('reverseTunnel', target, (host) => openReverseTunnel(this.#pool, host, options))
   }
 
-  /** As `tunnel`, for one port: core's adapter has the name and nothing behind it. */
-  async portForward(target: SSHTarget, localPort: number, remotePort: number, remoteHost = 'localhost'): Promise<void> {
+  /** As `tunnel`, for one port; the second form is core's, whose adapter has the name and nothing behind it. */
+  portForward(target: SSHTarget, localPort: number, remotePort: number, remoteHost?: string): Promise<void>
+  portForward(localPort: number, remoteHost: string, remotePort: number, target: SSHTarget): Promise<void>
+  async portForward(...args: PortForwardArguments): Promise<void> {
+    const [target, localPort, remotePort, remoteHost = 'localhost'] = inOurOrder(args)
     await this.tunnel({ localPort, remoteHost, remotePort }, target)
   }
 

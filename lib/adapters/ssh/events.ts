@@ -32,6 +32,12 @@ export interface SSHAdapterEvents {
 
 export type SSHAdapterEventName = keyof SSHAdapterEvents
 
+/** All of them, each once: the compiler misses none. */
+export const SSH_EVENTS = Object.keys({
+  'ssh:connect': 0, 'ssh:disconnect': 0, 'ssh:execute': 0, 'ssh:reconnect': 0, 'ssh:pool-metrics': 0, 'ssh:pool-cleanup': 0,
+  'connection:open': 0, 'ssh:tunnel-created': 0, 'ssh:tunnel-closed': 0, 'tunnel:created': 0, 'connection:close': 0,
+} satisfies Record<SSHAdapterEventName, 0>) as SSHAdapterEventName[]
+
 export interface AdapterEmitter {
   listenerCount(event: SSHAdapterEventName): number
   announce<K extends SSHAdapterEventName>(event: K, ...args: SSHAdapterEvents[K]): void

@@ -35,6 +35,18 @@ export interface Tunnel {
   close: () => Promise<void>
 }
 
+type OurPortForward = [target: SSHTarget, localPort: number, remotePort: number, remoteHost?: string]
+type CoresPortForward = [localPort: number, remoteHost: string, remotePort: number, target: SSHTarget]
+export type PortForwardArguments = OurPortForward | CoresPortForward
+
+const isCores = (args: PortForwardArguments): args is CoresPortForward => typeof args[0] === 'number'
+
+export function inOurOrder(args: PortForwardArguments): OurPortForward {
+  if (!isCores(args)) return args
+  const [localPort, remoteHost, remotePort, target] = args
+  return [target, localPort, remotePort, remoteHost]
+}
+
 /** What core runs before it asks for a tunnel, so that the adapter knows a target. */
 const PREPARATION = /^echo "Establishing connection for [a-z ]{0,20}tunnel"$/
 

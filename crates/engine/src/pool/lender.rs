@@ -1,7 +1,9 @@
 use std::sync::{Arc, Weak};
 
+use super::config::HostConfig;
 use super::driver::{Inner, Request};
 use super::permit::Permit;
+use super::stay::Stay;
 use crate::error::{Error, Phase, Reached};
 use crate::run::tail;
 use crate::transport::{Connection, OpenError, Transport};
@@ -25,6 +27,30 @@ impl<T: Transport> Lender<T> {
 
     pub fn target(&self) -> &T::Target {
         &self.request.target
+    }
+
+    /// For connections of another key.
+    pub fn of(&self, request: Request<T>) -> Self {
+        Self { pool: Weak::clone(&self.pool), request }
+    }
+
+    pub fn config(&self) -> &Arc<HostConfig> {
+        &self.request.config
+    }
+
+    /// A place on a certain connection of this key; `None` when it is going.
+    pub fn stay(&self, connection: &Arc<T::Connection>) -> Option<Stay<T>> {
+        let inner = self.pool.upgrade()?;
+        let key = &self.request.key;
+        let id = inner.update(|core, now| core.stay(key, |other| Arc::ptr_eq(other, connection), now))?;
+        Some(Stay::new(&inner, key.clone(), id))
+    }
+
+    /// Resolves when the pool begins to drain, or is gone. Cancel-safe.
+    pub async fn drained(&self) {
+        let Some(mut drains) = self.pool.upgrade().map(|inner| inner.drains()) else { return };
+        // An error is the pool's end.
+        let _ = drains.changed().await;
     }
 
     /// A channel, and the permit that goes with it; `None` when `gone` resolved first. NOT cancel-safe: like

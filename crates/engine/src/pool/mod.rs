@@ -6,6 +6,7 @@
 //! - [`permit`]: the right to open one channel; gives itself back when dropped
 //! - [`lease`]: a permit that stays with its holder
 //! - [`lender`]: channels for a transport that serves others
+//! - [`stay`]: what lives on a connection without being a command
 //! - [`key`], [`config`], [`queue`], [`slot`]: one noun each
 //!
 //! Nothing in here knows SSH: connections come from a [`Transport`](crate::transport::Transport).
@@ -20,6 +21,7 @@ mod lender;
 mod permit;
 mod queue;
 mod slot;
+mod stay;
 
 pub use config::{HealthConfig, HostConfig, PoolConfig, Reconnect, WhenExhausted};
 pub use core::{ConnectionId, ConnectionInfo, PoolStats};
@@ -30,3 +32,4 @@ pub use lease::{Home, Lease};
 pub use lender::Lender;
 pub use permit::Permit;
 pub use slot::CloseReason;
+pub use stay::Stay;

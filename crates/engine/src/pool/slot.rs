@@ -64,8 +64,10 @@ pub struct Slot<C> {
     pub connection: C,
     pub state: SlotState,
     pub fate: Fate,
-    /// Permits out.
+    /// Permits out, and what stays.
     pub active: usize,
+    /// Of those, what stays without a session of the server's: it takes no command's place.
+    pub staying: usize,
     pub limit: ChannelLimit,
     /// When the making of it began.
     pub dialed_at: Instant,
@@ -101,7 +103,12 @@ impl<C> Slot<C> {
     }
 
     pub fn has_permit(&self, now: Instant) -> bool {
-        self.is_ready() && self.active < self.limit.current() && self.cool_until.is_none_or(|until| until <= now)
+        self.is_ready() && self.sessions() < self.limit.current() && self.cool_until.is_none_or(|until| until <= now)
+    }
+
+    /// Permits out, as far as the limit on channels goes.
+    pub fn sessions(&self) -> usize {
+        self.active.saturating_sub(self.staying)
     }
 
     /// How long it has been idle; zero while it is not.

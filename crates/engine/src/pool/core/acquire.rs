@@ -230,7 +230,7 @@ impl<C: Clone, T: Clone> Core<C, T> {
     fn is_exhausted(&self, key: &Key) -> bool {
         let Some(entry) = self.entries.get(key).filter(|entry| entry.is_limited()) else { return false };
         let live: usize = entry.slots.iter().filter(|slot| slot.is_ready()).map(|slot| slot.limit.current()).sum();
-        let taken: usize = entry.slots.iter().filter(|slot| slot.is_ready()).map(|slot| slot.active).sum();
+        let taken: usize = entry.slots.iter().filter(|slot| slot.is_ready()).map(Slot::sessions).sum();
         let coming = (entry.dials + self.room_left(key)) * entry.channels_each();
         taken + entry.queue.len() >= live + coming
     }

@@ -103,6 +103,7 @@ impl<C: Clone, T: Clone> Core<C, T> {
             state: SlotState::Ready,
             fate: Fate::default(),
             active: 0,
+            staying: 0,
             limit: ChannelLimit::new(ceiling, entry.channels_each()),
             dialed_at: started,
             created: now,

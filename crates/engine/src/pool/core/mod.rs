@@ -10,6 +10,7 @@
 //! - [`drain`]: emptying the pool without cutting anything; filling it ahead of need
 //! - [`release`]: permits coming back, refusals, connections ending
 //! - [`sweep`]: idle and old connections, closing on request
+//! - [`stay`]: what lives on a connection without being a command
 //! - [`stats`]: counters and snapshots
 
 mod acquire;
@@ -21,6 +22,7 @@ mod model_test;
 mod reconnect;
 mod release;
 mod stats;
+mod stay;
 mod sweep;
 
 use std::collections::{HashMap, VecDeque};

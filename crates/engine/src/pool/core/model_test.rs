@@ -25,6 +25,8 @@ enum Step {
     Abandon(usize),
     Suspect(usize),
     Replace(usize),
+    Stay(usize),
+    Leave(usize),
     DialOk(usize),
     DialFail(usize, Fault),
     Lose(usize),
@@ -80,6 +82,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any.clone().prop_map(Step::Abandon),
         1 => any.clone().prop_map(Step::Suspect),
         1 => any.clone().prop_map(Step::Replace),
+        1 => any.clone().prop_map(Step::Stay),
+        1 => any.clone().prop_map(Step::Leave),
         6 => any.clone().prop_map(Step::DialOk),
         3 => (any.clone(), fault()).prop_map(|(n, fault)| Step::DialFail(n, fault)),
         1 => any.clone().prop_map(Step::Lose),
@@ -157,6 +161,8 @@ struct Model {
     queued: HashMap<Key, BTreeSet<Place>>,
     answered: HashSet<Ticket>,
     permits: Vec<Held>,
+    /// What lives on a connection without a permit.
+    stays: Vec<(ConnectionId, Key)>,
     /// Health checks under way.
     checks: Vec<(ConnectionId, Key)>,
     draining: bool,
@@ -181,6 +187,7 @@ impl Model {
             queued: HashMap::new(),
             answered: HashSet::new(),
             permits: Vec::new(),
+            stays: Vec::new(),
             checks: Vec::new(),
             draining: false,
             dials: Vec::new(),
@@ -218,6 +225,18 @@ impl Model {
                 let config = Arc::clone(&self.configs[&held.key]);
                 self.core.replace(&held.key, held.id, held.place, (&(), &config), now);
                 self.wait_again(held);
+            }
+            Step::Stay(n) => {
+                let Some((id, key)) = pick(&self.live, n).cloned() else { return };
+                let handle =
+                    self.core.entries[&key].slots.iter().find(|slot| slot.id == id).map(|slot| slot.connection);
+                let stays = self.core.stay(&key, |connection| Some(*connection) == handle, now);
+                assert_eq!(stays, (!self.draining).then_some(id), "an open connection has room for what takes none");
+                self.stays.extend(stays.map(|id| (id, key)));
+            }
+            Step::Leave(n) => {
+                let Some((id, key)) = pick_out(&mut self.stays, n) else { return };
+                self.core.leave(&key, id, now);
             }
             Step::DialOk(n) => {
                 let Some((dial, key)) = pick_out(&mut self.dials, n) else { return };
@@ -421,8 +440,9 @@ impl Model {
         assert_eq!(stats.connecting, self.dials.len(), "connecting");
         assert_eq!(stats.total, self.live.len() + self.closing.len(), "connections");
         let checks_on = |id: ConnectionId| self.checks.iter().filter(|(other, _)| *other == id).count();
-        let out: usize =
-            self.live.iter().chain(&self.closing).map(|(id, _)| self.permits_on(*id) + checks_on(*id)).sum();
+        let stays_on = |id: ConnectionId| self.stays.iter().filter(|(other, _)| *other == id).count();
+        let in_use = |id: ConnectionId| self.permits_on(id) + checks_on(id) + stays_on(id);
+        let out: usize = self.live.iter().chain(&self.closing).map(|(id, _)| in_use(*id)).sum();
         assert_eq!(stats.channels, out, "permits");
         assert_eq!(self.core.total, stats.total + stats.connecting, "room");
         for (endpoint, host) in &self.core.hosts {
@@ -472,6 +492,9 @@ impl Model {
             while !self.checks.is_empty() {
                 self.take(Step::CheckPasses(0));
             }
+            while !self.stays.is_empty() {
+                self.take(Step::Leave(0));
+            }
             self.pass(Duration::from_millis(50));
         }
         panic!("somebody waits for ever: {:?}", self.waiting().collect::<Vec<_>>());
@@ -494,6 +517,9 @@ impl Model {
         }
         while !self.checks.is_empty() {
             self.take(Step::CheckFails(0));
+        }
+        while !self.stays.is_empty() {
+            self.take(Step::Leave(0));
         }
         assert!(self.core.entries.values().all(|entry| entry.target.is_none()), "secrets are kept");
         // What is remembered of failures and losses is forgotten in time.

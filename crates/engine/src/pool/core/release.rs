@@ -35,7 +35,7 @@ impl<C: Clone, T: Clone> Core<C, T> {
         slot.refusals_in_a_row = 0;
         slot.lone_refusals = 0;
         let learned = slot.limit.learned();
-        slot.limit.on_ended(slot.active, contended);
+        slot.limit.on_ended(slot.sessions(), contended);
         if slot.limit.learned() != learned {
             entry.learned = slot.limit.learned();
         }
@@ -62,7 +62,7 @@ impl<C: Clone, T: Clone> Core<C, T> {
         if let Some(entry) = self.entries.get_mut(key)
             && let Some(slot) = entry.slots.iter_mut().find(|slot| slot.id == id)
         {
-            let others = slot.active.saturating_sub(1);
+            let others = slot.sessions().saturating_sub(1);
             let lowered = slot.limit.on_refused(others) == RefusalVerdict::Lowered;
             slot.errors += 1;
             // Channels that were asked for together are refused together: that is one refusal, not many.
@@ -181,7 +181,7 @@ impl<C: Clone, T: Clone> Core<C, T> {
         self.dispatch(key, now);
     }
 
-    fn return_permit(&mut self, key: &Key, id: ConnectionId, now: Instant) {
+    pub(super) fn return_permit(&mut self, key: &Key, id: ConnectionId, now: Instant) {
         if let Some(slot) = self.slot_mut(key, id) {
             slot.last_used = now;
         }

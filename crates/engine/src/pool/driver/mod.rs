@@ -176,7 +176,7 @@ impl<T: Transport> Pool<T> {
 
     /// Changes with each drain that begins from now on.
     pub fn drains(&self) -> watch::Receiver<u64> {
-        self.inner.drains.subscribe()
+        self.inner.drains()
     }
 
     async fn finish_drain(&self, limit: Option<Duration>) -> bool {
@@ -233,6 +233,11 @@ impl<T: Transport> Drop for Pool<T> {
 }
 
 impl<T: Transport> Inner<T> {
+    /// See [`Pool::drains`].
+    pub(in crate::pool) fn drains(&self) -> watch::Receiver<u64> {
+        self.drains.subscribe()
+    }
+
     /// See [`Pool::acquire`].
     pub(in crate::pool) fn acquire(
         self: &Arc<Self>,

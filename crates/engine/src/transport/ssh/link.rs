@@ -56,7 +56,7 @@ impl LinkWriter {
             #[cfg(unix)]
             Self::Passenger(writer) => writer.subsystem(name),
             #[cfg(unix)]
-            Self::Shared(_) => Err(Error::Internal { what: "a subsystem over a connection that is for commands" }),
+            Self::Shared(writer) => writer.subsystem(name),
         }
     }
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use sha2::Sha256;
 
 use super::connection::SshTransport;
-use super::target::{Secret, SshTarget, field};
+use super::target::{Secret, SshTarget, Traffic, field};
 use crate::error::{Cause, Phase};
 use crate::pool::{HostConfig, Key, Request};
 
@@ -11,7 +11,7 @@ use crate::pool::{HostConfig, Key, Request};
 const CHANNELS_PER_HOP: usize = 128;
 
 /// How to get to a server.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub enum Route {
     #[default]
     Direct,
@@ -29,6 +29,7 @@ pub enum ProxyKind {
     Http,
 }
 
+#[derive(Clone)]
 pub struct Proxy {
     pub kind: ProxyKind,
     pub host: String,
@@ -38,6 +39,7 @@ pub struct Proxy {
 }
 
 /// Another connection of the same pool to go through.
+#[derive(Clone)]
 pub struct Jump {
     target: Arc<SshTarget>,
     key: Key,
@@ -54,6 +56,11 @@ impl Jump {
             health.command = None;
         }
         Self { key: hop.key(), target: Arc::new(hop), config: Arc::new(config) }
+    }
+
+    /// The same hop, for what carries something else.
+    fn carrying(&self, traffic: Traffic) -> Self {
+        Self::new(self.target.carrying(traffic.of_hop()), &self.config)
     }
 
     pub fn request(&self) -> Request<SshTransport> {
@@ -102,6 +109,14 @@ impl Route {
             _ => return None,
         };
         Some(Arc::new(Waited(text)))
+    }
+
+    /// The same way, for something else to be carried: by hops of its kind.
+    pub fn carrying(&self, traffic: Traffic) -> Self {
+        match self {
+            Self::Jump(jump) => Self::Jump(jump.carrying(traffic)),
+            other => other.clone(),
+        }
     }
 
     /// Who got there another way may be somewhere else.

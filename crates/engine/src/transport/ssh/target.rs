@@ -15,6 +15,7 @@ use crate::pool::Key;
 pub type Secret = Zeroizing<String>;
 
 /// Where a private key comes from.
+#[derive(Clone)]
 pub enum KeySource {
     /// The key itself, in any of the PEM formats.
     Text(Secret),
@@ -101,6 +102,7 @@ pub const USERS_KNOWN_HOSTS: [&str; 2] = ["~/.ssh/known_hosts", "~/.ssh/known_ho
 pub const MACHINES_KNOWN_HOSTS: [&str; 2] = ["/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"];
 
 /// Where and as whom.
+#[derive(Clone)]
 pub struct SshTarget {
     pub host: String,
     pub port: u16,
@@ -161,6 +163,11 @@ impl SshTarget {
             route: Route::Direct,
             host_key_alias: None,
         }
+    }
+
+    /// The same one, for something else to be carried.
+    pub fn carrying(&self, traffic: Traffic) -> Self {
+        Self { traffic, route: self.route.carrying(traffic), ..self.clone() }
     }
 
     /// Where known hosts are kept: the files given, else the user's own and the machine's.

@@ -12,14 +12,19 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::connection::SshTransport;
+use super::connection::{SshConnection, SshTransport};
 use super::dial::{Cutter, dial};
+use super::link::Link;
+#[cfg(unix)]
+use super::mux::NoPassage;
 use super::proxy::{self, ProxyCommand, Report};
 use super::quick_ack::QuickAck;
 use super::route::{Jump, Route, address};
 use super::target::{KeepAlive, SshTarget};
 use crate::error::{Cause, Error, Kind, Phase, Reached};
 use crate::pool::{Hold, Hops};
+#[cfg(unix)]
+use crate::transport::Connection;
 
 /// Connections to a hop that were found dead, after which we give up.
 const MAX_DEAD_HOPS: u32 = 3;
@@ -92,28 +97,67 @@ async fn through_hop(jump: &Jump, target: &SshTarget, hops: &Hops<SshTransport>)
     let mut dead = 0;
     loop {
         let hold = hops.borrow(&jump.request()).await.map_err(failed)?;
-        let Some(hop) = hold.connection().direct().cloned() else {
-            return Err(Error::Internal { what: "a hop that is shared with other processes" });
+        let lost = match opened_by(hold.connection(), target, &name).await {
+            Ok(stream) => return Ok(Wire::cuttable(stream, Carrier::Hop { name, hold })),
+            Err(NotOpened::For(error)) => return Err(error),
+            Err(NotOpened::Dead(error)) => error,
         };
-        let handle = hop.handle();
-        let (host, port) = (target.host.clone(), u32::from(target.port));
-        // A task, because a channel that opens after we have left must still be closed: the stream does that when dropped.
-        let opening = tokio::spawn(async move {
-            handle.channel_open_direct_tcpip(host, port, "127.0.0.1", 0).await.map(russh::Channel::into_stream)
-        });
-        match opening.await {
-            Ok(Ok(stream)) => return Ok(Wire::cuttable(stream, Carrier::Hop { name, hold })),
-            Ok(Err(russh::Error::ChannelOpenFailure(reason))) => return Err(refused(name, target, reason)),
-            Ok(Err(error)) => {
-                let error = hop.lost(Phase::OpenChannel, Some(Arc::new(error)));
-                hold.suspect();
-                dead += 1;
-                if dead >= MAX_DEAD_HOPS {
-                    return Err(failed(error));
-                }
-            }
-            Err(_) => return Err(Error::Internal { what: "opening a channel through a jump host" }),
+        hold.suspect();
+        dead += 1;
+        if dead >= MAX_DEAD_HOPS {
+            return Err(failed(lost));
         }
+    }
+}
+
+/// Why a hop has not connected us.
+enum NotOpened {
+    /// Another connection to it would do no better.
+    For(Error),
+    /// Its own is gone.
+    Dead(Error),
+}
+
+/// A line through `hop`, over a connection of our own or by way of somebody else's master.
+async fn opened_by(hop: &Link, target: &SshTarget, name: &str) -> Result<Box<dyn Stream>, NotOpened> {
+    match hop {
+        Link::Direct(hop) => opened_directly(hop, target, name).await,
+        #[cfg(unix)]
+        Link::Passenger(master) => match master.passage(&target.host, target.port).await {
+            Ok(passage) => Ok(Box::new(passage.into_stream())),
+            Err(NoPassage::Failed(error)) => Err(NotOpened::Dead(error)),
+            Err(NoPassage::Refused(words)) => Err(NotOpened::For(Error::JumpRefused {
+                hop: name.to_owned(),
+                address: address(&target.host, target.port),
+                problem: format!(
+                    "the ControlMaster we reach it by says only \"{words}\": it may be forbidden there, or nothing answers"
+                ),
+                prohibited: false,
+            })),
+        },
+        #[cfg(unix)]
+        Link::Shared(_) => Err(NotOpened::For(Error::Internal { what: "a hop by a connection that is for sessions" })),
+    }
+}
+
+async fn opened_directly(
+    hop: &Arc<SshConnection>,
+    target: &SshTarget,
+    name: &str,
+) -> Result<Box<dyn Stream>, NotOpened> {
+    let handle = hop.handle();
+    let (host, port) = (target.host.clone(), u32::from(target.port));
+    // A task, because a channel that opens after we have left must still be closed: the stream does that when dropped.
+    let opening = tokio::spawn(async move {
+        handle.channel_open_direct_tcpip(host, port, "127.0.0.1", 0).await.map(russh::Channel::into_stream)
+    });
+    match opening.await {
+        Ok(Ok(stream)) => Ok(Box::new(stream)),
+        Ok(Err(russh::Error::ChannelOpenFailure(reason))) => {
+            Err(NotOpened::For(refused(name.to_owned(), target, reason)))
+        }
+        Ok(Err(error)) => Err(NotOpened::Dead(hop.lost(Phase::OpenChannel, Some(Arc::new(error))))),
+        Err(_) => Err(NotOpened::For(Error::Internal { what: "opening a channel through a jump host" })),
     }
 }
 
@@ -193,9 +237,12 @@ impl Carrier {
             }
             Self::Hop { hold, .. } => {
                 limit = HOP_HINDSIGHT;
-                match hold.connection().direct() {
-                    Some(hop) => Box::pin(hop.until_ended()),
-                    None => Box::pin(std::future::ready(())),
+                match hold.connection() {
+                    Link::Direct(hop) => Box::pin(hop.until_ended()),
+                    #[cfg(unix)]
+                    Link::Passenger(master) => Box::pin(master.until_over()),
+                    #[cfg(unix)]
+                    Link::Shared(_) => Box::pin(std::future::ready(())),
                 }
             }
         };
@@ -214,11 +261,15 @@ impl Carrier {
 }
 
 fn hop_fault(name: &str, hold: &Hold<SshTransport>) -> Option<Error> {
-    let hop = hold.connection().direct()?;
-    hop.has_ended().then(|| Error::JumpHost {
-        hop: name.to_owned(),
-        source: Arc::new(Error::ConnectionLost { phase: Phase::Run, reached: Reached::No, source: hop.last_words() }),
-    })
+    let fault = match hold.connection() {
+        Link::Direct(hop) if hop.has_ended() => {
+            Error::ConnectionLost { phase: Phase::Run, reached: Reached::No, source: hop.last_words() }
+        }
+        #[cfg(unix)]
+        Link::Passenger(master) if master.is_closed() => master.lost(Phase::Run, None),
+        _ => return None,
+    };
+    Some(Error::JumpHost { hop: name.to_owned(), source: Arc::new(fault) })
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -47,6 +47,21 @@ pub type Up = watch::Receiver<Option<Arc<SshLink>>>;
 pub type Alive = mpsc::Sender<std::convert::Infallible>;
 
 impl Shared {
+    pub fn new(listen: Address, outlet: Outlet) -> Self {
+        Self {
+            counters: Counters::default(),
+            outlet,
+            bound: Mutex::new(listen),
+            closing: watch::channel(false).0,
+            closed: watch::channel(false).0,
+        }
+    }
+
+    /// No new clients, and the present ones are cut.
+    pub fn begin_to_close(&self) {
+        self.closing.send_replace(true);
+    }
+
     /// Resolves once the forward is to close. Cancel-safe.
     pub async fn closing(&self) {
         // The sender is our own field.
@@ -96,7 +111,7 @@ impl Forward {
 
     /// Begins to close: no new connections, and the present ones are cut.
     pub fn close(&self) {
-        self.shared.closing.send_replace(true);
+        self.shared.begin_to_close();
     }
 
     /// Resolves when it is closed, whoever closed it.
@@ -126,13 +141,7 @@ async fn open(
 ) -> Result<Forward, Error> {
     let (key, phases) = (request.key.clone(), Arc::clone(&pool));
     let aborted = || Error::Aborted { phase: phases.waiting_phase(&key), reached: Reached::No };
-    let shared = Arc::new(Shared {
-        counters: Counters::default(),
-        outlet: Outlet::default(),
-        bound: Mutex::new(spec.listen().clone()),
-        closing: watch::channel(false).0,
-        closed: watch::channel(false).0,
-    });
+    let shared = Arc::new(Shared::new(spec.listen().clone(), Outlet::default()));
     let (connected, up) = watch::channel(None);
     let (alive, gone) = mpsc::channel(1);
     let runtime = pool.runtime().clone();
@@ -155,17 +164,17 @@ async fn open(
             let (listener, inbound) = opened.unwrap_or(Err(Error::Internal { what: "a forward's listener" }))?;
             *shared.bound.lock() = listener.bound().clone();
             server = Some(listener);
-            runtime.spawn(super::remote::serve(Arc::clone(&shared), inbound, to, alive));
+            runtime.spawn(super::remote::serve(Arc::clone(&shared), inbound, Some(to), alive));
         }
         ForwardSpec::Local { listen, to } => {
             let listener = unless(&cancel, aborted, bind(&shared, &listen)).await?;
-            let overflow = Overflow::new(&pool, &request);
+            let overflow = Some(Overflow::new(&pool, &request));
             link = unless(&cancel, aborted, Link::make(pool, request)).await?;
             runtime.spawn(Clients { shared: Arc::clone(&shared), to: Some(to), up, alive, overflow }.accept(listener));
         }
         ForwardSpec::Dynamic { listen } => {
             let listener = unless(&cancel, aborted, bind(&shared, &listen)).await?;
-            let overflow = Overflow::new(&pool, &request);
+            let overflow = Some(Overflow::new(&pool, &request));
             link = unless(&cancel, aborted, Link::make(pool, request)).await?;
             runtime.spawn(Clients { shared: Arc::clone(&shared), to: None, up, alive, overflow }.accept(listener));
         }
@@ -224,7 +233,7 @@ struct Keeper {
 impl Keeper {
     async fn run(mut self) {
         let error = self.keep().await.err();
-        self.shared.closing.send_replace(true);
+        self.shared.begin_to_close();
         self.connected.send_replace(None);
         if let (Some(server), Some(connection)) = (self.server.take(), self.link.connection())
             && (error.is_none() || server.outlives_us())

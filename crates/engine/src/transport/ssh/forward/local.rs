@@ -40,7 +40,8 @@ pub struct Clients {
     pub to: Option<Address>,
     pub up: Up,
     pub alive: Alive,
-    pub overflow: Overflow,
+    /// `None`: they stay on the connection they have.
+    pub overflow: Option<Overflow>,
 }
 
 impl Clients {
@@ -115,7 +116,10 @@ impl Clients {
             let Some(connection) = connection else {
                 return Err(Error::PoolClosed { phase: Phase::Dial, reached: Reached::No });
             };
-            let link = if connection.parking().is_crowded() { self.overflow.link().await } else { None };
+            let link = match self.overflow.as_ref().filter(|_| connection.parking().is_crowded()) {
+                Some(overflow) => overflow.link().await,
+                None => None,
+            };
             let elsewhere = link.as_ref().and_then(Link::connection);
             let connection = elsewhere.unwrap_or(connection);
             match connection.open_towards(to, from.clone()).await {

@@ -4,10 +4,13 @@
 //! - [`local`] (and dynamic, with [`socks`]), [`remote`] with [`routes`]: who listens and who connects
 //! - [`parking`]: what waits for clients that do not read; [`overflow`]: where others go meanwhile
 //! - [`relay`]: the bytes of one client connection; [`socket`]: the local ends; [`far`]: the server's ends
+//! - `attached`: forwards that belong to one connection, for others
 //! - [`wire`]: what is asked of the server; `door`: where somebody else's master brings what it was asked to listen for
 //! - [`address`], [`error`], [`news`], [`stats`]: one noun each
 
 mod address;
+#[cfg(unix)]
+mod attached;
 #[cfg(unix)]
 mod door;
 mod error;
@@ -30,6 +33,8 @@ mod stats;
 mod wire;
 
 pub use address::{Address, ForwardSpec};
+#[cfg(unix)]
+pub use attached::{Attached, Attachments, Errand};
 pub use error::ForwardError;
 pub use forward::Forward;
 pub use news::News;

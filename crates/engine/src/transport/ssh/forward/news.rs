@@ -30,6 +30,8 @@ type Wake = Box<dyn Fn() + Send + Sync>;
 pub struct Outlet {
     waiting: Mutex<VecDeque<News>>,
     wake: Mutex<Listener>,
+    /// Nobody will ever fetch them.
+    unheard: bool,
 }
 
 /// Who is to be woken.
@@ -43,6 +45,11 @@ enum Listener {
 }
 
 impl Outlet {
+    /// Of what nobody asks: only the log is told.
+    pub fn unheard() -> Self {
+        Self { unheard: true, ..Self::default() }
+    }
+
     /// `wake` is called after each piece of news, and at once if there is some.
     pub fn set_wake(&self, wake: Wake) {
         let mut listener = self.wake.lock();
@@ -55,6 +62,9 @@ impl Outlet {
     }
 
     pub fn tell(&self, news: News) {
+        if self.unheard {
+            return tracing::debug!(?news, "of a forward of somebody else's");
+        }
         let last = matches!(news, News::Closed(_));
         let mut waiting = self.waiting.lock();
         if waiting.len() >= CAPACITY {

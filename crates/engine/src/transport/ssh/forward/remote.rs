@@ -1,7 +1,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::io::{AsyncWriteExt, DuplexStream, copy_bidirectional};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use super::address::Address;
 use super::error::ForwardError;
@@ -11,6 +13,7 @@ use super::parking::User;
 use super::relay::relay;
 use super::routes::Inbound;
 use super::socket;
+use super::socks;
 use super::wire::Claim;
 use crate::error::Error;
 use crate::transport::ssh::Link as SshLink;
@@ -21,6 +24,10 @@ const WAITING: usize = 256;
 /// for again.
 const ATTEMPTS: u32 = 6;
 const PAUSE: Duration = Duration::from_millis(100);
+/// For a SOCKS client to say what it wants.
+const REQUEST: Duration = Duration::from_secs(10);
+/// What may be between a SOCKS client and its target.
+const PIECE: usize = 64 * 1024;
 
 /// A listener on the server, which moves with its forward from connection to connection.
 pub struct ServerListener {
@@ -75,8 +82,8 @@ impl ServerListener {
     }
 }
 
-/// Serves what comes in until the forward closes.
-pub async fn serve(shared: Arc<Shared>, mut inbound: mpsc::Receiver<Inbound>, to: Address, alive: Alive) {
+/// Serves what comes in until the forward closes. `to`: `None` where each client names its own target, by SOCKS.
+pub async fn serve(shared: Arc<Shared>, mut inbound: mpsc::Receiver<Inbound>, to: Option<Address>, alive: Alive) {
     loop {
         let next = tokio::select! {
             biased;
@@ -84,7 +91,10 @@ pub async fn serve(shared: Arc<Shared>, mut inbound: mpsc::Receiver<Inbound>, to
             next = inbound.recv() => next,
         };
         let Some(next) = next else { return };
-        tokio::spawn(serve_one(Arc::clone(&shared), next, to.clone(), alive.clone()));
+        match to.clone() {
+            Some(to) => tokio::spawn(serve_one(Arc::clone(&shared), next, to, alive.clone())),
+            None => tokio::spawn(serve_by_socks(Arc::clone(&shared), next, alive.clone())),
+        };
     }
 }
 
@@ -106,4 +116,37 @@ async fn serve_one(shared: Arc<Shared>, inbound: Inbound, to: Address, alive: Al
             shared.failed(Error::Forward(ForwardError::LocalTarget { to: to.to_string(), source: Arc::new(error) }));
         }
     }
+}
+
+async fn serve_by_socks(shared: Arc<Shared>, inbound: Inbound, alive: Alive) {
+    let Inbound { caller, from, parking } = inbound;
+    let _user = parking.enter();
+    let _alive = alive;
+    let _active = shared.counters.begin();
+    let far = caller.accept().await;
+    // What it says goes through the relay like everything else, so that nothing waits but in its place.
+    let (ours, theirs) = tokio::io::duplex(PIECE);
+    let carrying = relay(Box::new(ours), far, &shared.counters, &parking, shared.closing());
+    let (carried, answered) = tokio::join!(carrying, answer(theirs, &shared, from));
+    for error in [carried.err().map(Error::Forward), answered.err()].into_iter().flatten() {
+        shared.failed(error);
+    }
+}
+
+/// Connects a client to where it wants to go. It ends by itself when the relay does.
+async fn answer(mut client: DuplexStream, shared: &Shared, from: Option<(String, u16)>) -> Result<(), Error> {
+    let asked = timeout(REQUEST, socks::request(&mut client)).await;
+    let asked = asked.unwrap_or_else(|_| Err(socks::Refused("it did not say what it wants in time".into())));
+    let (version, to) = asked.map_err(|refused| Error::Forward(ForwardError::Socks { problem: refused.0 }))?;
+    let connected = socket::connect(&to)
+        .await
+        .map_err(|error| Error::Forward(ForwardError::LocalTarget { to: to.to_string(), source: Arc::new(error) }));
+    if client.write_all(&socks::reply(version, connected.as_ref().map(|_| ()))).await.is_err() {
+        tracing::debug!(%to, "a SOCKS client left before its answer");
+    }
+    let mut target = connected?;
+    shared.outlet.tell(News::Connected { from, to });
+    // Whoever breaks off breaks the other side off with it, which is all there is to say.
+    let _ = copy_bidirectional(&mut client, &mut target).await;
+    Ok(())
 }

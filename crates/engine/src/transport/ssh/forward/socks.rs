@@ -120,7 +120,7 @@ pub fn reply(version: Version, outcome: Result<(), &Error>) -> Vec<u8> {
 fn code_5(error: &Error) -> u8 {
     match error {
         Error::Forward(ForwardError::Denied { .. }) => 2,
-        Error::Forward(ForwardError::Target { .. }) => 5,
+        Error::Forward(ForwardError::Target { .. } | ForwardError::LocalTarget { .. }) => 5,
         Error::Timeout { .. } => 4,
         _ => 1,
     }

@@ -1,4 +1,4 @@
-//! What is asked of the server for forwards, over a connection of our own or by way of OpenSSH's master.
+//! What is asked of the server for forwards, over a connection of our own or by way of somebody else's master.
 
 use std::sync::Arc;
 

@@ -23,9 +23,9 @@ const BREATH: Duration = Duration::from_millis(10);
 /// What is behind a control path.
 pub enum Found {
     /// A master that is well, and one of ours: its control socket, in proxy mode.
-    Ours(UnixStream),
-    /// OpenSSH's, and a control socket on which nothing has been asked.
-    Theirs(UnixStream),
+    Shared(UnixStream),
+    /// A master that is well, and a control socket on which nothing has been asked.
+    Usual(UnixStream),
     Nothing,
     /// A socket that nobody listens on any more.
     Stale,
@@ -33,10 +33,9 @@ pub enum Found {
     Unusable(io::Error),
 }
 
-/// Looks for a master and greets it. `shared`: with one of ours, channels are to be shared; otherwise it is passed over.
-/// Cancel-safe.
-pub async fn find(path: &Path, shared: bool) -> Found {
-    match timeout(PATIENCE, board(path, shared)).await {
+/// Looks for a master and greets it. `sessions`: those of one of ours in proxy mode, which does not carry the rest. Cancel-safe.
+pub async fn find(path: &Path, sessions: bool) -> Found {
+    match timeout(PATIENCE, board(path, sessions)).await {
         Ok(Ok(found)) => found,
         Ok(Err(error)) => found_instead(path, error),
         Err(_) => Found::Unusable(no_answer(PATIENCE)),
@@ -68,17 +67,14 @@ pub async fn until_gone(stream: &UnixStream) {
 
 /// In proxy mode a control socket carries SSH's own messages, which say everything. But OpenSSH's master does not survive a
 /// client in that mode whose channel was refused, or that ends while it opens one. So it is for our masters alone.
-async fn board(path: &Path, shared: bool) -> io::Result<Found> {
+async fn board(path: &Path, sessions: bool) -> io::Result<Found> {
     let (mut stream, ours) = greet(path).await?;
-    if ours && !shared {
-        return Ok(Found::Nothing);
-    }
     alive(&mut stream).await?;
-    if !ours {
-        return Ok(Found::Theirs(stream));
+    if !ours || !sessions {
+        return Ok(Found::Usual(stream));
     }
     match ask(&mut stream, &Request::Proxy { id: 1 }).await? {
-        Reply::Proxied { id: 1 } => Ok(Found::Ours(stream)),
+        Reply::Proxied { id: 1 } => Ok(Found::Shared(stream)),
         Reply::Failure { reason, .. } | Reply::PermissionDenied { reason, .. } => {
             Err(io::Error::new(io::ErrorKind::Unsupported, format!("it refuses proxy mode: {reason}")))
         }

@@ -10,7 +10,7 @@ use super::congestion::{Congestion, Verdict};
 use super::guest_request::request;
 use super::master::Master;
 use super::shared_channel::WINDOW;
-use super::ssh_message::{LOST, STDERR, SshMessage};
+use super::ssh_message::{BULK_SESSION, LOST, SESSION, STDERR, SshMessage};
 use super::wire::Payload;
 use crate::command::ExitStatus;
 use crate::error::Error;
@@ -37,6 +37,24 @@ pub struct Guest {
     waiting: VecDeque<Piece>,
     bytes: usize,
     sent: usize,
+}
+
+/// What a channel is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sort {
+    Command,
+    /// What is read at a visitor's pace.
+    Bulk,
+}
+
+impl Sort {
+    pub fn named(kind: &str) -> Option<Self> {
+        match kind {
+            SESSION => Some(Self::Command),
+            BULK_SESSION => Some(Self::Bulk),
+            _ => None,
+        }
+    }
 }
 
 /// Output that the visitor has no room for yet.
@@ -87,11 +105,15 @@ impl Guest {
     }
 
     /// Opens it and sees it to its end.
-    pub async fn open(mut self, master: Arc<Master>) {
+    pub async fn open(mut self, master: Arc<Master>, sort: Sort) {
         // Until it knows the channel's number it has nothing to say to it: its end is all that may come.
         let inbound = &mut self.inbound;
         let left = async { while inbound.recv().await.is_some() {} };
-        let opened = master.lender.open(left).await;
+        let lender = match sort {
+            Sort::Command => &master.lender,
+            Sort::Bulk => &master.bulk,
+        };
+        let opened = lender.open(left).await;
         drop(master);
         let (permit, channel) = match opened {
             None => return,

@@ -12,12 +12,9 @@ use crate::transport::ssh::target::{SshTarget, Traffic};
 /// The longest path a UNIX socket can have, on Linux; elsewhere it is a little shorter, and the system says so.
 const MAX_PATH: usize = 107;
 
-/// Where the target's control socket is; `None` for one that shares nothing. A hop is none: what goes through it needs more
-/// than sessions.
+/// Where the target's control socket is; `None` for one that shares nothing.
 pub fn control_path(target: &SshTarget) -> Result<Option<PathBuf>, Error> {
-    let Some(control) = target.control.as_ref().filter(|_| !target.traffic.is_hop()) else {
-        return Ok(None);
-    };
+    let Some(control) = target.control.as_ref() else { return Ok(None) };
     let invalid = |problem| Error::InvalidOption { option: "controlPath", problem };
     let path = if control.expanded {
         control.path.clone().into()
@@ -34,18 +31,15 @@ pub fn control_path(target: &SshTarget) -> Result<Option<PathBuf>, Error> {
 /// A connection through the master behind the target's control path, if one is there and well. Whatever else is there never
 /// stands in the way of a connection of our own.
 ///
-/// What is read at a caller's pace does not go through a master of ours, which one slow reader would hold up: OpenSSH's hands
-/// each session descriptors of its own, and has a window for each.
+/// Commands share one, and the server's own limit on sessions. Streams, files and forwards have places of their own on each, and so
+/// take as many as they need: OpenSSH's master has a window for each session, and ours a connection.
 pub async fn join(target: &SshTarget) -> Result<Option<Link>, Error> {
     let Some(path) = control_path(target)?.filter(|path| !is_served(path)) else { return Ok(None) };
-    let commands = target.traffic == Traffic::Commands;
-    Ok(match find(&path, commands).await {
-        Found::Ours(stream) => Some(Link::Shared(SharedConnection::new(path, stream, target.connect_timeout))),
-        Found::Theirs(stream) => {
-            // Commands share one, and the server's own limit on sessions. Streams, files and forwards have places of their own
-            // on each, and so take as many as they need.
-            Some(Link::Passenger(PassengerConnection::new(path, stream, target.connect_timeout, commands)))
-        }
+    let (commands, limit) = (target.traffic == Traffic::Commands, target.connect_timeout);
+    let sessions = matches!(target.traffic, Traffic::Commands | Traffic::Bulk);
+    Ok(match find(&path, sessions).await {
+        Found::Shared(stream) => Some(Link::Shared(SharedConnection::new(path, stream, limit, !commands))),
+        Found::Usual(stream) => Some(Link::Passenger(PassengerConnection::new(path, stream, limit, commands))),
         Found::Nothing => None,
         Found::Stale => {
             clear(&path, target).await;
@@ -58,9 +52,9 @@ pub async fn join(target: &SshTarget) -> Result<Option<Link>, Error> {
     })
 }
 
-/// Only for who wants to serve there: for others a dead socket is somebody else's affair.
+/// Only for who wants to serve there, which no hop does: for others a dead socket is somebody else's affair.
 async fn clear(path: &Path, target: &SshTarget) {
-    if target.control.as_ref().is_some_and(|control| control.serve)
+    if target.control.as_ref().is_some_and(|control| control.serve && !target.traffic.is_hop())
         && let Err(error) = remove_stale(path).await
     {
         tracing::warn!(path = %path.display(), %error, "a dead control socket stays");

@@ -1,14 +1,15 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore, watch};
 
+use super::forwards::Forwards;
 use super::join::control_path;
 use super::listener::{Listener, until_free};
 use super::visitor;
-use crate::pool::Lender;
+use crate::pool::{HostConfig, Lender, Request};
 use crate::transport::Connection;
 use crate::transport::ssh::SshTransport;
 use crate::transport::ssh::link::Link;
@@ -23,6 +24,9 @@ const BREATH: Duration = Duration::from_millis(100);
 /// What the visitors of one control socket share.
 pub struct Master {
     pub lender: Lender<SshTransport>,
+    /// For what is read at a visitor's pace, on connections of its own.
+    pub bulk: Lender<SshTransport>,
+    pub forwards: Forwards,
     next_session: AtomicU32,
     /// Nobody new.
     stop: Notify,
@@ -46,7 +50,23 @@ pub fn offer(link: &Arc<Link>, lender: Lender<SshTransport>) {
 async fn serve(link: Arc<Link>, lender: Lender<SshTransport>, path: PathBuf) {
     let Some(listener) = listen(&link, &path).await else { return };
     let (over, _) = watch::channel(false);
-    let master = Arc::new(Master { lender, next_session: AtomicU32::new(0), stop: Notify::new(), over });
+    let forwards = Forwards::new(Arc::clone(&link));
+    let bulk = lender_of_bulk(&lender);
+    let master =
+        Arc::new(Master { lender, bulk, forwards, next_session: AtomicU32::new(0), stop: Notify::new(), over });
+    tokio::spawn(look_after_forwards(Arc::clone(&master), link.clone()));
+    receive_visitors(&link, &master, listener, &path).await;
+}
+
+/// One channel on each connection: who is slow to read holds up nobody else.
+fn lender_of_bulk(lender: &Lender<SshTransport>) -> Lender<SshTransport> {
+    let target = lender.target().carrying(Traffic::Bulk);
+    let config = HostConfig { channels_per_connection: 1, min_idle: 0, ..(**lender.config()).clone() };
+    lender.of(Request::new(target.key(), Arc::new(target), Arc::new(config)))
+}
+
+/// Until nobody new is to come.
+async fn receive_visitors(link: &Link, master: &Arc<Master>, listener: Listener, path: &Path) {
     let room = Arc::new(Semaphore::new(MAX_VISITORS));
     loop {
         let accepted = tokio::select! {
@@ -58,7 +78,7 @@ async fn serve(link: Arc<Link>, lender: Lender<SshTransport>, path: PathBuf) {
             Ok(stream) => {
                 // Beyond the limit a visitor is hung up on: for ssh that is a master that does not work.
                 let Ok(place) = Arc::clone(&room).try_acquire_owned() else { continue };
-                let master = Arc::clone(&master);
+                let master = Arc::clone(master);
                 tokio::spawn(async move {
                     visitor::receive(stream, master).await;
                     drop(place);
@@ -73,8 +93,28 @@ async fn serve(link: Arc<Link>, lender: Lender<SshTransport>, path: PathBuf) {
     }
 }
 
+/// What visitors have had forwarded ends with the connection, with the pool, and with those who are here; a connection on which
+/// too much waits for clients gets nothing new.
+async fn look_after_forwards(master: Arc<Master>, link: Arc<Link>) {
+    let mut aside = false;
+    loop {
+        tokio::select! {
+            _ = link.closed() => break,
+            () = master.over() => break,
+            () = master.lender.drained() => break,
+            () = master.forwards.attachments().crowded(), if !aside => {
+                aside = true;
+                if let Some(stay) = master.lender.stay(&link) {
+                    stay.set_aside();
+                }
+            }
+        }
+    }
+    master.forwards.end().await;
+}
+
 /// Another connection of this process may serve there: then this one is its successor.
-async fn listen(link: &Link, path: &std::path::Path) -> Option<Listener> {
+async fn listen(link: &Link, path: &Path) -> Option<Listener> {
     loop {
         tokio::select! {
             () = until_free(path) => {}

@@ -92,14 +92,18 @@ pub struct Session {
 /// A forward of the master's own. A path in place of a host goes with [`UNIX`] in place of a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForwardRequest {
-    /// [`REMOTE`], or one that we neither ask for nor serve.
+    /// [`LOCAL`], [`REMOTE`] or [`DYNAMIC`].
     pub kind: u32,
     pub listen: (Bytes, u32),
     pub connect: (Bytes, u32),
 }
 
+/// The master listens.
+pub const LOCAL: u32 = 1;
 /// The server listens.
 pub const REMOTE: u32 = 2;
+/// The master listens and speaks SOCKS.
+pub const DYNAMIC: u32 = 3;
 /// The port of a path.
 pub const UNIX: u32 = 0xffff_fffe;
 

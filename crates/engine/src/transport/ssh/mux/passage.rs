@@ -2,10 +2,12 @@
 //! there.
 
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, Join, ReadBuf, join};
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe::{Receiver, Sender, pipe};
 use tokio::time::timeout;
@@ -23,6 +25,40 @@ pub struct Passage {
     pub to_server: Sender,
     /// The master hangs up when the connection is over at the other side.
     pub control: UnixStream,
+}
+
+/// The same as one stream.
+pub struct PassageStream {
+    io: Join<Receiver, Sender>,
+    /// Its end is the master's word that all is over, which the pipes say as well; ours is our word.
+    _control: UnixStream,
+}
+
+impl Passage {
+    pub fn into_stream(self) -> PassageStream {
+        let Self { from_server, to_server, control } = self;
+        PassageStream { io: join(from_server, to_server), _control: control }
+    }
+}
+
+impl AsyncRead for PassageStream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for PassageStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, data)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
 }
 
 /// Why there is none.

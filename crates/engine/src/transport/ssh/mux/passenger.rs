@@ -49,6 +49,15 @@ impl PassengerConnection {
         self.open_timeout
     }
 
+    /// Resolves when it is over, without holding it.
+    pub fn until_over(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut over = self.over.subscribe();
+        async move {
+            // An error is its end as well.
+            let _ = over.wait_for(|over| *over).await;
+        }
+    }
+
     pub fn lost(&self, phase: Phase, source: Option<Cause>) -> Error {
         let hung_up = || Arc::new(std::io::Error::other("the ControlMaster hung up")) as Cause;
         Error::ConnectionLost { phase, reached: Reached::No, source: source.or_else(|| Some(hung_up())) }

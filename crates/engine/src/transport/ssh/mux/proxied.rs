@@ -10,7 +10,7 @@ use tokio::io::BufReader;
 use tokio::net::unix::OwnedReadHalf;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-use super::guest::Guest;
+use super::guest::{Guest, Sort};
 use super::master::Master;
 use super::ssh_message::SshMessage;
 use super::visitor::Visitor;
@@ -39,17 +39,17 @@ async fn read(reader: OwnedReadHalf, master: &Arc<Master>, outgoing: &UnboundedS
         let message = SshMessage::decode(packet).ok_or_else(|| malformed("a message that is cut short"))?;
         match message {
             SshMessage::Open { kind, sender, window, max_packet } => {
-                if kind != "session" || channels.len() >= MAX_CHANNELS {
+                let Some(sort) = Sort::named(&kind).filter(|_| channels.len() < MAX_CHANNELS) else {
                     let reason = "this master opens no such channel".to_owned();
                     // Fails only when the writing side has ended, and this one with it.
                     let _ = outgoing.send(SshMessage::OpenFailure { channel: sender, reason }.encode());
                     continue;
-                }
+                };
                 let number = master.new_session();
                 let (messages, inbound) = unbounded_channel();
                 channels.insert(number, messages);
                 let guest = Guest::new(number, sender, (window, max_packet), outgoing.clone(), inbound);
-                tokio::spawn(guest.open(Arc::clone(master)));
+                tokio::spawn(guest.open(Arc::clone(master), sort));
             }
             message => pass_on(&mut channels, message)?,
         }

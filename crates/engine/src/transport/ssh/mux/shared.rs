@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use super::client;
 use super::shared_channel::{Arrival, Half, SharedChannel, WINDOW};
-use super::ssh_message::SshMessage;
+use super::ssh_message::{BULK_SESSION, SESSION, SshMessage};
 use super::wire::{malformed, read_packet, write_queue};
 use crate::error::{Cause, Error, Phase, Reached};
 use crate::transport::{Connection, OpenError};
@@ -32,6 +32,8 @@ pub struct SharedConnection {
     path: PathBuf,
     line: Arc<Line>,
     open_timeout: Duration,
+    /// For what is read at a caller's pace: the master has it go over connections of its own, and so do we.
+    bulk: bool,
     /// We hung up ourselves: its end is no error.
     closing: AtomicBool,
     ended: watch::Receiver<Option<Cause>>,
@@ -140,13 +142,14 @@ impl Line {
 
 impl SharedConnection {
     /// Over a control socket that is in proxy mode.
-    pub fn new(path: PathBuf, stream: UnixStream, open_timeout: Duration) -> Self {
+    pub fn new(path: PathBuf, stream: UnixStream, open_timeout: Duration, bulk: bool) -> Self {
         let (outgoing, queue) = unbounded_channel();
         let (end, ended) = watch::channel(None);
         let (hang_up, hung_up) = oneshot::channel();
         let line = Arc::new(Line { outgoing, channels: Mutex::default() });
         tokio::spawn(carry(stream, Arc::clone(&line), queue, hung_up, end));
-        Self { path, line, open_timeout, closing: AtomicBool::new(false), ended, hang_up: Mutex::new(Some(hang_up)) }
+        let (closing, hang_up) = (AtomicBool::new(false), Mutex::new(Some(hang_up)));
+        Self { path, line, open_timeout, bulk, closing, ended, hang_up }
     }
 
     async fn end(&self) {
@@ -208,8 +211,8 @@ impl Connection for SharedConnection {
     async fn open(&self) -> Result<SharedChannel, OpenError> {
         let lost = || OpenError::Lost(self.lost(Phase::OpenChannel));
         let (number, answer) = self.line.begin().ok_or_else(lost)?;
-        let request =
-            SshMessage::Open { kind: "session".to_owned(), sender: number, window: WINDOW, max_packet: MAX_DATA };
+        let kind = if self.bulk { BULK_SESSION } else { SESSION }.to_owned();
+        let request = SshMessage::Open { kind, sender: number, window: WINDOW, max_packet: MAX_DATA };
         self.line.send(&request).map_err(|_| lost())?;
         match timeout(self.open_timeout, answer).await {
             Ok(Ok(Ok(channel))) => Ok(channel),
@@ -240,7 +243,7 @@ impl Connection for SharedConnection {
 
     /// The master's pool adds connections; one control socket reaches them all.
     fn is_single(&self) -> bool {
-        true
+        !self.bulk
     }
 
     async fn close(&self) {

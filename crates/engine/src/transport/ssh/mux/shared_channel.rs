@@ -224,6 +224,13 @@ impl Drop for SharedChannel {
     }
 }
 
+impl SharedWriter {
+    /// In place of a command; the answer comes as for one.
+    pub fn subsystem(&self, name: &str) -> Result<(), Error> {
+        self.0.request("subsystem", true, Payload::default().text(name).finish())
+    }
+}
+
 impl Channel for SharedChannel {
     type Writer = SharedWriter;
 

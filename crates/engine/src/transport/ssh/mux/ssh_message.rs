@@ -16,6 +16,10 @@ const REQUEST: u8 = 98;
 const SUCCESS: u8 = 99;
 const FAILURE: u8 = 100;
 
+/// A channel for a command.
+pub const SESSION: &str = "session";
+/// One of our own between our master and our client: the same for a command, or a subsystem, that is read at a caller's pace.
+pub const BULK_SESSION: &str = "bulk-session@xec-native";
 /// What this protocol calls stderr.
 pub const STDERR: u32 = 1;
 /// A request of our own between our master and our client: the connection that carried the channel is lost. SSH has no word

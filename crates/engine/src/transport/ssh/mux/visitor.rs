@@ -13,11 +13,13 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::client::until_gone;
+use super::errand::target;
 use super::master::Master;
 use super::packet::{Reply, Request, VERSION};
 use super::proxied;
 use super::session;
 use super::stdio::{Input, Output};
+use super::stdio_forward;
 use super::wire::{malformed, read_packet};
 
 /// For a visitor to greet us, and to hand over what it has announced.
@@ -71,6 +73,14 @@ impl Visitor {
                     let stdio = self.take_stdio().await?;
                     return session::run(self, id, session, stdio).await;
                 }
+                Some(Request::StdioForward { id, host, port }) => {
+                    let stdin = Input::new(self.take_descriptor().await?)?;
+                    let stdout = Output::new(self.take_descriptor().await?)?;
+                    match target(&(host, port)) {
+                        Ok(to) => return stdio_forward::run(self, id, to, (stdin, stdout)).await,
+                        Err(reason) => self.say(&Reply::Failure { id, reason }).await?,
+                    }
+                }
                 Some(Request::Proxy { id }) => {
                     self.say(&Reply::Proxied { id }).await?;
                     return proxied::run(self).await;
@@ -93,18 +103,15 @@ impl Visitor {
                 self.master.terminate();
                 return Ok(());
             }
-            Request::StdioForward { id, .. } => {
-                for _ in 0..2 {
-                    drop(self.take_descriptor().await?);
-                }
-                refused(id, "this master serves no forwards")
+            Request::Hello { .. }
+            | Request::NewSession { .. }
+            | Request::StdioForward { .. }
+            | Request::Proxy { .. } => return Err(malformed("something out of turn")),
+            Request::OpenForward { id, forward } => {
+                let master = &self.master;
+                master.forwards.open(id, forward, &master.lender).await
             }
-            Request::Hello { .. } | Request::NewSession { .. } | Request::Proxy { .. } => {
-                return Err(malformed("something out of turn"));
-            }
-            Request::OpenForward { id, .. } | Request::CloseForward { id, .. } => {
-                refused(id, "this master serves no forwards")
-            }
+            Request::CloseForward { id, forward } => self.master.forwards.close(id, &forward).await,
             Request::Other { id } => refused(id, "this master does not know that request"),
         };
         self.say(&reply).await

@@ -1,34 +1,40 @@
 //! `CanonicalizeHostname`: the full name that a short one stands for, found by asking the system for each domain in turn.
 
 use std::collections::HashMap;
-use std::net::ToSocketAddrs;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use super::pattern::matches_list;
 use super::problem::Problem;
 use super::resolve::Reading;
-use super::value::Canonicalize;
+use super::value::{Canonicalize, CnameRule};
 
 /// How long an answer of the system's is believed: every command of a target may ask, and a lookup may take seconds.
 const BELIEVED: Duration = Duration::from_secs(10);
 /// Answers that are kept.
 const MOST_ANSWERS: usize = 1_024;
 
-type Answers = HashMap<String, (bool, Instant)>;
+/// A name that has an address.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Named {
+    /// The name that it is an alias of, or its own; where the system says.
+    pub alias_of: Option<String>,
+}
+
+type Answers = HashMap<String, (Option<Named>, Instant)>;
 
 static ANSWERS: LazyLock<Mutex<Answers>> = LazyLock::new(Mutex::default);
 
-/// Has the name an address, for this machine? Blocks as long as the system's resolver does.
-pub fn system_knows(name: &str) -> bool {
+/// What the system says of a name. Blocks as long as its resolver does.
+pub fn system_finds(name: &str) -> Option<Named> {
     if let Some((found, asked)) = ANSWERS.lock().get(name)
         && asked.elapsed() < BELIEVED
     {
-        return *found;
+        return found.clone();
     }
-    // The port is of no consequence.
-    let found = (name, 22).to_socket_addrs().is_ok_and(|mut addresses| addresses.next().is_some());
+    let found = look_up(name);
     let mut answers = ANSWERS.lock();
     if answers.len() >= MOST_ANSWERS {
         answers.retain(|_, (_, asked)| asked.elapsed() < BELIEVED);
@@ -37,12 +43,26 @@ pub fn system_knows(name: &str) -> bool {
             answers.clear();
         }
     }
-    answers.insert(name.to_owned(), (found, Instant::now()));
+    answers.insert(name.to_owned(), (found.clone(), Instant::now()));
     found
 }
 
+#[cfg(unix)]
+fn look_up(name: &str) -> Option<Named> {
+    super::cname::look_up(name).map(|alias_of| Named { alias_of })
+}
+
+/// Without the name it is an alias of.
+#[cfg(not(unix))]
+fn look_up(name: &str) -> Option<Named> {
+    use std::net::ToSocketAddrs;
+    // The port is of no consequence.
+    let found = (name, 22).to_socket_addrs().is_ok_and(|mut addresses| addresses.next().is_some());
+    found.then(Named::default)
+}
+
 impl Reading<'_> {
-    /// The name to go on with: `host`, unless a domain makes it a name that is known.
+    /// The name to go on with: `host`, unless a domain makes it a name that is known, or that name is an alias that may be followed.
     pub(super) fn canonical_name(&self, host: &str) -> Result<String, Problem> {
         let settings = &self.settings;
         let always = settings.canonicalize == Some(Canonicalize::Always);
@@ -53,28 +73,59 @@ impl Reading<'_> {
         if !wanted || (elsewhere && !always) || is_address(host) {
             return Ok(host.to_owned());
         }
-        if let Some(name) = host.strip_suffix('.') {
-            return if (self.query.knows)(host) { Ok(name.to_owned()) } else { self.not_found(host) };
+        if let Some((name, found)) = self.full_name(host)? {
+            return Ok(self.followed(name, found));
         }
-        let dots = host.matches('.').count();
-        if dots > settings.canonicalize_max_dots.map_or(1, |most| most as usize) {
-            return Ok(host.to_owned());
-        }
-        let domains = settings.canonical_domains.as_deref().unwrap_or_default();
-        let mut names = domains.iter().map(|domain| format!("{host}.{domain}"));
-        // With the dot at its end no other domain is tried by the system itself.
-        match names.find(|name| (self.query.knows)(&format!("{name}."))) {
-            Some(name) => Ok(name),
-            None => self.not_found(host),
+        // Under no domain, but an alias all the same, perhaps. One that has no address is told of when it is connected to.
+        let follows = settings.permitted_cnames.as_ref().is_some_and(|rules| !rules.is_empty());
+        match follows.then(|| (self.query.find)(host)).flatten() {
+            Some(found) => Ok(self.followed(host.to_owned(), found)),
+            None => Ok(host.to_owned()),
         }
     }
 
-    fn not_found(&self, host: &str) -> Result<String, Problem> {
+    /// Without the dot at its end; `None`: `host` is to stay as it is.
+    fn full_name(&self, host: &str) -> Result<Option<(String, Named)>, Problem> {
+        let settings = &self.settings;
+        if let Some(name) = host.strip_suffix('.') {
+            return match (self.query.find)(host) {
+                Some(found) => Ok(Some((name.to_owned(), found))),
+                None => self.not_found(host),
+            };
+        }
+        let dots = host.matches('.').count();
+        if dots > settings.canonicalize_max_dots.map_or(1, |most| most as usize) {
+            return Ok(None);
+        }
+        let domains = settings.canonical_domains.as_deref().unwrap_or_default();
+        for domain in domains {
+            // With the dot at its end no other domain is tried by the system itself.
+            if let Some(found) = (self.query.find)(&format!("{host}.{domain}.")) {
+                return Ok(Some((format!("{host}.{domain}"), found)));
+            }
+        }
+        self.not_found(host)
+    }
+
+    /// What `name` is an alias of, if a rule permits that.
+    fn followed(&self, name: String, found: Named) -> String {
+        let rules = self.settings.permitted_cnames.as_deref().unwrap_or_default();
+        match found.alias_of.filter(|target| *target != name) {
+            Some(target) if rules.iter().any(|rule| permits(rule, &name, &target)) => target,
+            _ => name,
+        }
+    }
+
+    fn not_found<T>(&self, host: &str) -> Result<Option<T>, Problem> {
         if self.settings.canonicalize_fallback_local.unwrap_or(true) {
-            return Ok(host.to_owned());
+            return Ok(None);
         }
         Err(format!("{host} is found in none of CanonicalDomains, and CanonicalizeFallbackLocal forbids anything else"))
     }
+}
+
+fn permits(rule: &CnameRule, name: &str, target: &str) -> bool {
+    matches_list(name, &rule.names) && matches_list(target, &rule.targets)
 }
 
 /// Also what only looks like one.

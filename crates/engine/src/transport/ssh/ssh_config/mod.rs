@@ -12,6 +12,8 @@
 
 mod answer;
 mod canonical;
+#[cfg(unix)]
+mod cname;
 mod condition;
 mod exec;
 mod files;
@@ -30,7 +32,7 @@ mod tests;
 mod tokens;
 mod value;
 
-pub use canonical::system_knows;
+pub use canonical::{Named, system_finds};
 pub use files::ConfigFiles;
 pub use hop::HopAddress;
 pub use local::Local;

@@ -43,6 +43,7 @@ pub enum Keyword {
     CanonicalDomains,
     CanonicalizeMaxDots,
     CanonicalizeFallbackLocal,
+    CanonicalizePermittedCnames,
 }
 
 impl Keyword {
@@ -74,6 +75,7 @@ impl Keyword {
             "canonicaldomains" => Self::CanonicalDomains,
             "canonicalizemaxdots" => Self::CanonicalizeMaxDots,
             "canonicalizefallbacklocal" => Self::CanonicalizeFallbackLocal,
+            "canonicalizepermittedcnames" => Self::CanonicalizePermittedCnames,
             _ => return None,
         })
     }

@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::canonical::Named;
 use super::condition::{Facts, judge};
 use super::exec::succeeds;
 use super::files::ConfigFiles;
@@ -40,8 +41,8 @@ pub struct Query {
     pub exec: bool,
     /// Its tokens are replaced as those of `ControlPath` are.
     pub control_path: Option<String>,
-    /// Has a name an address? Asked only where names are to be canonicalised.
-    pub knows: fn(&str) -> bool,
+    /// What has a name to itself? Asked only where names are to be canonicalised.
+    pub find: fn(&str) -> Option<Named>,
 }
 
 /// What the files say about the host of `query`. Blocks.

@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::hop::{self, HopAddress};
 use super::parser::{Keyword, Line};
 use super::problem::Problem;
-use super::value::{self, Canonicalize, Persist};
+use super::value::{self, Canonicalize, CnameRule, Persist};
 use crate::transport::ssh::HostKeyChecking;
 
 /// The most identity files, known_hosts files and domains that `ssh` takes.
@@ -39,6 +39,8 @@ pub struct Settings {
     pub canonical_domains: Option<Vec<String>>,
     pub canonicalize_max_dots: Option<u32>,
     pub canonicalize_fallback_local: Option<bool>,
+    /// Which names may become the names they are aliases of; empty for `none`.
+    pub permitted_cnames: Option<Vec<CnameRule>>,
 }
 
 impl Settings {
@@ -79,6 +81,9 @@ impl Settings {
             K::CanonicalizeMaxDots => first(&mut self.canonicalize_max_dots, active, value::count(word(line)?)?),
             K::CanonicalizeFallbackLocal => {
                 first(&mut self.canonicalize_fallback_local, active, value::flag(word(line)?)?);
+            }
+            K::CanonicalizePermittedCnames => {
+                first(&mut self.permitted_cnames, active, permitted_cnames(line)?);
             }
             // Not settings: whoever walks the lines acts on them.
             K::Host | K::Match | K::Include => {}
@@ -169,4 +174,16 @@ fn domains(line: &Line) -> Result<Vec<String>, Problem> {
         _ => {}
     }
     domains.iter().map(|domain| value::domain(domain)).collect()
+}
+
+/// `names:targets`, both lists of patterns; `*` for everything; `none` alone for nothing.
+fn permitted_cnames(line: &Line) -> Result<Vec<CnameRule>, Problem> {
+    let rules = &line.arguments;
+    match rules.as_slice() {
+        [] => return Err("the argument is missing".to_owned()),
+        [only] if only.eq_ignore_ascii_case("none") => return Ok(Vec::new()),
+        _ if rules.len() > MOST_DOMAINS => return Err(format!("more than {MOST_DOMAINS} rules")),
+        _ => {}
+    }
+    rules.iter().map(|rule| value::cname_rule(rule)).collect()
 }

@@ -44,7 +44,7 @@ impl Drop for Folder {
 }
 
 fn query(host: &str, which: Which) -> Query {
-    Query { host: host.into(), user: None, port: None, which, exec: false, control_path: None, knows: |_| false }
+    Query { host: host.into(), user: None, port: None, which, exec: false, control_path: None, find: |_| None }
 }
 
 #[test]

@@ -51,6 +51,27 @@ pub fn domain(word: &str) -> Result<String, Problem> {
     Ok(lower.strip_suffix('.').unwrap_or(&lower).to_owned())
 }
 
+/// A name that one of the first patterns matches may become one that the others match.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CnameRule {
+    pub names: String,
+    pub targets: String,
+}
+
+pub fn cname_rule(word: &str) -> Result<CnameRule, Problem> {
+    let rule = |names: &str, targets: &str| CnameRule { names: names.to_owned(), targets: targets.to_owned() };
+    // As `ssh` has it: `none` beside others is a name like any other.
+    if word == "*" || word.eq_ignore_ascii_case("none") {
+        return Ok(rule(word, word));
+    }
+    let lower = word.to_ascii_lowercase();
+    let (names, targets) = lower
+        .split_once(':')
+        .filter(|(_, targets)| !targets.is_empty())
+        .ok_or_else(|| format!("'{word}' is not of the form names:targets"))?;
+    Ok(rule(names, targets))
+}
+
 /// Is the connection to be shared? `ask` has nobody to ask, so it is not.
 pub fn control_master(word: &str) -> Result<bool, Problem> {
     match word.to_ascii_lowercase().as_str() {
