@@ -50,7 +50,7 @@ export function sshDoor(engine: EngineLike, ssh: AnyFunction): SSHDoor {
 
 function withContact(context: SSHExecutionContext, contact: Contact): SSHContext {
   const derived = Object.fromEntries(DERIVING.map((name) => {
-    const cores = context[name] as AnyFunction
+    const cores = Reflect.get(context, name) as AnyFunction
     return [name, (...values: unknown[]): SSHContext => withContact(cores(...values) as SSHExecutionContext, contact)]
   }))
   const extended = Object.assign(context, derived, {
