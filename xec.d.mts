@@ -1,6 +1,6 @@
 import type { Xec } from './dist/xec/index.js'
 
-export type { EngineLike, ExecutionEngineConfig, InstallConfig, Installation, NamedAdapter, Xec, XecEngine } from './dist/xec/index.js'
+export type { EngineLike, ExecutionEngineConfig, InstallConfig, Installation, NamedAdapter, SSHContext, Xec, XecEngine } from './dist/xec/index.js'
 
 export declare const install: Xec['install']
 export declare const uninstall: Xec['uninstall']

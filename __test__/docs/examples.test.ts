@@ -36,6 +36,7 @@ const OUTPUT: Record<string, string[]> = {
   'metrics.mjs': ['created 127.0.0.1', '1 3 0.75', '4 true true', '0 3'],
   'adapter.mjs': ['connected to 127.0.0.1', 'one argument; not two', '7', '1'],
   'drop-in.mjs': ['quoted; as before', '3 false', 'true', 'execute 127.0.0.1 true'],
+  'contexts.mjs': ['the connection was there already', 'true', 'ConnectionError connection-refused', 'false'],
   'sudo.mjs': ['root', '/root', 'input as usual', 'daemon', 'root', '/etc', 'true', 'root', 'ESUDO authentication'],
   'patterns-warming.mjs': [`[ '127.0.0.1' ]`, 'true 2'],
   'patterns-balancing.mjs': [`[ 'job 1 done', 'job 2 done', 'job 3 done' ]`, 'true', '3 [ 0, 0, 0 ]'],

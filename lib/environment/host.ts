@@ -34,7 +34,7 @@ function withAddress(host: SSHTarget | NamedHost): SSHTarget {
 const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null
 
 /** user@host:port, both ends optional; an IPv6 address that is followed by a port needs its brackets. */
-function parseAddress(text: string): SSHTarget {
+export function parseAddress(text: string): SSHTarget {
   const [, username, place = ''] = /^(?:([^@\s]+)@)?([^@\s]+)$/.exec(text) ?? []
   const [, bracketed, plain, port] = /^(?:\[([^[\]]+)\]|([^:[\]/]+))(?::(\d{1,5}))?$/.exec(place) ?? []
   const host = bracketed ?? plain ?? (isIPv6(place) ? place : undefined)

@@ -1,4 +1,5 @@
 import { type ExecOutcome, type NativeLease, NativePool, type NativeTarget } from '../binding'
+import { parseAddress } from '../environment/host'
 import { type XecNativeError, errorFromFailure } from '../errors'
 import { type Forward, openForward } from '../forward'
 import { type Borrowed, LeakWatch, SSHConnection } from '../lease'
@@ -149,10 +150,10 @@ export class SSHConnectionPool extends ConnectionPool {
 
   /**
    * Borrows a connection, in the same order as commands get their turn. It counts as one channel in use until it is
-   * released; `await using` releases it.
+   * released; `await using` releases it. 'user@host:port' will do for a target that needs no more.
    */
-  async getConnection(target: SSHTarget, options?: LeaseOptions): Promise<SSHConnection> {
-    const checked = checkTarget(target)
+  async getConnection(target: SSHTarget | string, options?: LeaseOptions): Promise<SSHConnection> {
+    const checked = checkTarget(typeof target === 'string' ? parseAddress(target) : target)
     const { priority = 0, timeout = 0, signal } = checkLeaseOptions(options)
     const link = linkAbort(signal, 'The connection was no longer wanted before it was asked for')
     try {

@@ -1,15 +1,15 @@
-import type { SSHTarget } from '../types'
 import { type DockerDoor, dockerDoor } from './docker'
 import { type K8sDoor, k8sDoor } from './kubernetes'
-import type { CallableExecutionEngine, Command, Core, EngineLike, ProcessPromise, SSHExecutionContext } from './core'
+import { type SSHDoor, sshDoor } from './ssh'
+import type { CallableExecutionEngine, Command, Core, EngineLike, ProcessPromise } from './core'
 
 type Rewrapped = 'with' | 'local' | 'cd' | 'env' | 'timeout' | 'shell' | 'retry' | 'defaults' | 'ssh' | 'docker' | 'k8s'
 
-/** Core's `$`, on which `with` takes an adapter itself as well as its name, and `ssh` takes our options. */
+/** Core's `$`, on which `with` takes an adapter itself as well as its name, and `ssh`, `docker` and `k8s` give more. */
 export interface XecEngine extends Omit<CallableExecutionEngine, Rewrapped> {
   (strings: TemplateStringsArray, ...values: unknown[]): ProcessPromise
   with(config: Omit<Partial<Command>, 'adapter'> & { adapter?: Command['adapter'] | NamedAdapter }): XecEngine
-  ssh(options: SSHTarget): SSHExecutionContext
+  readonly ssh: SSHDoor
   readonly docker: DockerDoor
   readonly k8s: K8sDoor
   local(): XecEngine
@@ -42,6 +42,7 @@ export function wrapEngine(core: Core, engine: CallableExecutionEngine, carryOve
     get(target, name): unknown {
       const value: unknown = Reflect.get(target, name)
       if (name === 'with') return (config: WithConfig) => wrap(withAdapter(core, target, config))
+      if (name === 'ssh' && typeof value === 'function') return sshDoor(target, value as AnyFunction)
       if (name === 'docker' && typeof value === 'function') return dockerDoor(target, value as AnyFunction)
       if (name === 'k8s' && typeof value === 'function') return k8sDoor(target, value as AnyFunction)
       if (!DERIVING.has(name) || typeof value !== 'function') return value

@@ -3,10 +3,12 @@ import type { Core, EngineLike, ExecutionEngineConfig } from './core'
 import { type CarryOver, type XecEngine, wrapEngine } from './engine'
 import { type InstallConfig, type Installation, Installer } from './install'
 import { keepClusters } from './kubernetes'
+import { mendRejections } from './rejections'
 import { coreDockerShapes, coreKubernetesShapes, coreShapes } from './shapes'
 
 export type { EngineLike, ExecutionEngineConfig, InstallConfig, Installation, XecEngine }
 export type { NamedAdapter } from './engine'
+export type { SSHContext } from './ssh'
 
 declare module '@xec-sh/core' {
   /** What `$.ssh({...})` takes besides core's own options once `install` was called. */
@@ -56,6 +58,7 @@ export function forCore(core: Core): Xec {
 function makeXec(core: Core): Xec {
   const installer = new Installer({ ssh: coreShapes(core), docker: coreDockerShapes(core), kubernetes: coreKubernetesShapes(core) })
   keepClusters(core)
+  mendRejections(core)
   const carryOver: CarryOver = (from, to) => { installer.carryOver(from, to) }
   const createEngine = (config?: ExecutionEngineConfig): XecEngine => {
     const engine = core.createCallableEngine(new core.ExecutionEngine(config))

@@ -1,7 +1,8 @@
 import type { Forward } from '../../forward'
 import type { Mask } from '../../masking'
 import { SSHConnectionPool } from '../../pool'
-import type { SSHTarget } from '../../types'
+import type { SSHConnection } from '../../lease'
+import type { LeaseOptions, SSHTarget } from '../../types'
 import { type Call, execOptions, newCall } from './call'
 import { type AdapterCommand, sshOptions } from './command'
 import {
@@ -90,6 +91,23 @@ export class SSHAdapter extends AdapterHub<SSHAdapterEvents> implements AsyncDis
       operation: 'uploadDirectory', path: remotePath,
       work: async (sftp) => { requireComplete(await sftp.uploadDirectory(localPath, remotePath, { concurrency })) },
     })
+  }
+
+  /** Lends one of the target's connections for as long as `work` takes. */
+  async withConnection<R>(
+    options: SSHTarget, work: (connection: SSHConnection) => R | Promise<R>, lease?: LeaseOptions,
+  ): Promise<R> {
+    const connection = await this.#told('connect', options, (target) => this.#pool.getConnection(target, lease))
+    try {
+      return await work(connection)
+    } finally {
+      connection.release()
+    }
+  }
+
+  /** Takes the target's connections out of the pool; busy ones finish what they do. Resolves with how many those were. */
+  removeConnection(options: SSHTarget): Promise<number> {
+    return this.#told('removeConnection', options, (target) => this.#pool.removeConnection(target))
   }
 
   isAvailable(): Promise<boolean> {
@@ -192,6 +210,15 @@ export class SSHAdapter extends AdapterHub<SSHAdapterEvents> implements AsyncDis
       return announceTunnel(await open(host), this.#tunnels, { announce: (event, ...args) => { this.emitSafely(event, ...args) } })
     } catch (error) {
       throw contractError(error, { operation, host: host.host }, this.#shapes)
+    }
+  }
+
+  /** With the configuration's defaults, and failures in core's classes. */
+  async #told<R>(operation: string, options: SSHTarget, work: (target: SSHTarget) => Promise<R>): Promise<R> {
+    try {
+      return await work(withDefaults(plainTarget(options), this.#config))
+    } catch (error) {
+      throw contractError(error, { operation, host: options.host }, this.#shapes)
     }
   }
 
