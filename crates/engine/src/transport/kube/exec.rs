@@ -19,15 +19,16 @@ use super::starts::Turn;
 use super::talk::{SocketEnd, Talk, lost};
 use crate::command::{ExitStatus, Pod, Pty};
 use crate::error::Error;
-use crate::transport::{ChannelEvent, Expected};
 use crate::transport::container::preamble::Preamble;
 use crate::transport::container::{ApiRequest, Input, Orders, Output, Over, What};
+use crate::transport::{ChannelEvent, Expected};
 
 /// For the goodbye of a socket.
 const GOODBYE: Duration = Duration::from_millis(500);
 
 /// Why what runs in some containers goes on although nobody wants it any more.
-const NO_SHELL: &str = "The container has no sh by which its processes could be signalled, so the command may still run there";
+const NO_SHELL: &str =
+    "The container has no sh by which its processes could be signalled, so the command may still run there";
 
 /// One exec, from its request to its status.
 pub struct Exec {
