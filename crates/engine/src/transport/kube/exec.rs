@@ -129,7 +129,7 @@ impl Exec {
         let (head, spelling) = gate.open(version, terminal);
         let complaint = gate.complaint(spelling);
         // What this attempt does not read can be read by another one.
-        let held = unsure && without_shell(what).is_none();
+        let held = unsure && gate.has_shell();
         let after = held.then(|| Arc::clone(self.output.preamble()));
         let feeding = Feeding { sink: Arc::clone(&sink), version, spelling, attached: gate.attach, after };
         let reads = what.has_input() || terminal;
@@ -205,7 +205,7 @@ impl Exec {
             Err(error) => return Err(error),
         };
         let process = Process { pod: pod.clone(), container: container.to_owned() };
-        Ok(Started { stream, version, gate, process, unsure: known.is_none() })
+        Ok(Started { stream, version, gate, process, unsure: known != Some(Shell::There) })
     }
 
     /// An API server that is gone makes the pool hear of it; the failure is this exec's.
