@@ -17,6 +17,8 @@ mod exec;
 mod frames;
 mod kill;
 mod over_ssh;
+#[cfg(unix)]
+mod paced;
 mod refusal;
 mod target;
 mod tls;

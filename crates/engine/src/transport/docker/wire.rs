@@ -16,6 +16,8 @@ use tokio_rustls::TlsConnector;
 use tower_service::Service;
 
 use super::endpoint::Endpoint;
+#[cfg(unix)]
+use super::paced::Paced;
 use super::tls::Tls;
 use crate::error::{Error, Kind, Phase, Reached};
 use crate::transport::ssh::dial_tcp;
@@ -35,7 +37,7 @@ pub async fn dial(endpoint: &Endpoint) -> Result<BoxedIo, Error> {
     match endpoint {
         #[cfg(unix)]
         Endpoint::Unix(path) => match tokio::net::UnixStream::connect(path).await {
-            Ok(stream) => Ok(Box::new(stream)),
+            Ok(stream) => Ok(Box::new(Paced::new(stream))),
             Err(error) => Err(unreachable(endpoint, error)),
         },
         #[cfg(not(unix))]

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use tokio::time::timeout;
 use tower::{BoxError, Service, ServiceBuilder};
 
+use super::buffered::Buffering;
 use super::failure::{LineFailure, building, line_failure};
 use super::refusal::KubeRefusal;
 use super::spares::{Line, Spare, Spares};
@@ -215,7 +216,7 @@ where
 {
     let auth = config.auth_layer()?;
     let headers = config.extra_headers_layer()?;
-    let lines = Spares::new(config.rustls_https_connector_with_connector(connector)?, limit);
+    let lines = Spares::new(config.rustls_https_connector_with_connector(Buffering(connector))?, limit);
     let spares = lines.handle(config.cluster_url.clone());
     let http: HttpClient<_, Body> = HttpClient::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())

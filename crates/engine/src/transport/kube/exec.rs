@@ -19,15 +19,16 @@ use super::starts::Turn;
 use super::talk::{SocketEnd, Talk, lost};
 use crate::command::{ExitStatus, Pod, Pty};
 use crate::error::Error;
-use crate::transport::{ChannelEvent, Expected};
 use crate::transport::container::preamble::Preamble;
 use crate::transport::container::{ApiRequest, Input, Orders, Output, Over, What};
+use crate::transport::{ChannelEvent, Expected};
 
 /// For the goodbye of a socket.
 const GOODBYE: Duration = Duration::from_millis(500);
 
 /// Why what runs in some containers goes on although nobody wants it any more.
-const NO_SHELL: &str = "The container has no sh by which its processes could be signalled, so the command may still run there";
+const NO_SHELL: &str =
+    "The container has no sh by which its processes could be signalled, so the command may still run there";
 
 /// One exec, from its request to its status.
 pub struct Exec {
@@ -128,7 +129,7 @@ impl Exec {
         let (head, spelling) = gate.open(version, terminal);
         let complaint = gate.complaint(spelling);
         // What this attempt does not read can be read by another one.
-        let held = unsure && without_shell(what).is_none();
+        let held = unsure && gate.has_shell();
         let after = held.then(|| Arc::clone(self.output.preamble()));
         let feeding = Feeding { sink: Arc::clone(&sink), version, spelling, attached: gate.attach, after };
         let reads = what.has_input() || terminal;
@@ -204,7 +205,7 @@ impl Exec {
             Err(error) => return Err(error),
         };
         let process = Process { pod: pod.clone(), container: container.to_owned() };
-        Ok(Started { stream, version, gate, process, unsure: known.is_none() })
+        Ok(Started { stream, version, gate, process, unsure: known != Some(Shell::There) })
     }
 
     /// An API server that is gone makes the pool hear of it; the failure is this exec's.

@@ -21,7 +21,8 @@ pub struct Feeding {
     pub version: Version,
     pub spelling: Spelling,
     pub attached: bool,
-    /// Nothing is taken from the input before this was heard: who says it may not be there, and then somebody else wants the input.
+    /// Nothing is written before this was heard: who says it may not be there. Then somebody else wants the input, and what was written to
+    /// nobody may cost the word that there is nobody.
     pub after: Option<Arc<Mutex<Preamble>>>,
 }
 
@@ -65,15 +66,15 @@ impl Feeding {
         if !self.attached {
             return Ok(());
         }
-        if let Some(head) = head {
-            self.send(&head).await?;
-        }
-        let Some(input) = input else { return Ok(()) };
         if let Some(preamble) = &self.after {
             while preamble.lock().is_expected() {
                 sleep(LOOK).await;
             }
         }
+        if let Some(head) = head {
+            self.send(&head).await?;
+        }
+        let Some(input) = input else { return Ok(()) };
         while let Some(Input::Data(data)) = input.recv().await {
             for piece in self.spelling.pieces(&data) {
                 self.send(&piece).await?;

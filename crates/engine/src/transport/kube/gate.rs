@@ -71,7 +71,16 @@ impl Gate {
             words.push("sh".to_owned());
             words.extend(rest);
         }
-        Ok(Self { words, preamble, attach: terminal || waits, bare: false, waits, input: what.has_input(), exports, missing })
+        Ok(Self {
+            words,
+            preamble,
+            attach: terminal || waits,
+            bare: false,
+            waits,
+            input: what.has_input(),
+            exports,
+            missing,
+        })
     }
 
     /// Could nobody say, over v4, that its stdin has ended?

@@ -1,7 +1,8 @@
 //! Kubernetes over its API: a connection is a cluster that answers, a channel is one exec in a pod.
 //!
 //! - [`config`], [`target`]: where a cluster is and who we are there
-//! - [`client`], [`spares`], [`failure`]: calls of the API, over lines that are kept; lines made ahead; why there was no answer
+//! - [`client`], [`buffered`], [`spares`], [`failure`]: calls of the API, over lines that are kept; how those are read; lines made
+//!   ahead; why there was no answer
 //! - [`mod@exchange`]: the same through a pool, piece by piece
 //! - [`connection`], [`exec`], [`talk`], [`feeding`], [`peer`]: the traits; one exec from its request to its status, what comes
 //!   from it, what goes to it, whether anybody is there
@@ -11,6 +12,7 @@
 //! - [`pods`]: which container is meant
 //! - [`refusal`]: what an API server refuses
 
+mod buffered;
 mod client;
 mod config;
 mod connection;
