@@ -34,7 +34,7 @@ mod wire;
 
 pub use address::{Address, ForwardSpec};
 #[cfg(unix)]
-pub use attached::{Attached, Attachments, Errand};
+pub use attached::{Attached, Attachments, Errand, Opened};
 pub use error::ForwardError;
 pub use forward::Forward;
 pub use news::News;

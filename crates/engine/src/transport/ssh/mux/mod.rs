@@ -25,6 +25,7 @@ pub mod ssh_message;
 mod stdio;
 mod stdio_forward;
 mod terminal;
+mod through;
 mod visitor;
 mod wire;
 

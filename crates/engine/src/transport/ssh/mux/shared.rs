@@ -124,7 +124,10 @@ impl Line {
                 half.closed()
             }
             // A server that opens channels to us was not asked to; the master answers for the rest.
-            SshMessage::Open { .. } | SshMessage::Other => Ok(()),
+            SshMessage::Open { .. }
+            | SshMessage::GlobalRequest { .. }
+            | SshMessage::RequestFailure
+            | SshMessage::Other => Ok(()),
         }
     }
 
@@ -212,7 +215,8 @@ impl Connection for SharedConnection {
         let lost = || OpenError::Lost(self.lost(Phase::OpenChannel));
         let (number, answer) = self.line.begin().ok_or_else(lost)?;
         let kind = if self.bulk { BULK_SESSION } else { SESSION }.to_owned();
-        let request = SshMessage::Open { kind, sender: number, window: WINDOW, max_packet: MAX_DATA };
+        let request =
+            SshMessage::Open { kind, sender: number, window: WINDOW, max_packet: MAX_DATA, rest: Bytes::new() };
         self.line.send(&request).map_err(|_| lost())?;
         match timeout(self.open_timeout, answer).await {
             Ok(Ok(Ok(channel))) => Ok(channel),

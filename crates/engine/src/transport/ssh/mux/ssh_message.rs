@@ -4,6 +4,8 @@ use bytes::Bytes;
 
 use super::wire::{Fields, Packet};
 
+const GLOBAL_REQUEST: u8 = 80;
+const REQUEST_FAILURE: u8 = 82;
 const OPEN: u8 = 90;
 const OPEN_CONFIRMATION: u8 = 91;
 const OPEN_FAILURE: u8 = 92;
@@ -34,6 +36,7 @@ pub enum SshMessage {
         sender: u32,
         window: u32,
         max_packet: u32,
+        rest: Bytes,
     },
     OpenConfirmation {
         channel: u32,
@@ -76,7 +79,14 @@ pub enum SshMessage {
     Failure {
         channel: u32,
     },
-    /// Requests about the whole connection and the like, which are none of our business.
+    /// About the whole connection.
+    GlobalRequest {
+        kind: String,
+        want_reply: bool,
+        rest: Bytes,
+    },
+    RequestFailure,
+    /// What is none of our business.
     Other,
 }
 
@@ -94,7 +104,7 @@ impl SshMessage {
             | Self::Request { channel, .. }
             | Self::Success { channel }
             | Self::Failure { channel } => Some(*channel),
-            Self::Open { .. } | Self::Other => None,
+            Self::Open { .. } | Self::GlobalRequest { .. } | Self::RequestFailure | Self::Other => None,
         }
     }
 
@@ -105,8 +115,14 @@ impl SshMessage {
         Some(match fields.u8()? {
             OPEN => {
                 let kind = fields.text()?;
-                Self::Open { kind, sender: fields.u32()?, window: fields.u32()?, max_packet: fields.u32()? }
+                let (sender, window, max_packet) = (fields.u32()?, fields.u32()?, fields.u32()?);
+                Self::Open { kind, sender, window, max_packet, rest: fields.rest() }
             }
+            GLOBAL_REQUEST => {
+                let kind = fields.text()?;
+                Self::GlobalRequest { kind, want_reply: fields.u8()? != 0, rest: fields.rest() }
+            }
+            REQUEST_FAILURE => Self::RequestFailure,
             OPEN_CONFIRMATION => Self::OpenConfirmation {
                 channel: fields.u32()?,
                 sender: fields.u32()?,
@@ -137,9 +153,13 @@ impl SshMessage {
     pub fn encode(&self) -> Bytes {
         let head = |kind: u8| Packet::new().u8(0).u8(kind);
         match self {
-            Self::Open { kind, sender, window, max_packet } => {
-                head(OPEN).bytes(kind.as_bytes()).u32(*sender).u32(*window).u32(*max_packet)
+            Self::Open { kind, sender, window, max_packet, rest } => {
+                head(OPEN).bytes(kind.as_bytes()).u32(*sender).u32(*window).u32(*max_packet).raw(rest)
             }
+            Self::GlobalRequest { kind, want_reply, rest } => {
+                head(GLOBAL_REQUEST).bytes(kind.as_bytes()).u8((*want_reply).into()).raw(rest)
+            }
+            Self::RequestFailure => head(REQUEST_FAILURE),
             Self::OpenConfirmation { channel, sender, window, max_packet } => {
                 head(OPEN_CONFIRMATION).u32(*channel).u32(*sender).u32(*window).u32(*max_packet)
             }
@@ -176,7 +196,9 @@ mod tests {
         ) {
             let data = Bytes::from(data);
             for message in [
-                SshMessage::Open { kind: text.clone(), sender, window, max_packet },
+                SshMessage::Open { kind: text.clone(), sender, window, max_packet, rest: data.clone() },
+                SshMessage::GlobalRequest { kind: text.clone(), want_reply, rest: data.clone() },
+                SshMessage::RequestFailure,
                 SshMessage::OpenConfirmation { channel, sender, window, max_packet },
                 SshMessage::OpenFailure { channel, reason: text.clone() },
                 SshMessage::WindowAdjust { channel, more: window },
@@ -194,7 +216,7 @@ mod tests {
         }
 
         #[test]
-        fn garbage_is_refused_or_read_but_never_a_panic(kind in 88_u8..102, garbage: Vec<u8>) {
+        fn garbage_is_refused_or_read_but_never_a_panic(kind in 78_u8..102, garbage: Vec<u8>) {
             let _ = SshMessage::decode([vec![0, kind], garbage].concat().into());
         }
     }
