@@ -198,6 +198,15 @@ const CASES: Case[] = [
     await run('true')
     return [seen, adapter.listenerCount('ssh:execute')]
   }, [['other'], 1]),
+  at('withConnection', 'the pool\'s own, for as long as it takes', ({ adapter, target }) =>
+    adapter.withConnection(target(), async (connection) => [(await connection.exec('echo lent')).stdout, await connection.isHealthy()]), ['lent\n', true]),
+  at('removeConnection', 'says how many there were, and the next command has a new one', async ({ adapter, target, run }) => {
+    await run('true')
+    const closed = once(adapter, 'connection:close')
+    const removed = await adapter.removeConnection(target())
+    await closed
+    return [removed, (await run('echo again')).stdout]
+  }, [1, 'again\n']),
   at('emitEnhanced', 'adds what every event has', ({ adapter }) => {
     const seen: unknown[] = []
     adapter.on('ssh:execute', ({ host, command, adapter: name, timestamp }) => { seen.push(host, command, name, timestamp instanceof Date) })

@@ -114,6 +114,6 @@ describe('our client through our master, in two processes', () => {
     await server.runs('sleep')
     await pool.closeAll()
     expect(await other.end()).toMatchObject({ code: 0, stderr: '' })
-    expect(JSON.parse(other.lines.at(-1) ?? '')).toEqual(['ECONNLOST', true, 'begun\n'])
+    expect(JSON.parse(other.lines.at(-1) ?? '')).toEqual(['ECONNLOST', true, expect.stringMatching(/^(begun\n)?$/)])
   })
 })

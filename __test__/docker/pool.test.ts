@@ -47,8 +47,9 @@ describe.each(ENGINES)('the pool on %s', (_, start) => {
     await using pool = made({ idleTimeout: 200, cleanupInterval: 50 })
     const closed = new Promise<string>((resolve) => { pool.once('connection:closed', (_host, reason) => { resolve(reason) }) })
     const before = openSockets()
-    await pool.exec('web', 'true')
-    expect(openSockets()).toBeGreaterThan(before)
+    const running = pool.exec('web', 'sleep 0.2')
+    await until('it has lines', () => openSockets() > before)
+    await running
     expect(await closed).toBe('idle_timeout')
     await until('all lines are closed', () => openSockets() <= before)
     expect((await pool.exec('web', 'echo again')).stdout).toBe('again\n')

@@ -13,6 +13,8 @@ const SOON: Duration = Duration::from_millis(1);
 /// How long more is waited for. The timer counts whole milliseconds, so it is one and a bit at most. Much longer, and the daemon would wait:
 /// its socket holds some 280 pieces, of whatever size.
 const PAUSE: Duration = Duration::from_micros(250);
+/// By how much the timer is late, at most.
+const LATE: Duration = Duration::from_micros(1_500);
 /// So many crumbs make a flood: an answer, even one in parts, has fewer.
 const FLOOD: u32 = 32;
 
@@ -46,8 +48,10 @@ impl<L: AsyncRead + Unpin> AsyncRead for Paced<L> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if let Some(pause) = &mut self.pause {
             ready!(pause.as_mut().poll(cx));
+            let (due, now) = (pause.deadline(), Instant::now());
             self.pause = None;
-            self.last = Some(Instant::now());
+            // Who reads only now had let it pass, and what comes then is no crumb.
+            self.last = Some(if now - due < LATE { now } else { due });
         }
         ready!(Pin::new(&mut self.line).poll_read(cx, buf))?;
         self.note(buf.remaining() == 0);
