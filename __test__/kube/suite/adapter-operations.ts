@@ -3,6 +3,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, st
 import { get } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { KubernetesAdapter, KubernetesError } from '../../support/native'
 import { failureOf } from '../../support/failure-of'
@@ -173,8 +174,13 @@ export function adapterOperations(start: StartBed): void {
       ['exec', 'pair', '-c', 'side', '--', 'echo', 'a  b'],
     ])('does without kubectl, and says what kubectl says: %s %s %s %s', async (...words) => {
       const args = words.map((word) => ({ default: bed.home, other })[word] ?? word)
-      const real = await new Kubectl(kubeconfig).run(args)
-      const ours = await withoutKubectl(() => adapter.executeKubectl(args))
+      const kubectl = (): ReturnType<Kubectl['run']> => new Kubectl(kubeconfig).run(args)
+      const without = (): ReturnType<KubernetesAdapter['executeKubectl']> => withoutKubectl(() => adapter.executeKubectl(args))
+      // Other tests' pods come and go on the same cluster: what is compared stood still meanwhile.
+      let [before, ours, real] = [await kubectl(), await without(), await kubectl()]
+      while (!isDeepStrictEqual(comparable(before.stdout), comparable(real.stdout))) {
+        [before, ours, real] = [real, await without(), await kubectl()]
+      }
       expect({ exitCode: ours.exitCode, stdout: comparable(ours.stdout) }).toEqual({ exitCode: real.code, stdout: comparable(real.stdout) })
       // kubectl's sentences differ from one version to the next.
       expect(sentence(ours.stderr) === '').toBe(sentence(real.stderr) === '')
