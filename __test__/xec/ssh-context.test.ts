@@ -1,6 +1,6 @@
 import * as core from '@xec-sh/core'
 import { join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type SSHContext, type XecEngine, createEngine } from '../../xec.mjs'
 import { failureOf } from '../support/failure-of'
 import { SSHAdapter, SSHConnectionPool } from '../support/native'
@@ -101,6 +101,26 @@ describe('the connection\'s methods of $.ssh()', () => {
     pool.off('connection:closed', listener)
     expect(closed).toEqual(['idle_timeout'])
     expect(() => { brief.setKeepAlive(true, -1) }).toThrow(expect.objectContaining({ code: 'EINVAL_OPTION', option: 'interval' }) as Error)
+  })
+
+  it('setKeepAlive() ends with the engine, and rejects nothing that nobody could catch', async () => {
+    const unhandled: unknown[] = []
+    const listener = (reason: unknown): void => { unhandled.push(reason) }
+    process.on('unhandledRejection', listener)
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    try {
+      ssh.setKeepAlive(true, 1_000)
+      expect(vi.getTimerCount()).toBe(1)
+      await $.dispose()
+      vi.advanceTimersByTime(1_000)
+      await vi.waitFor(() => { expect(vi.getTimerCount()).toBe(0) })
+      // Node.js tells of rejections when the microtasks are done.
+      await new Promise(setImmediate)
+      expect(unhandled).toEqual([])
+    } finally {
+      vi.useRealTimers()
+      process.off('unhandledRejection', listener)
+    }
   })
 
   it('ready comes with each connect() and reconnect(), and to those who listen late', async () => {

@@ -1,8 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { SSHAdapter } from '../adapters/ssh/adapter'
-import { parseAddress } from '../environment/host'
 import { InvalidUsageError } from '../errors'
-import { checkHealthLimit, checkKeepAlive } from '../options'
+import { checkHealthLimit, checkKeepAlive, parseAddress } from '../options'
 import type { SSHTarget } from '../types'
 import type { EngineLike, ProcessPromise, SSHExecutionContext } from './core'
 
@@ -22,7 +21,7 @@ export interface SSHContext extends Omit<SSHExecutionContext, typeof DERIVING[nu
   reconnect(): Promise<void>
   /** Does the server answer within `timeout` (5_000) milliseconds, connecting included? Never rejects for what the server does. */
   isHealthy(options?: { timeout?: number }): Promise<boolean>
-  /** Asks the server for a sign of life every `interval` (30_000) milliseconds, until `setKeepAlive(false)` or `disconnect()`. Keeps no process alive. */
+  /** Asks the server for a sign of life every `interval` (30_000) milliseconds, until `setKeepAlive(false)`, `disconnect()` or the engine's `dispose()`. Keeps no process alive. */
   setKeepAlive(on: boolean, interval?: number): void
   /** Called after each `connect()` and `reconnect()`, and soon, where it is connected already. */
   on(event: 'ready', listener: () => void): SSHContext
@@ -131,8 +130,9 @@ class Contact {
     this.#pings = setInterval(() => {
       if (asked) return
       asked = true
-      // What does not answer is told by the pool's own events, and the next command has a new connection.
-      void this.isHealthy({ timeout: every }).finally(() => { asked = false })
+      // What does not answer is told by the pool's own events, and the next command has a new connection. Without an adapter there is
+      // nobody to ask any more.
+      this.isHealthy({ timeout: every }).then(() => { asked = false }, () => { this.setKeepAlive(false) })
     }, every).unref()
   }
 
