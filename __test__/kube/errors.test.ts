@@ -5,6 +5,7 @@ import { PrivateBed } from '../support/bed'
 import { failureOf } from '../support/failure'
 import { Cluster } from '../support/kube'
 import { KubernetesConnectionPool, type KubernetesContext } from '../support/native'
+import { until } from '../support/wait'
 import { refusals } from './suite/refusals'
 
 let cluster: Cluster
@@ -92,6 +93,27 @@ test('logs that end although their container goes on have not ended well', async
   expect(await failureOf(following)).toMatchObject({ code: 'ECONNLOST', kind: 'connection-lost', message: expect.stringContaining('talker') as string })
   expect(seen).toEqual(['last'])
 }, 30_000)
+
+test('whoever stops following while it is asked whether the container has ended waits no longer', async () => {
+  await cluster.pod({ name: 'endless', command: ['sleep', '300'] })
+  const asked = { logs: false, pods: 0 }
+  cluster.api.intercept = ({ request, response }) => {
+    const url = request.url ?? ''
+    if (url.endsWith('/pods/endless') && asked.logs) asked.pods += 1
+    if (!url.includes('/log')) return false
+    asked.logs = true
+    response?.end('last\n')
+    return true
+  }
+  const logs = context.followLogs('endless')
+  const following = (async () => { for await (const line of logs) expect(line).toBe('last') })()
+  // Which run it is, and twice whether that goes on.
+  await until('it is asked again', () => asked.pods > 2)
+  logs.stop()
+  const stopped = { pods: asked.pods }
+  await following
+  expect(asked.pods - stopped.pods).toBeLessThanOrEqual(1)
+})
 
 test('bad options are refused at once, by their names', async () => {
   for (const [call, option] of [

@@ -18,16 +18,16 @@ export interface Followed {
 
 /**
  * Nodes end logs as if all were said when they themselves have failed, and say the same to whoever asks again. So their end is believed only
- * when the API server knows that the container has ended: resolves then, else rejects with what has happened.
+ * when the API server knows that the container has ended: resolves then, else rejects with what has happened. `stopped`: nobody wants to know any more.
  */
-export async function hasEnded(context: KubernetesContext, followed: Followed): Promise<void> {
+export async function hasEnded(context: KubernetesContext, followed: Followed, stopped: AbortSignal): Promise<void> {
   const { id, pod, container } = followed
   if (id === undefined) return
   let cause: unknown
   try {
-    if (await isOver(context, followed)) return
+    if (await isOver(context, followed, stopped)) return
   } catch (error) {
-    if (isGone(error)) return
+    if (stopped.aborted || isGone(error)) return
     cause = error
   }
   throw new ConnectionLostError({
@@ -37,11 +37,11 @@ export async function hasEnded(context: KubernetesContext, followed: Followed): 
 }
 
 /** It runs no more, or it is another run that does. */
-async function isOver(context: KubernetesContext, followed: Followed): Promise<boolean> {
+async function isOver(context: KubernetesContext, followed: Followed, stopped: AbortSignal): Promise<boolean> {
   const deadline = performance.now() + LEARNING
   do {
-    if (await runningId(context, followed) !== followed.id) return true
-    await delay(LOOK, undefined, { ref: false })
+    if (await runningId(context, followed, stopped) !== followed.id) return true
+    await delay(LOOK, undefined, { signal: stopped })
   } while (performance.now() < deadline)
   return false
 }
@@ -51,8 +51,8 @@ interface Status {
 }
 
 /** Which run of a container goes on, as far as the API server knows. */
-export async function runningId(context: KubernetesContext, { pod, container, namespace }: Omit<Followed, 'id'>): Promise<string | undefined> {
-  const { raw } = await getPod(context, pod, { namespace })
+export async function runningId(context: KubernetesContext, { pod, container, namespace }: Omit<Followed, 'id'>, signal: AbortSignal): Promise<string | undefined> {
+  const { raw } = await getPod(context, pod, { namespace, signal })
   const { status: { containerStatuses = [] } = {} } = raw as Status
   const found = containerStatuses.find(({ name }) => name === container)
   return found?.state?.running === undefined ? undefined : found.containerID

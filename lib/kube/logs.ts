@@ -50,7 +50,7 @@ export class PodLogs implements AsyncIterable<string>, AsyncDisposable {
   readonly started: Promise<void>
   readonly #sources: Promise<Source[]>
   #open: Exchange[] = []
-  #stopped = false
+  readonly #stopping = new AbortController()
 
   /** @internal */
   constructor(context: KubernetesContext, pod: () => Promise<string>, options: Options) {
@@ -64,7 +64,7 @@ export class PodLogs implements AsyncIterable<string>, AsyncDisposable {
 
   /** Ends it: no line is given any more. */
   stop(): void {
-    this.#stopped = true
+    this.#stopping.abort()
     for (const exchange of this.#open) exchange.cancel()
   }
 
@@ -81,7 +81,7 @@ export class PodLogs implements AsyncIterable<string>, AsyncDisposable {
       if (sources.length === 1 && first !== undefined) yield* this.#linesOf(first)
       else yield* merged(sources.map((source) => this.#linesOf(source)))
     } catch (error) {
-      if (!this.#stopped) throw error
+      if (!this.#stopping.signal.aborted) throw error
     } finally {
       this.stop()
     }
@@ -90,7 +90,7 @@ export class PodLogs implements AsyncIterable<string>, AsyncDisposable {
   async* #linesOf({ prefix, exchange, ended }: Source): AsyncGenerator<string, void, undefined> {
     if (prefix === undefined) yield* lines(exchange.stdout, 'utf8')
     else for await (const line of lines(exchange.stdout, 'utf8')) yield `[${prefix}] ${line}`
-    if (!this.#stopped) await ended()
+    await ended()
   }
 
   async #start(context: KubernetesContext, pod: () => Promise<string>, options: Options): Promise<Source[]> {
@@ -101,10 +101,10 @@ export class PodLogs implements AsyncIterable<string>, AsyncDisposable {
     const sources = chosen.map(([prefix, one]): Source => {
       const { signal, query, path } = call(context, name, one)
       const exchange = context.exchange('GET', path, { query, ...(signal === undefined ? {} : { signal }) })
-      return { prefix, exchange, ended: ending(context, name, one, exchange) }
+      return { prefix, exchange, ended: ending(context, name, one, { exchange, stopping: this.#stopping.signal }) }
     })
     this.#open = sources.map(({ exchange }) => exchange)
-    if (this.#stopped) this.stop()
+    if (this.#stopping.signal.aborted) this.stop()
     return sources
   }
 }
@@ -124,14 +124,17 @@ async function* merged(sources: AsyncGenerator<string, void, undefined>[]): Asyn
 }
 
 /** What is asked at the end of logs. Where they are cut by the caller's own wish, nothing. */
-function ending(context: KubernetesContext, pod: string, options: Options, exchange: Exchange): () => Promise<void> {
+function ending(
+  context: KubernetesContext, pod: string, options: Options, { exchange, stopping }: { exchange: Exchange; stopping: AbortSignal },
+): () => Promise<void> {
   const { namespace = context.namespace, container, follow = false, previous = false, limitBytes, signal } = options
   if (!follow || previous || limitBytes !== undefined || container === undefined) return () => Promise.resolve()
   const whom = { pod, container, namespace }
   // Who may read logs may perhaps not look at pods.
-  const id = exchange.head.then(() => runningId(context, whom)).catch(() => undefined)
+  const stopped = signal === undefined ? stopping : AbortSignal.any([signal, stopping])
+  const id = exchange.head.then(() => runningId(context, whom, stopped)).catch(() => undefined)
   return async () => {
-    if (signal?.aborted !== true) await hasEnded(context, { ...whom, id: await id })
+    if (!stopped.aborted) await hasEnded(context, { ...whom, id: await id }, stopped)
   }
 }
 
