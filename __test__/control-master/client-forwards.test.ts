@@ -1,39 +1,27 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { type Server, connect } from 'node:net'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { SSHTarget } from '../../index.mjs'
 import { OpenSSHMaster, sshThrough } from '../support/control-master'
 import { failureOf } from '../support/failure'
 import { SSHConnectionPool, type XecNativeError } from '../support/native'
-import { OpenSSHServer } from '../support/openssh'
 import { freePort } from '../support/ports'
 import { comesToNothing, exchange, listen } from '../support/sockets'
 import { socks5 } from '../support/socks'
+import { echoPort, server, stageServerAndEcho } from '../support/stage'
 import { until } from '../support/wait'
 
-let server: OpenSSHServer
 let directory: string
 let path: string
 let master: OpenSSHMaster
 let pool: SSHConnectionPool
-let echo: Server
-let echoPort: number
 let before: number
 
-beforeAll(async () => {
-  server = await OpenSSHServer.start()
-  const started = await listen((socket) => { socket.pipe(socket) })
-  echo = started.server
-  echoPort = started.port
-})
-afterAll(async () => {
-  echo.close()
-  await server.stop()
-})
+stageServerAndEcho()
 
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'xec-mux-'))

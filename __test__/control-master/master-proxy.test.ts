@@ -1,35 +1,23 @@
 import { once } from 'node:events'
 import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
-import type { Server, Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { sshThrough } from '../support/control-master'
 import { MESSAGE, MuxProxy } from '../support/mux-proxy'
 import { SSHConnectionPool } from '../support/native'
-import { OpenSSHServer } from '../support/openssh'
 import { freePort } from '../support/ports'
 import { listen } from '../support/sockets'
+import { echoPort, server, stageServerAndEcho } from '../support/stage'
 import { until } from '../support/wait'
 
-let server: OpenSSHServer
 let directory: string
 let path: string
 let pool: SSHConnectionPool
 let proxy: MuxProxy
-let echo: Server
-let echoPort: number
 
-beforeAll(async () => {
-  server = await OpenSSHServer.start()
-  const started = await listen((socket) => { socket.pipe(socket) })
-  echo = started.server
-  echoPort = started.port
-})
-afterAll(async () => {
-  echo.close()
-  await server.stop()
-})
+stageServerAndEcho()
 
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'xec-mux-'))

@@ -1,34 +1,22 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { type Server, type Socket, connect } from 'node:net'
+import { type Socket, connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { failureOf } from '../support/failure'
 import { SSHConnectionPool, type SSHTarget, type XecNativeError } from '../support/native'
 import { OpenSSHServer } from '../support/openssh'
 import { freePort } from '../support/ports'
 import { comesToNothing, exchange, listen } from '../support/sockets'
 import { socks5 } from '../support/socks'
+import { echoPort, server, stageServerAndEcho } from '../support/stage'
 import { until } from '../support/wait'
 
-let server: OpenSSHServer
 let pool: SSHConnectionPool
-let echo: Server
-let echoPort: number
 
-beforeAll(async () => {
-  server = await OpenSSHServer.start()
-  const started = await listen((socket) => { socket.pipe(socket) })
-  echo = started.server
-  echoPort = started.port
-})
-
-afterAll(async () => {
-  echo.close()
-  await server.stop()
-})
+stageServerAndEcho()
 
 beforeEach(() => { pool = new SSHConnectionPool({ reconnect: { initialDelay: 50 } }) })
 afterEach(async () => { await pool.dispose() })

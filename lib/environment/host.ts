@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
-import { isIPv6 } from 'node:net'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { InvalidOptionError } from '../errors'
+import { parseAddress } from '../options/address'
 import { describe } from '../options/schema'
 import type { SSHTarget } from '../types'
 
@@ -32,21 +32,6 @@ function withAddress(host: SSHTarget | NamedHost): SSHTarget {
 
 /** Types do not stop callers in JavaScript. */
 const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null
-
-/** user@host:port, both ends optional; an IPv6 address that is followed by a port needs its brackets. */
-export function parseAddress(text: string): SSHTarget {
-  const [, username, place = ''] = /^(?:([^@\s]+)@)?([^@\s]+)$/.exec(text) ?? []
-  const [, bracketed, plain, port] = /^(?:\[([^[\]]+)\]|([^:[\]/]+))(?::(\d{1,5}))?$/.exec(place) ?? []
-  const host = bracketed ?? plain ?? (isIPv6(place) ? place : undefined)
-  if (host === undefined) {
-    throw new InvalidOptionError('host', "expected 'host', 'user@host' or 'user@host:port' ('user@[::1]:22' for IPv6)")
-  }
-  return {
-    host,
-    ...(username === undefined ? {} : { username }),
-    ...(port === undefined ? {} : { port: Number(port) }),
-  }
-}
 
 function hasCredentials({ password, privateKey, agent, keyboardInteractive }: SSHTarget): boolean {
   return [password, privateKey, agent, keyboardInteractive].some((given) => given !== undefined && given !== false)

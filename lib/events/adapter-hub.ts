@@ -10,10 +10,10 @@ export interface EventFilter {
 
 type Handler = (data: never) => void
 
-interface Registration {
+interface Registration<Name> {
   event: string
   handler: Handler
-  names: string[]
+  names: Name[]
   tap: (data: object) => void
 }
 
@@ -21,7 +21,7 @@ interface Registration {
 export abstract class AdapterHub<M extends { [K in keyof M]: [object] }> extends EventHub<M> {
   /** All there are: `*` in a name stands for some of them. */
   protected abstract readonly names: readonly (keyof M & string)[]
-  #registrations: Registration[] = []
+  #registrations: Registration<keyof M & string>[] = []
 
   /** As `on`, for one event or, with `*` for any text, for several; only for those that have what `filter` says. */
   onFiltered(event: string, listener: Handler): this
@@ -41,7 +41,7 @@ export abstract class AdapterHub<M extends { [K in keyof M]: [object] }> extends
     const index = this.#registrations.findIndex((other) => other.event === event && other.handler === listener)
     const [registration] = index < 0 ? [] : this.#registrations.splice(index, 1)
     if (registration === undefined) return this
-    for (const name of this.#named(event)) this.off(name, registration.tap)
+    for (const name of registration.names) this.off(name, registration.tap)
     return this
   }
 

@@ -1,3 +1,4 @@
+export { parseAddress } from './address'
 export { checkApiRequest } from './api-request'
 export { type CheckedExecOptions, checkCommand, checkContainerCommand, checkExecOptions } from './exec'
 export { type CheckedFleetOptions, checkDrainOptions, checkFleetOptions, checkTargets, checkWarmUpOptions } from './fleet'

@@ -1,12 +1,11 @@
 import { type ExecOutcome, type NativeLease, NativePool, type NativeTarget } from '../binding'
-import { parseAddress } from '../environment/host'
 import { type XecNativeError, errorFromFailure } from '../errors'
 import { type Forward, openForward } from '../forward'
 import { type Borrowed, LeakWatch, SSHConnection } from '../lease'
 import {
   type CheckedExecOptions, type CheckedForward, type CheckedTarget, checkCommand, checkDynamicForward,
   checkExecOptions, checkFleetOptions, checkLeaseOptions, checkLocalForward, checkRemoteForward, checkSFTPOptions, checkSessionOptions,
-  checkSpawnOptions, checkTarget, checkTargets, checkWarmUpOptions, hostConfig, poolOptions,
+  checkSpawnOptions, checkTarget, checkTargets, checkWarmUpOptions, hostConfig, parseAddress, poolOptions,
 } from '../options'
 import { type RemoteProcess, spawnProcess } from '../process'
 import { type ShellSession, openSession } from '../session'

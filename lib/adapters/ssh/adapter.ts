@@ -105,7 +105,7 @@ export class SSHAdapter extends AdapterHub<SSHAdapterEvents> implements AsyncDis
     }
   }
 
-  /** Takes the target's connections out of the pool; busy ones finish what they do. Resolves with how many those were. */
+  /** Takes the target's connections out of the pool; busy ones finish what they do. Resolves with how many there were. */
   removeConnection(options: SSHTarget): Promise<number> {
     return this.#told('removeConnection', options, (target) => this.#pool.removeConnection(target))
   }

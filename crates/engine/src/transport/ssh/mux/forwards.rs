@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 
 use super::errand::errand;
 use super::packet::{ForwardRequest, REMOTE, Reply};
-use crate::error::Error;
+use crate::error::{Error, causes};
 use crate::pool::Lender;
 use crate::transport::ssh::SshTransport;
 use crate::transport::ssh::forward::{Attached, Attachments};
@@ -70,7 +70,7 @@ impl Forwards {
         }
         let errand = errand(&asked)?;
         let stay = lender.stay(self.attachments.link()).ok_or_else(over)?;
-        let attached = self.attachments.begin(errand, stay).await.map_err(|error| with_cause(&error))?;
+        let attached = self.attachments.begin(errand, stay).await.map_err(|error| with_causes(&error))?;
         let new = Open { asked, attached };
         let reply = new.reply(id);
         let late = match &mut *self.open.lock() {
@@ -129,15 +129,8 @@ fn over() -> String {
 }
 
 /// An error in one line: the protocol has room for no more.
-fn with_cause(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
+fn with_causes(error: &Error) -> String {
+    causes(error)
+        .into_iter()
+        .fold(error.to_string(), |line, cause| if line.contains(&cause) { line } else { format!("{line}: {cause}") })
 }

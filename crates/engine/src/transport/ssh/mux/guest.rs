@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 use super::congestion::{Congestion, Verdict};
+use super::feed::{Feed, Flooded};
 use super::guest_request::request;
 use super::master::Master;
-use super::shared_channel::WINDOW;
+use super::shared_channel::{MAX_DATA, WINDOW};
 use super::ssh_message::{BULK_SESSION, LOST, SESSION, STDERR, SshMessage};
 use super::wire::Payload;
 use crate::command::ExitStatus;
@@ -18,10 +19,7 @@ use crate::pool::Permit;
 use crate::run::tail;
 use crate::transport::ssh::SshTransport;
 use crate::transport::ssh::link::{LinkChannel, LinkWriter};
-use crate::transport::{Channel, ChannelEvent, ChannelWriter};
-
-/// The largest piece of data in one message, either way.
-const MAX_DATA: u32 = 32 * 1024;
+use crate::transport::{Channel, ChannelEvent};
 
 pub struct Guest {
     ours: u32,
@@ -32,8 +30,6 @@ pub struct Guest {
     /// What we may still send, and in what pieces.
     window: usize,
     max_packet: usize,
-    /// What we may still be sent.
-    granted: usize,
     waiting: VecDeque<Piece>,
     bytes: usize,
     sent: usize,
@@ -76,12 +72,6 @@ enum Ended {
     Left,
 }
 
-/// What the visitor sends to the command, in order, with room for it granted as it goes.
-struct Input {
-    pieces: Option<UnboundedSender<Bytes>>,
-    taken: UnboundedReceiver<usize>,
-}
-
 impl Guest {
     pub fn new(
         ours: u32,
@@ -97,7 +87,6 @@ impl Guest {
             inbound,
             window: window as usize,
             max_packet: max_packet.clamp(1, MAX_DATA) as usize,
-            granted: WINDOW as usize,
             waiting: VecDeque::new(),
             bytes: 0,
             sent: 0,
@@ -160,9 +149,9 @@ impl Guest {
 
     async fn pump(&mut self, permit: &Permit<SshTransport>, channel: &mut LinkChannel) -> Ended {
         let writer = channel.writer();
-        let (mut input, feed) = Input::new(writer.clone());
-        tokio::pin!(feed);
-        let mut feeding = true;
+        let (mut input, feeding) = Feed::new(writer.clone());
+        tokio::pin!(feeding);
+        let mut fed = false;
         let mut congestion = Congestion::new();
         let mut aside = false;
         loop {
@@ -187,22 +176,19 @@ impl Guest {
                         return Ended::Left;
                     },
                 },
-                () = &mut feed, if feeding => feeding = false,
-                Some(count) = input.taken.recv() => self.room_for(count),
+                () = &mut feeding, if !fed => fed = true,
+                Some(more) = input.taken() => self.say(&SshMessage::WindowAdjust { channel: self.theirs, more }),
                 () = congestion.look_again() => {}
             }
         }
     }
 
     /// `Err` for what the protocol does not allow, and when the connection is gone.
-    async fn take(&mut self, message: SshMessage, writer: &LinkWriter, input: &mut Input) -> Result<(), ()> {
+    async fn take(&mut self, message: SshMessage, writer: &LinkWriter, input: &mut Feed) -> Result<(), ()> {
         match message {
             SshMessage::WindowAdjust { more, .. } => self.grant(more),
-            SshMessage::Data { data, .. } => {
-                self.granted = self.granted.checked_sub(data.len()).ok_or(())?;
-                input.push(data);
-            }
-            SshMessage::Eof { .. } => input.pieces = None,
+            SshMessage::Data { data, .. } => input.push(data).map_err(|_: Flooded| ())?,
+            SshMessage::Eof { .. } => input.end(),
             SshMessage::Request { kind, want_reply, rest, .. } => {
                 let known = request(writer, &kind, want_reply, rest).await.map_err(|_: Error| ())?;
                 if !known && want_reply {
@@ -258,13 +244,6 @@ impl Guest {
         }
     }
 
-    /// The command has taken so much of its input.
-    fn room_for(&mut self, count: usize) {
-        self.granted += count;
-        let more = u32::try_from(count).unwrap_or(0);
-        self.say(&SshMessage::WindowAdjust { channel: self.theirs, more });
-    }
-
     fn say(&self, message: &SshMessage) {
         // Fails only when the visitor is gone, which the reading side finds out.
         let _ = self.outgoing.send(message.encode());
@@ -286,34 +265,6 @@ impl Piece {
             Self::Eof => SshMessage::Eof { channel },
         }
     }
-}
-
-impl Input {
-    fn new(writer: LinkWriter) -> (Self, impl Future<Output = ()>) {
-        let (pieces, queue) = unbounded_channel();
-        let (report, taken) = unbounded_channel();
-        (Self { pieces: Some(pieces), taken }, feed(writer, queue, report))
-    }
-
-    fn push(&self, data: Bytes) {
-        if let Some(pieces) = &self.pieces {
-            // The feed ends early only with the connection.
-            let _ = pieces.send(data);
-        }
-    }
-}
-
-/// A failing write means that the connection is gone, which the reading side finds out.
-async fn feed(writer: LinkWriter, mut queue: UnboundedReceiver<Bytes>, report: UnboundedSender<usize>) {
-    while let Some(data) = queue.recv().await {
-        let count = data.len();
-        if writer.write(data).await.is_err() {
-            return;
-        }
-        // Nobody counts any more.
-        let _ = report.send(count);
-    }
-    let _ = writer.eof().await;
 }
 
 fn exit(channel: u32, status: &ExitStatus) -> SshMessage {

@@ -6,6 +6,7 @@ mod conductor;
 mod congestion;
 mod descriptor;
 mod errand;
+mod feed;
 mod forwards;
 mod guest;
 mod guest_request;

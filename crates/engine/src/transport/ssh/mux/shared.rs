@@ -15,14 +15,12 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
 use super::client;
-use super::shared_channel::{Arrival, Half, SharedChannel, WINDOW};
+use super::shared_channel::{Arrival, Half, MAX_DATA, SharedChannel, WINDOW};
 use super::ssh_message::{BULK_SESSION, SESSION, SshMessage};
 use super::wire::{malformed, read_packet, write_queue};
 use crate::error::{Cause, Error, Phase, Reached};
 use crate::transport::{Connection, OpenError};
 
-/// The largest piece of output in one message.
-const MAX_DATA: u32 = 32 * 1024;
 /// One system call for many small messages.
 const READ_BUFFER: usize = 64 * 1024;
 

@@ -16,6 +16,8 @@ use crate::transport::{Channel, ChannelEvent, ChannelWriter, Signal};
 
 /// Room for output that the reader has not taken yet. Unlike on a connection of our own, nobody else waits when it is full.
 pub const WINDOW: u32 = 2 * 1024 * 1024;
+/// The largest piece of data in one message, either way.
+pub const MAX_DATA: u32 = 32 * 1024;
 
 const END_OF_MODES: u8 = 0;
 

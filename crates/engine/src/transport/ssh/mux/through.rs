@@ -2,20 +2,18 @@
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use bytes::Bytes;
+use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::unix::OwnedReadHalf;
 use tokio::sync::Notify;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
+use super::feed::{Feed, Flooded};
 use super::master::Master;
-use super::shared_channel::WINDOW;
+use super::shared_channel::{MAX_DATA, WINDOW};
 use super::ssh_message::SshMessage;
 use crate::transport::ssh::forward::{Address, Attachments, Opened};
-
-/// The largest piece of data in one message, either way.
-const MAX_DATA: u32 = 32 * 1024;
 
 pub struct Through {
     ours: u32,
@@ -26,14 +24,6 @@ pub struct Through {
     /// What we may still send, and in what pieces.
     window: usize,
     max_packet: usize,
-    /// What we may still be sent.
-    granted: usize,
-}
-
-/// What the visitor sends, in order, with room for it granted as it goes.
-struct Feed {
-    pieces: Option<UnboundedSender<Bytes>>,
-    taken: UnboundedReceiver<usize>,
 }
 
 /// The visitor has closed it or left, or sent what it must not.
@@ -48,7 +38,7 @@ impl Through {
         inbound: UnboundedReceiver<SshMessage>,
     ) -> Self {
         let (window, max_packet) = (window as usize, max_packet.clamp(1, MAX_DATA) as usize);
-        Self { ours, theirs, outgoing, inbound, window, max_packet, granted: WINDOW as usize }
+        Self { ours, theirs, outgoing, inbound, window, max_packet }
     }
 
     /// Opens it and sees it to its end.
@@ -88,6 +78,7 @@ impl Through {
         let (mut feed, feeding) = Feed::new(writer);
         tokio::pin!(feeding);
         let (mut carried, mut fed, mut reading) = (false, false, true);
+        let mut buffer = vec![0; self.max_packet];
         // All that comes before the end is the visitor's, however long it takes to make room for it.
         while !carried || reading {
             let room = self.window.min(self.max_packet);
@@ -100,11 +91,11 @@ impl Through {
                     fed = true;
                     Ok(())
                 }
-                Some(count) = feed.taken.recv() => {
-                    self.room_for(count);
+                Some(more) = feed.taken() => {
+                    self.say(&SshMessage::WindowAdjust { channel: self.theirs, more });
                     Ok(())
                 }
-                piece = read(&mut reader, room), if reading && room > 0 => {
+                piece = read(&mut reader, buffer.get_mut(..room).unwrap_or_default()), if reading && room > 0 => {
                     reading = self.pass_on(piece);
                     Ok(())
                 }
@@ -124,11 +115,8 @@ impl Through {
         match message {
             None | Some(SshMessage::Close { .. }) => return Err(Dismissed),
             Some(SshMessage::WindowAdjust { more, .. }) => self.window = self.window.saturating_add(more as usize),
-            Some(SshMessage::Data { data, .. }) => {
-                self.granted = self.granted.checked_sub(data.len()).ok_or(Dismissed)?;
-                feed.push(data);
-            }
-            Some(SshMessage::Eof { .. }) => feed.pieces = None,
+            Some(SshMessage::Data { data, .. }) => feed.push(data).map_err(|_: Flooded| Dismissed)?,
+            Some(SshMessage::Eof { .. }) => feed.end(),
             Some(SshMessage::Request { want_reply: true, .. }) => {
                 self.say(&SshMessage::Failure { channel: self.theirs });
             }
@@ -147,13 +135,6 @@ impl Through {
         more
     }
 
-    /// What was sent has gone on.
-    fn room_for(&mut self, count: usize) {
-        self.granted += count;
-        let more = u32::try_from(count).unwrap_or(0);
-        self.say(&SshMessage::WindowAdjust { channel: self.theirs, more });
-    }
-
     fn refuse(&self, reason: String) {
         self.say(&SshMessage::OpenFailure { channel: self.theirs, reason });
     }
@@ -164,38 +145,8 @@ impl Through {
     }
 }
 
-impl Feed {
-    fn new(writer: OwnedWriteHalf) -> (Self, impl Future<Output = ()>) {
-        let (pieces, queue) = unbounded_channel();
-        let (report, taken) = unbounded_channel();
-        (Self { pieces: Some(pieces), taken }, write(writer, queue, report))
-    }
-
-    fn push(&self, data: Bytes) {
-        if let Some(pieces) = &self.pieces {
-            // Nobody takes it any more: that side is over.
-            let _ = pieces.send(data);
-        }
-    }
-}
-
-/// A failing write means that the connection is over, which the reading side finds out.
-async fn write(mut writer: OwnedWriteHalf, mut queue: UnboundedReceiver<Bytes>, report: UnboundedSender<usize>) {
-    while let Some(data) = queue.recv().await {
-        if writer.write_all(&data).await.is_err() {
-            return;
-        }
-        // Nobody counts any more.
-        let _ = report.send(data.len());
-    }
-    // It shuts down when dropped as well.
-    let _ = writer.shutdown().await;
-}
-
-/// At most `room` bytes; none at the end, whichever way it came. Cancel-safe.
-async fn read(reader: &mut OwnedReadHalf, room: usize) -> Bytes {
-    let mut piece = BytesMut::zeroed(room);
-    let count = reader.read(&mut piece).await.unwrap_or(0);
-    piece.truncate(count);
-    piece.freeze()
+/// What there is, as much as there is room for; nothing at the end, whichever way it came. Cancel-safe.
+async fn read(reader: &mut OwnedReadHalf, room: &mut [u8]) -> Bytes {
+    let count = reader.read(room).await.unwrap_or(0);
+    Bytes::copy_from_slice(room.get(..count).unwrap_or_default())
 }
